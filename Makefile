@@ -1,0 +1,60 @@
+# `make` lists the targets. `make run` and `make test` are all that a newcomer needs.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# zmq4 and the race detector are both C.
+export CGO_ENABLED := 1
+
+BINARY      := bin/streamq-proxy
+LINT        := .build/golangci-lint
+
+# Time and packages of `make fuzz` and `make bench`, to be set on the command line.
+FUZZTIME    ?= 20s
+BENCHTIME   ?= 1s
+BENCH       ?= .
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test test-peers bench fuzz lint fmt clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what building and testing need and is missing
+	@tools/setup.sh
+
+build: setup ## build bin/streamq-proxy
+	go build -o $(BINARY) ./cmd/streamq-proxy
+
+run: build ## build, then show the proxy at work for ten seconds
+	$(BINARY) demo
+
+test: setup ## run every test under the race detector
+	go test -race -timeout 10m -json ./... | go -C tools run ./progress
+
+test-peers: ## run the tests against zeromq.js and JeroMQ too
+	@tools/setup.sh peers
+	go test -race -timeout 10m -tags peers -run '^TestPeers' -json ./integration | go -C tools run ./progress
+
+bench: setup ## run the benchmarks (BENCH=regexp BENCHTIME=1s)
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+# One fuzz target at a time is all that `go test` takes.
+fuzz: setup ## run every fuzz target for a while (FUZZTIME=20s)
+	@grep -rn --include='*_test.go' -oE '^func Fuzz[A-Za-z0-9_]*' . | while IFS=: read -r file _ func; do \
+		echo "fuzz: $${func#func } in $$(dirname "$$file")"; \
+		go test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+	done
+
+lint: setup $(LINT) ## run golangci-lint over everything
+	$(LINT) run --build-tags peers ./...
+
+fmt: $(LINT) ## format every Go file
+	$(LINT) fmt
+
+clean: ## remove what was built
+	rm -rf bin .build
+
+$(LINT): tools/go.mod tools/go.sum
+	go -C tools build -o ../$(LINT) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $(LINT)

@@ -1,0 +1,103 @@
+#!/bin/sh
+# Installs what is missing, and says nothing when nothing is.
+#
+#   tools/setup.sh          what `make run` and `make test` need
+#   tools/setup.sh peers    and what `make test-peers` needs
+#
+# On Debian and Ubuntu it installs packages by itself: as root directly, otherwise through sudo when sudo asks for no
+# password. Where it can do neither it prints the exact line to run and exits 1.
+set -eu
+cd "$(dirname "$0")/.."
+
+missing=
+
+# need_command COMMAND PACKAGE: somebody else's COMMAND (a newer gcc, a Node of its maker) is as good as the package.
+need_command() {
+	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+
+# need_package PACKAGE: a library, which no command betrays.
+need_package() {
+	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ] || missing="$missing $1"
+}
+
+say() {
+	echo "setup: $*" >&2
+}
+
+die() {
+	say "$*"
+	exit 1
+}
+
+install_missing() {
+	line="apt-get install -y --no-install-recommends$missing"
+	if [ "$(id -u)" = 0 ]; then
+		as_root=
+	elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+		as_root="sudo -n"
+	else
+		say "these packages are missing:$missing"
+		say "run this, then the same command again:"
+		say "    sudo apt-get update && sudo $line"
+		exit 1
+	fi
+	say "installing$missing"
+	log=$(mktemp)
+	# An outdated list is often good enough, so a failed update is not the end.
+	if ! { $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q || true
+		$as_root env DEBIAN_FRONTEND=noninteractive $line -q; } >"$log" 2>&1; then
+		cat "$log" >&2
+		rm -f "$log"
+		die "this failed: $line"
+	fi
+	rm -f "$log"
+}
+
+# zeromq.js brings its own build of libzmq. It goes to .build, by the versions in integration/peers/js.
+install_zeromq_js() {
+	from=integration/peers/js to=.build/js
+	cmp -s "$from/package-lock.json" "$to/package-lock.json" && [ -d "$to/node_modules/zeromq" ] && return
+	say "installing zeromq.js into $to"
+	rm -rf "$to"
+	mkdir -p "$to"
+	cp "$from/package.json" "$to"
+	# The lock goes last: it is the sign that all is there. Built binaries are in the package, so no script has to run.
+	cp "$from/package-lock.json" "$to/package-lock.json"
+	if ! (cd "$to" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2); then
+		rm -rf "$to"
+		die "npm could not install zeromq.js"
+	fi
+}
+
+command -v go >/dev/null 2>&1 || die "Go is missing: see https://go.dev/doc/install (go.mod names the version)"
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+	# Not Debian: name what is needed, in the words that every distribution has for it.
+	command -v gcc >/dev/null 2>&1 || die "gcc is missing"
+	command -v pkg-config >/dev/null 2>&1 || die "pkg-config is missing"
+	pkg-config --exists 'libzmq >= 4.3' || die "libzmq 4.3 or newer with its headers and CURVE is missing"
+	/usr/bin/python3 -c 'import zmq' 2>/dev/null || die "pyzmq for /usr/bin/python3 is missing"
+else
+	need_command gcc gcc
+	need_command pkg-config pkg-config
+	need_command make make
+	need_package libc6-dev
+	need_package libzmq3-dev
+	need_package python3-zmq
+	if [ "${1:-}" = peers ]; then
+		need_command node nodejs
+		need_command npm npm
+		need_command javac default-jdk-headless
+		need_package libjeromq-java
+	fi
+	[ -z "$missing" ] || install_missing
+fi
+
+if [ "${1:-}" = peers ]; then
+	for command in node npm javac; do
+		command -v "$command" >/dev/null 2>&1 || die "$command is missing"
+	done
+	[ -e /usr/share/java/jeromq.jar ] || die "/usr/share/java/jeromq.jar (JeroMQ) is missing"
+	install_zeromq_js
+fi
