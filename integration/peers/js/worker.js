@@ -1,0 +1,42 @@
+// A worker of one kind, in the way of ../py/worker.py: the same flags, the same JSON lines.
+"use strict"
+const zmq = require("zeromq")
+
+function options() {
+  const found = {kind: "", mechanism: "NULL", slots: "1"}
+  for (let i = 2; i < process.argv.length; i += 2) found[process.argv[i].replace(/^--/, "")] = process.argv[i + 1]
+  return found
+}
+
+async function main() {
+  const o = options()
+  const kinds = {REP: zmq.Reply, ROUTER: zmq.Router, DEALER: zmq.Dealer}
+  const security = {
+    NULL: {},
+    PLAIN: {plainServer: true},
+    CURVE: {curveServer: true, curveSecretKey: o["server-secret"]},
+  }
+  // A pipe that outlives its connection would carry one client's late replies to the next: hence immediate.
+  const socket = new kinds[o.kind]({linger: 0, immediate: Boolean(o.connect), ...security[o.mechanism]})
+  if (o.bind) {
+    await socket.bind(o.bind)
+  } else {
+    for (let i = 0; i < Number(o.slots); i++) socket.connect(o.connect)
+  }
+  console.log(JSON.stringify({event: "ready", endpoint: o.bind ? socket.lastEndpoint : o.connect}))
+
+  let messages = 0
+  const identities = new Set()
+  process.stdin.on("end", () => {
+    socket.close()
+    console.log(JSON.stringify({event: "done", messages, identities: [...identities].sort()}))
+  })
+  process.stdin.resume()
+  for await (const frames of socket) {
+    if (o.kind === "ROUTER") identities.add(frames[0].toString("latin1"))
+    await socket.send(frames)
+    messages++
+  }
+}
+
+main()

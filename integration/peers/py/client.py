@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""A client of one kind: sends its requests, checks each reply, prints one JSON line with what came of it.
+
+Request number i is [IDENTITY, i] or, when it is multipart, [IDENTITY, i, "", BLOB]; a worker returns it as it is.
+--at-once requests are under way at a time (a round); the first of each round is multipart.
+"""
+import argparse
+import hashlib
+import json
+import sys
+
+import zmq
+
+
+def blob(number, size):
+    """Bytes that depend on the request, so that a mix-up shows."""
+    block = hashlib.sha256(str(number).encode()).digest()
+    return (block * (size // len(block) + 1))[:size]
+
+
+def secure(socket, options):
+    if options.mechanism == "PLAIN":
+        socket.plain_username = b"user"
+        socket.plain_password = b"pass"
+    elif options.mechanism == "CURVE":
+        socket.curve_serverkey = options.server_public.encode()
+        socket.curve_publickey = options.client_public.encode()
+        socket.curve_secretkey = options.client_secret.encode()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kind", choices=["REQ", "DEALER"], required=True)
+    parser.add_argument("--to", choices=["REP", "ROUTER", "DEALER"], required=True)
+    parser.add_argument("--mechanism", choices=["NULL", "PLAIN", "CURVE"], default="NULL")
+    parser.add_argument("--server-public")
+    parser.add_argument("--client-public")
+    parser.add_argument("--client-secret")
+    parser.add_argument("--connect", required=True)
+    parser.add_argument("--identity", required=True)
+    parser.add_argument("--requests", type=int, default=10)
+    parser.add_argument("--at-once", type=int, default=1)
+    parser.add_argument("--size", type=int, default=1000)
+    options = parser.parse_args()
+
+    context = zmq.Context()
+    socket = context.socket(getattr(zmq, options.kind))
+    socket.linger = 0
+    socket.rcvtimeo = socket.sndtimeo = 30000
+    socket.identity = options.identity.encode()
+    secure(socket, options)
+    socket.connect(options.connect)
+
+    envelope = [b""] if options.kind == "DEALER" and options.to == "REP" else []
+    at_once = 1 if options.kind == "REQ" else options.at_once
+    digest = hashlib.sha256()
+    received = wrong = 0
+    for start in range(0, options.requests, at_once):
+        batch = []
+        for number in range(start, min(start + at_once, options.requests)):
+            frames = envelope + [options.identity.encode(), str(number).encode()]
+            if number == start:
+                frames += [b"", blob(number, options.size)]
+            socket.send_multipart(frames)
+            batch.append(frames)
+        for frames in batch:
+            reply = socket.recv_multipart()
+            received += 1
+            wrong += reply != frames
+            for frame in reply:
+                digest.update(b"%d:" % len(frame) + frame)
+    socket.close()
+    context.term()
+    print(json.dumps({"event": "done", "received": received, "wrong": wrong, "digest": digest.hexdigest()}), flush=True)
+    return 1 if wrong else 0
+
+
+sys.exit(main())
