@@ -70,7 +70,7 @@ type report struct {
 	now     func() time.Time
 	started time.Time
 	printed time.Time
-	running map[string]time.Time       // top-level tests under way, "package test"
+	running map[string]time.Time        // top-level tests under way, "package test"
 	output  map[string]*strings.Builder // by "package test", until it is known how the test ended
 
 	passed, failed, skipped, packages int

@@ -8,6 +8,20 @@ function options() {
   return found
 }
 
+// libzmq lets no PLAIN client in while there is nobody to ask (RFC 27).
+async function authenticate(context) {
+  const handler = new zmq.Reply({context, linger: 0})
+  await handler.bind("inproc://zeromq.zap.01")
+  const serve = async () => {
+    for await (const [version, id, , , , mechanism, user, password] of handler) {
+      const good = String(mechanism) === "PLAIN" && String(user) === "user" && String(password) === "pass"
+      await handler.send([version, id, good ? "200" : "400", good ? "OK" : "wrong name or password", "user", ""])
+    }
+  }
+  serve()
+  return handler
+}
+
 async function main() {
   const o = options()
   const kinds = {REP: zmq.Reply, ROUTER: zmq.Router, DEALER: zmq.Dealer}
@@ -17,7 +31,9 @@ async function main() {
     CURVE: {curveServer: true, curveSecretKey: o["server-secret"]},
   }
   // A pipe that outlives its connection would carry one client's late replies to the next: hence immediate.
-  const socket = new kinds[o.kind]({linger: 0, immediate: Boolean(o.connect), ...security[o.mechanism]})
+  const context = new zmq.Context()
+  const handler = o.mechanism === "PLAIN" ? await authenticate(context) : undefined
+  const socket = new kinds[o.kind]({context, linger: 0, immediate: Boolean(o.connect), ...security[o.mechanism]})
   if (o.bind) {
     await socket.bind(o.bind)
   } else {
@@ -29,6 +45,7 @@ async function main() {
   const identities = new Set()
   process.stdin.on("end", () => {
     socket.close()
+    if (handler) handler.close()
     console.log(JSON.stringify({event: "done", messages, identities: [...identities].sort()}))
   })
   process.stdin.resume()

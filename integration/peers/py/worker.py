@@ -8,6 +8,7 @@ import json
 import sys
 
 import zmq
+from zmq.auth.thread import ThreadAuthenticator
 
 
 def secure(socket, options):
@@ -32,6 +33,11 @@ def main():
     socket = context.socket(getattr(zmq, options.kind))
     socket.linger = 0
     secure(socket, options)
+    authenticator = None
+    if options.mechanism == "PLAIN":  # libzmq lets nobody in while there is nobody to ask
+        authenticator = ThreadAuthenticator(context)
+        authenticator.start()
+        authenticator.configure_plain(domain="*", passwords={"user": "pass"})
     if options.bind:
         socket.bind(options.bind)
         print(json.dumps({"event": "ready", "endpoint": socket.last_endpoint.decode()}), flush=True)
@@ -57,6 +63,8 @@ def main():
         elif events and not sys.stdin.buffer.read(1):
             break
     socket.close()
+    if authenticator:
+        authenticator.stop()
     context.term()
     print(json.dumps({"event": "done", "messages": messages, "identities": sorted(identities)}), flush=True)
 

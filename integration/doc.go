@@ -1,0 +1,12 @@
+// Package integration is the proxy among real sockets and real peers. It holds tests only.
+//
+// A scenario is written once and played by every way that a client and a worker can reach one another: directly (the
+// control: what happens without a proxy is what must happen with one), through the proxy to a worker that listens, and
+// through the proxy to a worker that has dialled in. The proxy is the real program, built with the race detector and run
+// as a child; a test that has to look inside opens a stream.Pool in its own process instead.
+//
+// The peers are libzmq by way of pebbe/zmq4, the independent ZMTP of go-zeromq/zmq4, pyzmq, and with the build tag
+// "peers" also zeromq.js and JeroMQ, which speaks ZMTP 2.0 only. A peer that is missing fails its tests.
+//
+// Nothing here measures time: a test waits for what it expects, and only gives up after a generous limit.
+package integration

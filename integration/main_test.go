@@ -1,0 +1,63 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for what it expects before it gives up. Two busy cores under the race detector
+// need seconds at the most for anything here that is not told otherwise.
+const patience = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+// binaryVariable names the program that the tests run as the proxy. Unset, it is built from this tree.
+const binaryVariable = "STREAMQ_TEST_BINARY"
+
+func run(m *testing.M) int {
+	if os.Getenv(binaryVariable) != "" {
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "streamq-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, "streamq-proxy")
+	build := exec.Command("go", "build", "-race", "-o", binary, "github.com/streamq/streamq-proxy/cmd/streamq-proxy")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "the proxy does not build:", err)
+		return 1
+	}
+	if err := os.Setenv(binaryVariable, binary); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// eventually waits until ok, and fails the test with what when it does not come to that.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v in vain for: %s", patience, what)
+		}
+	}
+}
+
+// must ends the test on an error.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
