@@ -5,7 +5,12 @@ const zmq = require("zeromq")
 
 function options() {
   const found = {kind: "", to: "", mechanism: "NULL", connect: "", identity: "", requests: "10", "at-once": "1", size: "1000"}
-  for (let i = 2; i < process.argv.length; i += 2) found[process.argv[i].replace(/^--/, "")] = process.argv[i + 1]
+  const words = process.argv.slice(2)
+  while (words.length > 0) {
+    // A CURVE key may begin with a dash or hold a "=": it comes as --flag=KEY, and only the first "=" counts.
+    const [, name, , value] = /^--([a-z-]+)(=(.*))?$/.exec(words.shift())
+    found[name] = value === undefined ? words.shift() : value
+  }
   return found
 }
 

@@ -4,7 +4,12 @@ const zmq = require("zeromq")
 
 function options() {
   const found = {kind: "", mechanism: "NULL", slots: "1"}
-  for (let i = 2; i < process.argv.length; i += 2) found[process.argv[i].replace(/^--/, "")] = process.argv[i + 1]
+  const words = process.argv.slice(2)
+  while (words.length > 0) {
+    // A CURVE key may begin with a dash or hold a "=": it comes as --flag=KEY, and only the first "=" counts.
+    const [, name, , value] = /^--([a-z-]+)(=(.*))?$/.exec(words.shift())
+    found[name] = value === undefined ? words.shift() : value
+  }
   return found
 }
 
