@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -86,7 +87,8 @@ func timedOut(err error) bool {
 // socketWorker is a worker on a libzmq socket. Until serve is called the socket is the test's own.
 type socketWorker struct {
 	*socket
-	slots int // how many times it dials in
+	slots int    // how many times it dials in
+	from  string // the address it dials in from, "" for any
 }
 
 // newWorker makes a worker that offers one slot. ZMQ_IMMEDIATE is set, as every worker that dials in must: a pipe
@@ -98,7 +100,7 @@ func newWorker(t testing.TB, ctx *zmq.Context, kind zmq.Type, sec security) *soc
 	must(t, s.SetImmediate(true))
 	must(t, s.SetReconnectIvl(20*time.Millisecond))
 	must(t, s.SetBacklog(4096))
-	return &socketWorker{s, 1}
+	return &socketWorker{socket: s, slots: 1}
 }
 
 func (w *socketWorker) listen(t testing.TB, endpoint string) string {
@@ -111,6 +113,9 @@ func (w *socketWorker) listen(t testing.TB, endpoint string) string {
 
 func (w *socketWorker) dialIn(t testing.TB, endpoint string) {
 	t.Helper()
+	if w.from != "" { // zmq_tcp(7): "tcp://source:port;destination:port"
+		endpoint = "tcp://" + w.from + ":0;" + strings.TrimPrefix(endpoint, "tcp://")
+	}
 	for range w.slots {
 		must(t, w.Connect(endpoint))
 	}

@@ -1,0 +1,210 @@
+package integration
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	zmq "github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// named are workers that answer every request with their name.
+type named struct {
+	t       testing.TB
+	sockets []*socketWorker
+	stop    map[string]func()
+}
+
+// newNamed makes workers called w0, w1 and so on, each with this many slots if it is to dial in.
+func newNamed(t testing.TB, ctx *zmq.Context, sec security, n, slots int) *named {
+	t.Helper()
+	ws := &named{t: t, stop: map[string]func(){}}
+	for i := range n {
+		w := newWorker(t, ctx, zmq.REP, sec)
+		w.slots, w.from = slots, fmt.Sprintf("127.0.0.%d", 11+i)
+		ws.sockets = append(ws.sockets, w)
+	}
+	return ws
+}
+
+func (ws *named) workers() (list []worker) {
+	for _, w := range ws.sockets {
+		list = append(list, w)
+	}
+	return list
+}
+
+// serve starts them, once each is in its place.
+func (ws *named) serve() {
+	for i, w := range ws.sockets {
+		name := fmt.Sprintf("w%d", i)
+		ws.stop[name] = w.serve(ws.t, func(frames) frames { return frames{[]byte(name)} })
+	}
+}
+
+// ask returns the name of the worker that a client has.
+func ask(t testing.TB, client *socket) string {
+	t.Helper()
+	client.send(t, "who?")
+	return client.recv(t)[0]
+}
+
+// TestR6Sticky has clients talk for a while, all at the same time: each has the same worker all the time.
+func TestR6Sticky(t *testing.T) {
+	for _, w := range throughProxy() {
+		t.Run(w.name, func(t *testing.T) {
+			ctx := newContext(t)
+			sec := newSecurity(t, "CURVE")
+			ws := newNamed(t, ctx, sec, 3, 4)
+			endpoint := w.open(t, "tcp", ws.workers(), "--policy", "random")
+			ws.serve()
+			clients := make([]*socket, 9)
+			has := make([]string, len(clients))
+			for i := range clients {
+				clients[i] = newClient(t, ctx, zmq.REQ, sec, "")
+				must(t, clients[i].Connect(endpoint))
+				has[i] = ask(t, clients[i])
+			}
+			for range 20 {
+				for _, c := range clients {
+					c.send(t, "who?")
+				}
+				for i, c := range clients {
+					if got := c.recv(t)[0]; got != has[i] {
+						t.Fatalf("client %d had %s and now has %s", i, has[i], got)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestR7LoadBalanced deals nine clients out to three workers: evenly by the policies that promise so, and to workers that
+// are there by the others. A worker that dials in is known by the address it comes from.
+func TestR7LoadBalanced(t *testing.T) {
+	for _, w := range throughProxy() {
+		for _, policy := range []string{"least-connections", "round-robin", "random", "power-of-two"} {
+			t.Run(w.name+"/"+policy, func(t *testing.T) {
+				ctx := newContext(t)
+				sec := newSecurity(t, "NULL")
+				ws := newNamed(t, ctx, sec, 3, 9)
+				endpoint := w.open(t, "tcp", ws.workers(), "--policy", policy)
+				ws.serve()
+				at := map[string]int{}
+				for range 9 {
+					c := newClient(t, ctx, zmq.REQ, sec, "")
+					must(t, c.Connect(endpoint))
+					at[ask(t, c)]++
+				}
+				even := policy == "least-connections" || policy == "round-robin"
+				if even && !maps.Equal(at, map[string]int{"w0": 3, "w1": 3, "w2": 3}) {
+					t.Errorf("nine clients are at %v", at)
+				}
+			})
+		}
+	}
+}
+
+// TestR7LeastLoaded fills three workers evenly, empties one, and sees the next clients go there.
+func TestR7LeastLoaded(t *testing.T) {
+	ctx := newContext(t)
+	sec := newSecurity(t, "CURVE")
+	ws := newNamed(t, ctx, sec, 3, 1)
+	p := openPool(t, func(c *stream.Config) { c.Workers = ws.configs() })
+	ws.serve()
+	at := map[string][]*socket{}
+	join := func() string {
+		c := newClient(t, ctx, zmq.REQ, sec, "")
+		must(t, c.Connect(p.frontend))
+		name := ask(t, c)
+		at[name] = append(at[name], c)
+		return name
+	}
+	for range 9 {
+		join()
+	}
+	for name, clients := range at {
+		if len(clients) != 3 {
+			t.Errorf("%s has %d of nine clients", name, len(clients))
+		}
+	}
+	for _, c := range at["w1"] {
+		c.close()
+	}
+	eventually(t, "w1 is idle", func() bool { return p.counts(t).clients == 6 && p.counts(t).draining == 0 })
+	for range 3 {
+		if name := join(); name != "w1" {
+			t.Errorf("a client went to %s while w1 was idle", name)
+		}
+	}
+}
+
+// configs has the workers listen and names them for a pool.
+func (ws *named) configs() (list []pairing.WorkerConfig) {
+	for i, w := range ws.sockets {
+		list = append(list, pairing.WorkerConfig{
+			Name: fmt.Sprintf("w%d", i), Endpoint: w.listen(ws.t, "tcp://127.0.0.1:*"),
+		})
+	}
+	return list
+}
+
+// TestR8SameWorkerWithFallbacks names a client and the workers that it prefers: it has the first on every connection,
+// and when that one is not there the next of its list, whatever the policy would choose.
+func TestR8SameWorkerWithFallbacks(t *testing.T) {
+	ctx := newContext(t)
+	sec := newSecurity(t, "CURVE")
+	ws := newNamed(t, ctx, sec, 4, 1)
+	p := openPool(t, func(c *stream.Config) {
+		c.Workers = ws.configs()
+		c.Pairing.Policy = pairing.RoundRobin
+	})
+	ws.serve()
+	visit := func() string {
+		c := newClient(t, ctx, zmq.REQ, sec, "")
+		must(t, p.Hint(t.Context(), pairing.Hint{Identity: "ann", Address: "127.0.0.1", Prefer: []string{"w2", "w3", "w1"}}))
+		must(t, c.Connect(p.frontend))
+		defer c.close()
+		return ask(t, c)
+	}
+	for range 3 {
+		if got := visit(); got != "w2" {
+			t.Fatalf("the client has %s, want w2", got)
+		}
+	}
+	for _, next := range []struct{ stop, want string }{{"w2", "w3"}, {"w3", "w1"}, {"w1", "w0"}} {
+		ws.stop[next.stop]()
+		for range 2 {
+			if got := visit(); got != next.want {
+				t.Fatalf("%s has gone and the client has %s, want %s", next.stop, got, next.want)
+			}
+		}
+	}
+}
+
+// TestR8Affinity has clients without a list come back: by their address they have the worker that they had before.
+func TestR8Affinity(t *testing.T) {
+	ctx := newContext(t)
+	sec := newSecurity(t, "CURVE")
+	ws := newNamed(t, ctx, sec, 4, 1)
+	p := openPool(t, func(c *stream.Config) {
+		c.Workers = ws.configs()
+		c.Pairing.Policy = pairing.RoundRobin
+		c.Pairing.AffinityBySource = true
+	})
+	ws.serve()
+	var had []string
+	for range 4 {
+		c := newClient(t, ctx, zmq.REQ, sec, "")
+		must(t, c.Connect(p.frontend))
+		had = append(had, ask(t, c))
+		c.close()
+	}
+	if len(slices.Compact(had)) != 1 {
+		t.Errorf("one address had the workers %v", had)
+	}
+}
