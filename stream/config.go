@@ -1,0 +1,146 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// Bounds and defaults of a [Config].
+const (
+	DefaultPairBuffer     = 4 << 20 // bytes a direction
+	MinPairBuffer         = 256 << 10
+	DefaultConnectTimeout = 3 * time.Second
+)
+
+// Config is everything a pool is made of.
+type Config struct {
+	// Name of the pool in logs and metrics.
+	Name string
+	// Frontend is where clients connect; at least one endpoint.
+	Frontend []string
+	// Backend is where workers dial in.
+	Backend []string
+	// Workers are the workers that listen; the proxy dials one for each client.
+	Workers []pairing.WorkerConfig
+	// Pairing holds the policy, the limits and the time limits.
+	Pairing pairing.Config
+	// Mechanisms that a client may use (NULL, PLAIN, CURVE, GSSAPI, or one of
+	// your own); empty means any. ZMTP 1.0 and 2.0 have none and count as NULL.
+	Mechanisms []string
+	// PairBuffer bounds the memory of one direction of a pair, in bytes, from
+	// MinPairBuffer. A quarter of it may be waiting in libzmq to be read, a
+	// quarter to be written, and half in the loop.
+	PairBuffer int
+	// ConnectTimeout bounds one dial of a worker, name look-up included.
+	ConnectTimeout time.Duration
+	// Log gets what an operator should know; nil discards it.
+	Log *slog.Logger
+	// Access is called once for each client that ended, on the goroutine of
+	// [Pool.Run]: it must not block. nil means nobody is interested.
+	Access func(*Access)
+}
+
+// Access is what there is to say of a client that has ended.
+type Access struct {
+	Pool string
+	pairing.Record
+	// Mechanism the client asked for; "" when it never came that far.
+	Mechanism string
+	// BytesIn went from the client to the worker, BytesOut came back.
+	BytesIn, BytesOut uint64
+}
+
+// DefaultConfig is a pool without endpoints and with every default filled in.
+func DefaultConfig() Config {
+	return Config{
+		Name: "default",
+		Pairing: pairing.Config{
+			Policy:           pairing.LeastConnections,
+			QueueMax:         10_000,
+			QueueTimeout:     25 * time.Second,
+			HandshakeTimeout: 20 * time.Second,
+			SlotMaxAge:       25 * time.Second,
+			DrainTimeout:     30 * time.Second,
+			AffinityMax:      100_000,
+			AffinityTTL:      time.Hour,
+			HintMax:          100_000,
+			HintTTL:          time.Minute,
+			RetryMin:         time.Second,
+			RetryMax:         30 * time.Second,
+		},
+		PairBuffer:     DefaultPairBuffer,
+		ConnectTimeout: DefaultConnectTimeout,
+	}
+}
+
+// Validate finds everything that can be known to be wrong without binding an
+// endpoint. The error joins one line per mistake.
+func (c *Config) Validate() error {
+	var errs []error
+	if len(c.Frontend) == 0 {
+		errs = append(errs, errors.New("no frontend: clients need an endpoint to connect to"))
+	}
+	if len(c.Backend) == 0 && len(c.Workers) == 0 {
+		errs = append(errs, errors.New("no backend and no worker: at least one of the two is needed"))
+	}
+	errs = append(errs, c.checkEndpoints()...)
+	errs = append(errs, c.checkWorkers()...)
+	if c.PairBuffer < MinPairBuffer {
+		errs = append(errs, fmt.Errorf("pair-buffer %d: at least %d bytes are needed", c.PairBuffer, MinPairBuffer))
+	}
+	if c.ConnectTimeout <= 0 {
+		errs = append(errs, fmt.Errorf("connect-timeout %v: must be above zero", c.ConnectTimeout))
+	}
+	for _, m := range c.Mechanisms {
+		if m == "" || len(m) > 20 || strings.ToUpper(m) != m {
+			errs = append(errs, fmt.Errorf("mechanisms: %q is no mechanism's name (1 to 20 upper-case letters: NULL, PLAIN, CURVE, GSSAPI)", m))
+		}
+	}
+	if err := c.Pairing.Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkEndpoints() (errs []error) {
+	seen := map[string]bool{}
+	for _, s := range slices.Concat(c.Frontend, c.Backend) {
+		ep, err := ParseEndpoint(s)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case seen[ep.String()] && ep.Port+uint16(len(ep.Path)) != 0:
+			errs = append(errs, fmt.Errorf("%s is named twice", s))
+		default:
+			seen[ep.String()] = true
+		}
+	}
+	return errs
+}
+
+func (c *Config) checkWorkers() (errs []error) {
+	names := map[string]bool{}
+	for _, w := range c.Workers {
+		ep, err := ParseEndpoint(w.Endpoint)
+		if err == nil {
+			err = ep.dialable()
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("worker %s: %w", w.Name, err))
+		}
+		switch {
+		case w.Name == "":
+			errs = append(errs, fmt.Errorf("worker %s has no name", w.Endpoint))
+		case names[w.Name]:
+			errs = append(errs, fmt.Errorf("two workers are named %s", w.Name))
+		}
+		names[w.Name] = true
+	}
+	return errs
+}

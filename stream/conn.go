@@ -1,0 +1,107 @@
+package stream
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/zmtp"
+)
+
+// phase of a connection, see doc.go.
+type phase uint8
+
+const (
+	fresh    phase = iota // STREAM: the descriptor has not been shown to be the right one
+	live                  // bytes go both ways
+	closing               // what was sent is being delivered, what comes is dropped
+	finished              // the kernel has everything and a FIN behind it (unix: libzmq was told to close)
+	severed               // aborted; the end is a matter of time
+	dead                  // no longer exists
+)
+
+// conn is one connection as the loop sees it: a peer of a STREAM socket, or a
+// worker that the proxy dialled.
+type conn struct {
+	id   pairing.PeerID
+	sock *socket // nil for a dialled worker
+	// number is the routing id on sock.
+	number uint32
+	// fd is our duplicate of libzmq's descriptor zmqFD, or a dialled
+	// connection's own; -1 when there is none.
+	fd, zmqFD int
+	cookie    uint64 // of the socket behind fd; tells whether zmqFD is still the same one
+	ipc       bool
+	origin    pairing.Origin
+	phase     phase
+	ready     bool   // the table was told that the greeting is there
+	early     []byte // what came before there was a partner
+	out       backlog
+	sent      uint64 // bytes that libzmq has taken
+	handed    uint64 // of these, bytes that the kernel had at the last look while closing
+	flow      *flow  // of the pair, nil before there is one
+
+	heard     uint64 // sock.attempts when it was last heard of
+	hungUp    bool   // the kernel says that the other side has ended; the notice is due
+	told      bool   // libzmq was asked to close it, and will not announce the end
+	released  bool   // libzmq has let go of the connection ...
+	releaseAt uint64 // ... as was seen at this attempt
+
+	interest  uint32 // dialled: what the poller watches for, 0 = not registered
+	paused    bool   // dialled: not read, because the client has no room
+	broken    bool   // dialled: writing failed; the reading side will tell why
+	watched   bool   // STREAM: fd is registered with the poller
+	retry     time.Duration
+	retryAt   time.Duration
+	attending bool // on the loop's list of connections to look after
+}
+
+// flow is what the two connections of a pair share.
+type flow struct {
+	handshake zmtp.Handshake
+	open      bool
+	in, out   uint64 // bytes client -> worker and back
+}
+
+// maxEarly bounds what a connection may send before it has a partner. A greeting
+// is 64 bytes, and libzmq sends ten of them until it is greeted in turn.
+const maxEarly = readChunk / 2
+
+func (c *conn) client() bool { return c.sock != nil && c.sock.side == frontendSide }
+
+// certain says whether everything is read that libzmq ever had for c up to the attempt.
+func (c *conn) certain(attempt uint64, peers int) bool {
+	return c.sock.readSince(max(attempt, c.heard), peers)
+}
+
+// originOf tells where a connection comes from: libzmq's word for its address,
+// and the far end of the descriptor.
+func originOf(address string, fd int) pairing.Origin {
+	if strings.HasPrefix(address, "localhost:") { // ipc: localhost:uid:gid:pid
+		return pairing.Origin{Address: address}
+	}
+	ep := peerEndpoint(fd)
+	if ip, err := netip.ParseAddr(address); err == nil && ep.Addr() != ip.Unmap() {
+		ep = netip.AddrPort{} // the descriptor is somebody else's by now
+	}
+	if !ep.IsValid() {
+		return pairing.Origin{Address: sourceAddress(address)}
+	}
+	return pairing.Origin{Address: sourceAddress(ep.Addr().String()), Endpoint: ep.String()}
+}
+
+// sourceAddress is what limits by source count: an IPv4 address, or the /64 of
+// an IPv6 one, since whoever has one address there has them all.
+func sourceAddress(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	ip = ip.Unmap().WithZone("")
+	if ip.Is4() {
+		return ip.String()
+	}
+	prefix, _ := ip.Prefix(64)
+	return prefix.String()
+}

@@ -1,0 +1,56 @@
+package stream
+
+import (
+	"fmt"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/pebbe/zmq4"
+)
+
+// reservedDescriptors are kept for everything that is not a connection: logs,
+// libraries, the HTTP listener, libzmq's own.
+const reservedDescriptors = 128
+
+// Context is libzmq's context, its I/O threads, and the process's budget of
+// descriptors, shared by all pools.
+type Context struct {
+	zmq         *zmq4.Context
+	descriptors atomic.Int64 // used by connections, over all pools
+	limit       int64        // RLIMIT_NOFILE less reservedDescriptors
+}
+
+// NewContext makes a context with that many I/O threads; libzmq's manual
+// advises one per gigabyte per second (zmq_ctx_set(3)).
+func NewContext(ioThreads int) (*Context, error) {
+	var rlimit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &rlimit); err != nil {
+		return nil, fmt.Errorf("reading the limit of open descriptors: %w", err)
+	}
+	zctx, err := zmq4.NewContext()
+	if err != nil {
+		return nil, fmt.Errorf("libzmq: %w", err)
+	}
+	if err := zctx.SetIoThreads(ioThreads); err != nil {
+		return nil, fmt.Errorf("io-threads %d: %w", ioThreads, err)
+	}
+	limit := int64(min(rlimit.Cur, 1<<30)) - reservedDescriptors
+	if limit < reservedDescriptors {
+		return nil, fmt.Errorf("only %d descriptors may be open (ulimit -n): at least %d are needed", rlimit.Cur, 2*reservedDescriptors)
+	}
+	return &Context{zmq: zctx, limit: limit}, nil
+}
+
+// Close ends the context. Every pool opened on it must have returned from Run
+// (or been closed unrun), else Close waits for it.
+func (c *Context) Close() error { return c.zmq.Term() }
+
+// Descriptors says how many connections' descriptors are open and how many may be.
+func (c *Context) Descriptors() (used, limit int64) {
+	return c.descriptors.Load(), c.limit
+}
+
+// scarce: who connects now is refused, so that accept never fails for want of a
+// descriptor (libzmq's I/O thread would spin on the listener that it cannot
+// serve), and the ones that are served and their workers keep what they need.
+func (c *Context) scarce() bool { return c.descriptors.Load() > c.limit*9/10 }

@@ -1,0 +1,88 @@
+package stream
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// A connection of a STREAM socket has a descriptor that belongs to libzmq. We
+// hold a duplicate, for everything that STREAM has no words for: who is at the
+// other end, has the kernel taken what we sent, say FIN, shut down, and: does
+// libzmq still have this connection at all?
+
+// duplicate returns a second descriptor of the same open socket; -1 and the
+// error when fd is none, or when there are too many (EMFILE).
+func duplicate(fd int) (int, error) {
+	if fd < 0 {
+		return -1, unix.EBADF
+	}
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	return dup, nil
+}
+
+// cookie names a socket for good, whatever its descriptors are numbered
+// (socket(7), SO_COOKIE). 0 when fd is not a socket.
+func cookie(fd int) uint64 {
+	c, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+	if err != nil {
+		return 0
+	}
+	return c
+}
+
+// peerEndpoint is the remote IP:PORT; invalid for other than TCP.
+func peerEndpoint(fd int) netip.AddrPort {
+	sa, err := unix.Getpeername(fd)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// handed is how many bytes of ours the kernel has taken over the connection's
+// life: those acknowledged and those still in its queue, which together are
+// exact (tcp(7): TCP_INFO, SIOCOUTQ). ok is false for a unix socket, which keeps
+// no such account.
+func handed(fd int) (total uint64, ok bool) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0, false
+	}
+	// In this order: what is acknowledged in between is counted as neither,
+	// and the sum is too small for a moment rather than too large.
+	queued, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	if err != nil {
+		return 0, false
+	}
+	return info.Bytes_acked + uint64(queued), true
+}
+
+// wasReset says whether a TCP connection ended by RST rather than FIN: after a
+// FIN from the other side it stays half open as long as we hold it.
+func wasReset(fd int) bool {
+	const tcpClose = 7 // TCP_CLOSE in the kernel's tcp_states.h
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == tcpClose
+}
+
+// finish sends a FIN after what the kernel already has; reading goes on.
+func finish(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }
+
+// sever ends both directions; libzmq's notice follows.
+func sever(fd int) { _ = unix.Shutdown(fd, unix.SHUT_RDWR) }
+
+func closeDescriptor(fd int) {
+	if fd >= 0 {
+		_ = unix.Close(fd)
+	}
+}

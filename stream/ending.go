@@ -1,0 +1,192 @@
+package stream
+
+import (
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// noticed takes libzmq's word that a connection has ended.
+func (l *loop) noticed(c *conn) { l.ended(c, howEnded(c)) }
+
+func howEnded(c *conn) pairing.Gone {
+	if c.cookie != 0 && !c.ipc && wasReset(c.fd) {
+		return pairing.Reset
+	}
+	return pairing.Closed
+}
+
+// ended forgets a connection that no longer exists and tells the table.
+func (l *loop) ended(c *conn, how pairing.Gone) {
+	l.remove(c)
+	l.act(l.table.Gone(l.clock, c.id, how))
+}
+
+// finishGently closes a connection once everything that was sent to it has been
+// delivered. What it sends meanwhile is dropped.
+func (l *loop) finishGently(c *conn) {
+	if c.phase != live {
+		return
+	}
+	c.phase = closing
+	c.paused = false
+	if c.sock == nil {
+		l.updateInterest(c)
+	}
+	l.attendAfter(c, 0)
+}
+
+// finishWhenHanded ends our side of the connection when nothing of ours is left
+// outside the kernel; true when something has moved since the last look. The
+// other side then closes, and its end is announced like any other.
+//
+// Closing by an empty frame, the way STREAM offers, would have libzmq close the
+// descriptor with input unread, which the kernel answers with an RST that can
+// cost the peer what it has not read yet. A FIN says the same and loses nothing.
+func (l *loop) finishWhenHanded(c *conn) (progress bool) {
+	if !c.out.empty() && !c.broken {
+		return false
+	}
+	if c.sock == nil {
+		finish(c.fd)
+		c.phase = finished
+		return true
+	}
+	total, ok := handed(c.fd)
+	if !ok {
+		l.tellToClose(c)
+		return false
+	}
+	progress = total != c.handed
+	c.handed = total
+	if total >= c.sent || c.broken {
+		finish(c.fd)
+		c.phase = finished
+	}
+	return progress
+}
+
+// tellToClose is for unix connections: there the kernel keeps no account of
+// what it has taken, so libzmq must close behind what it has queued. That is
+// watched until libzmq has let go, and the table's drain time-out severs it.
+func (l *loop) tellToClose(c *conn) {
+	switch c.sock.closePeer(c.number) {
+	case taken:
+		c.phase, c.told = finished, true
+	case gone:
+		c.phase, c.hungUp = finished, true
+	case full:
+	}
+}
+
+// abort ends a connection at once. The table has forgotten it already; a STREAM
+// peer stays known here until libzmq has forgotten it, too.
+func (l *loop) abort(c *conn) {
+	if c.phase == dead || c.phase == severed {
+		return
+	}
+	if c.sock == nil {
+		l.remove(c)
+		return
+	}
+	l.backlogged -= int64(c.out.size())
+	c.out, c.early = backlog{}, nil
+	l.orphans[c.id] = c
+	proven := c.cookie != 0
+	c.phase = severed
+	switch {
+	case proven:
+		sever(c.fd)
+		l.attendAfter(c, noticeGrace)
+	case c.fd < 0:
+		l.closeUnheld(c)
+	default: // shutting it down now could hit another connection: see severUnproven
+		l.attendAfter(c, 0)
+	}
+}
+
+// closeUnheld has libzmq close a connection of which we hold no descriptor. It
+// has been sent nothing, so nothing can keep libzmq from it.
+func (l *loop) closeUnheld(c *conn) {
+	c.told = true
+	c.sock.closePeer(c.number)
+	c.heard = c.sock.attempts // a notice may be queued already, none comes from now on
+	l.attendAfter(c, 0)
+}
+
+// severUnproven does for a connection that was aborted while it was fresh what
+// could not be done then.
+func (l *loop) severUnproven(c *conn) {
+	switch {
+	case !c.certain(0, l.connections):
+	case c.told:
+		l.remove(c)
+	default:
+		if c.cookie = cookie(c.fd); c.cookie == 0 {
+			l.closeUnheld(c)
+			return
+		}
+		sever(c.fd)
+	}
+}
+
+// remove releases what a connection holds and forgets it.
+func (l *loop) remove(c *conn) {
+	if c.phase == dead {
+		return
+	}
+	delete(l.orphans, c.id)
+	l.backlogged -= int64(c.out.size())
+	l.forget(c)
+	c.out, c.early = backlog{}, nil
+}
+
+// forget closes a connection's descriptor. A duplicate would otherwise hold
+// back the FIN when libzmq closes its own.
+func (l *loop) forget(c *conn) {
+	if c.phase == dead {
+		return
+	}
+	if c.watched || c.interest != 0 {
+		l.poller.remove(c.fd)
+	}
+	l.count(c, -1)
+	closeDescriptor(c.fd)
+	c.phase = dead
+}
+
+// count keeps the number of connections and of the descriptors that they use.
+func (l *loop) count(c *conn, n int) {
+	descriptors := n
+	if c.sock != nil && c.fd >= 0 {
+		descriptors = 2 * n // libzmq's and the duplicate
+	}
+	l.connections += n
+	l.ctx.descriptors.Add(int64(descriptors))
+}
+
+// drain refuses who comes and lets pairs end by themselves until the deadline.
+func (l *loop) drain(deadline time.Duration) {
+	at := l.now() + deadline
+	if l.draining {
+		l.drainAt = min(l.drainAt, at)
+		return
+	}
+	l.draining, l.drainAt = true, at
+	l.act(l.table.StopWaiting(l.now(), pairing.Shutdown))
+}
+
+// drained: nobody is left, or the time is up.
+func (l *loop) drained() bool {
+	if !l.draining {
+		return false
+	}
+	if l.connections == 0 && l.dialler.idle() {
+		return true
+	}
+	if l.now() < l.drainAt {
+		return false
+	}
+	l.act(l.table.EndAll(l.now(), pairing.Drained))
+	return true
+}

@@ -1,0 +1,201 @@
+package stream
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+func TestWhatIsNotZMTPCostsNobodyAnything(t *testing.T) {
+	random := make([]byte, 64<<10)
+	src := rand.NewChaCha8([32]byte{1})
+	_, _ = src.Read(random)
+	for name, say := range map[string]func(net.Conn){
+		"a browser":     func(c net.Conn) { fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") },
+		"a TLS hello":   func(c net.Conn) { go func() { _ = tls.Client(c, &tls.Config{InsecureSkipVerify: true}).Handshake() }() },
+		"random bytes":  func(c net.Conn) { _, _ = c.Write(random) },
+		"ssh":           func(c net.Conn) { fmt.Fprint(c, "SSH-2.0-OpenSSH_9.2\r\n") },
+		"a probe of 0s": func(c net.Conn) { _, _ = c.Write(make([]byte, 100)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			slot := r.worker()
+			send(t, slot, signature)
+			eventually(t, "the slot is there", func() bool { return r.snapshot().Stats.Slots == 1 })
+			c := r.client()
+			say(c)
+			expectEnd(t, c)
+			r.expectReasons(1, pairing.NotZMTP)
+			if n := r.snapshot().Stats.Slots; n != 1 {
+				t.Errorf("%d slots are left of 1", n)
+			}
+		})
+	}
+}
+
+func TestWhoSaysTooLittleEnds(t *testing.T) {
+	for name, tc := range map[string]struct {
+		say  func(net.Conn)
+		want pairing.Reason
+	}{
+		"a port scan":       {func(c net.Conn) { _ = c.Close() }, pairing.ClientClosed},
+		"a reset":           {reset, pairing.ClientReset},
+		"silence":           {func(net.Conn) {}, pairing.HandshakeTimeout},
+		"half a greeting":   {func(c net.Conn) { _, _ = c.Write(signature[:5]) }, pairing.HandshakeTimeout},
+		"a greeting, alone": {func(c net.Conn) { _, _ = c.Write(signature) }, pairing.NoWorker},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(c *Config) {
+				c.Pairing.HandshakeTimeout = 300 * time.Millisecond
+				c.Pairing.QueueTimeout = 300 * time.Millisecond
+			})
+			c := r.client()
+			tc.say(c)
+			eventually(t, "the client ends", func() bool { return len(r.reasons()) == 1 })
+			got := r.reasons()[0]
+			if got != tc.want && !(tc.want == pairing.ClientReset && got == pairing.ClientClosed) {
+				t.Errorf("ended %v, want %v", got, tc.want)
+			}
+			r.expectQuiet()
+		})
+	}
+}
+
+// One byte a second is a greeting that never ends: the limit is on the whole.
+func TestDripEndsByTheHandshakeLimit(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Pairing.HandshakeTimeout = 500 * time.Millisecond })
+	worker := r.worker()
+	send(t, worker, signature)
+	eventually(t, "the slot is there", func() bool { return r.snapshot().Stats.Slots == 1 })
+	c := r.client()
+	go func() {
+		for _, b := range nullPeer() {
+			if _, err := c.Write([]byte{b}); err != nil {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
+	r.expectReasons(1, pairing.HandshakeTimeout)
+	expectEnd(t, worker)
+}
+
+func TestMechanismIsRefusedBeforeItArrives(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Mechanisms = []string{"CURVE"} })
+	worker := r.worker()
+	send(t, worker, signature)
+	eventually(t, "the slot is there", func() bool { return r.snapshot().Stats.Slots == 1 })
+	c := r.client()
+	send(t, c, nullPeer())
+	expectEnd(t, c)
+	if got := expectEnd(t, worker); len(got) > 12 {
+		t.Errorf("the worker got %d bytes of a refused client, the mechanism with them", len(got))
+	}
+	r.expectReasons(1, pairing.MechanismRefused)
+}
+
+// A peer that does not read ends its own pair, and nobody else is held up.
+func TestWhoDoesNotReadEndsAlone(t *testing.T) {
+	for _, who := range []string{"client", "worker"} {
+		t.Run(who, func(t *testing.T) {
+			r := newRig(t, func(c *Config) { c.PairBuffer = MinPairBuffer })
+			quietClient, quietWorker := r.pair()
+			client, worker := r.pair()
+			from := worker
+			if who == "worker" {
+				from = client
+			}
+			go func() {
+				block := make([]byte, 64<<10)
+				for {
+					if _, err := from.Write(block); err != nil {
+						return
+					}
+				}
+			}()
+			for len(r.reasons()) == 0 {
+				send(t, quietClient, []byte("ping"))
+				expect(t, quietWorker, []byte("ping"))
+				if b := r.snapshot().Backlog; b > MinPairBuffer {
+					t.Fatalf("%d bytes are kept for one pair of at most %d", b, MinPairBuffer)
+				}
+			}
+			r.expectReasons(1, pairing.Overflow)
+			_ = from.Close()
+			eventually(t, "only the quiet pair is left", func() bool { return r.snapshot().Connections == 2 })
+		})
+	}
+}
+
+// Against a worker that listens nothing is ever lost for want of room: its own
+// sending blocks.
+func TestListeningWorkerIsHeldBack(t *testing.T) {
+	endpoint, accept := listeningWorker(t)
+	r := newRig(t, withWorker(endpoint))
+	client := r.client()
+	send(t, client, nullPeer())
+	worker := accept()
+	expect(t, worker, nullPeer())
+	send(t, worker, nullPeer())
+	expect(t, client, nullPeer())
+	block := make([]byte, 1<<20)
+	_ = worker.SetWriteDeadline(time.Now().Add(2 * time.Second))
+	total := 0
+	for {
+		n, err := worker.Write(block)
+		total += n
+		if err != nil {
+			break
+		}
+	}
+	if reasons := r.reasons(); len(reasons) != 0 {
+		t.Fatalf("the pair ended: %v", reasons)
+	}
+	if b := r.snapshot().Backlog; b > DefaultPairBuffer {
+		t.Errorf("%d bytes in the loop", b)
+	}
+	_ = worker.Close()
+	if n, _ := io.Copy(io.Discard, client); n != int64(total) {
+		t.Errorf("the client got %d bytes of %d", n, total)
+	}
+}
+
+// The disconnect notice is lost when the inbound pipe is exactly full at the
+// end. Around that size every end must still be seen, and every byte arrive.
+func TestEndIsSeenWhenTheNoticeIsLost(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.PairBuffer = MinPairBuffer })
+	hwm := MinPairBuffer / 4 / readChunk
+	lost := uint64(0)
+	for chunks := hwm - 3; chunks <= hwm+3; chunks++ {
+		client, worker := r.pair()
+		before := len(r.reasons())
+		stalled, release := make(chan struct{}), make(chan struct{})
+		r.pool.post(func() { close(stalled); <-release })
+		<-stalled
+		for range chunks { // one read each: sent alone, taken by libzmq before the next
+			send(t, worker, make([]byte, 100))
+			eventually(t, "the kernel has delivered it", func() bool { return unacknowledged(worker) == 0 })
+			time.Sleep(time.Millisecond)
+		}
+		_ = worker.Close()
+		time.Sleep(20 * time.Millisecond)
+		close(release)
+		if got := len(expectEnd(t, client)); got != chunks*100 {
+			t.Errorf("%d chunks: the client got %d bytes of %d", chunks, got, chunks*100)
+		}
+		_ = client.Close()
+		eventually(t, "the pair has ended", func() bool { return len(r.reasons()) == before+1 })
+	}
+	r.expectQuiet()
+	lost = r.snapshot().LostNotices
+	t.Logf("%d notices were lost", lost)
+	if lost == 0 {
+		t.Error("no notice was lost: the test no longer meets what it is about")
+	}
+}

@@ -1,0 +1,93 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// bind makes the socket listen on each endpoint. There is no way back but to
+// close the socket: unbinding a STREAM listener takes with it every connection
+// that it has accepted.
+func (s *socket) bind(role string, endpoints []string) error {
+	for _, endpoint := range endpoints {
+		if err := s.bindOne(endpoint); err != nil {
+			return fmt.Errorf("%s %s: %w", role, endpoint, err)
+		}
+	}
+	return nil
+}
+
+func (s *socket) bindOne(endpoint string) error {
+	ep, err := ParseEndpoint(endpoint)
+	if err != nil {
+		return err
+	}
+	if ep.Network == "ipc" {
+		if err := freePath(ep.Path); err != nil {
+			return err
+		}
+	}
+	if err := s.zmq.Bind(ep.String()); err != nil {
+		return bindError(err)
+	}
+	last, err := s.zmq.GetLastEndpoint()
+	if err != nil {
+		return fmt.Errorf("asking for the bound endpoint: %w", err)
+	}
+	s.endpoints = append(s.endpoints, last)
+	return nil
+}
+
+// bindError puts what bind(2) says into the words that people search for.
+func bindError(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE), strings.Contains(err.Error(), "in use"):
+		return errors.New("address already in use")
+	case strings.Contains(err.Error(), "No such device"), strings.Contains(err.Error(), "assign"):
+		return errors.New("this machine has no such address")
+	case strings.Contains(err.Error(), "denied"):
+		return errors.New("permission denied")
+	}
+	return err
+}
+
+// freePath makes way for a unix listener. libzmq would take over the path of a
+// program that is still serving it, so that case is refused here; a file that
+// nobody listens on any more is removed.
+func freePath(path string) error {
+	if strings.HasPrefix(path, "@") {
+		return nil // bind(2) itself refuses an abstract name in use
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode()&fs.ModeSocket == 0:
+		return errors.New("the path exists and is not a socket")
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = c.Close()
+		return errors.New("address already in use")
+	}
+	return os.Remove(path)
+}
+
+// removePaths deletes the files of unix listeners, which outlive the socket.
+func (s *socket) removePaths() {
+	for _, endpoint := range s.endpoints {
+		if path, ok := strings.CutPrefix(endpoint, "ipc://"); ok && !strings.HasPrefix(path, "@") {
+			_ = os.Remove(path)
+		}
+	}
+}
+
+// bound lists the endpoints, wildcard ports resolved.
+func (s *socket) bound() []string { return append([]string(nil), s.endpoints...) }

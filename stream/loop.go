@@ -1,0 +1,290 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// receiveBatch is how many messages one socket may bring in one turn, so that
+// the other socket, the dialled workers and the timers have theirs.
+const receiveBatch = 64
+
+// loop owns a pool's sockets, connections and table. Only the goroutine of
+// Pool.Run touches it (and Open, before).
+type loop struct {
+	ctx      *Context
+	pool     *Pool
+	cfg      Config
+	fixed    Config // as opened: what never changes may be read from anywhere
+	table    *pairing.Table
+	frontend *socket
+	backend  *socket
+	poller   *poller
+	dialler  *dialler
+	allowed  map[string]bool // mechanisms; nil = any
+
+	start time.Time
+	clock time.Duration // since start, as last set by now
+
+	// orphans are STREAM connections that the table has forgotten and libzmq has not.
+	orphans map[pairing.PeerID]*conn
+	// attending are the connections that need looking after at a time, see attend.go.
+	attending []*conn
+	todo      []pairing.Action
+	acting    bool
+	readBuf   []byte
+
+	draining bool
+	drainAt  time.Duration
+	closed   bool
+
+	bytesIn, bytesOut uint64
+	backlogged        int64
+	connections       int
+	births            uint32
+	lostNotices       uint64
+	longestTurn       time.Duration
+}
+
+func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
+	l := &loop{
+		ctx: ctx, pool: pool, cfg: cfg, fixed: cfg,
+		table:   pairing.New(cfg.Pairing),
+		allowed: mechanismSet(cfg.Mechanisms),
+		start:   time.Now(),
+		orphans: map[pairing.PeerID]*conn{},
+		readBuf: make([]byte, 4*writeChunk),
+	}
+	l.dialler = newDialler(pool)
+	if err := l.open(); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *loop) open() (err error) {
+	if l.poller, err = newPoller(); err != nil {
+		return err
+	}
+	if l.frontend, err = newSocket(l.ctx, frontendSide, l.cfg.PairBuffer); err != nil {
+		return err
+	}
+	if l.backend, err = newSocket(l.ctx, backendSide, l.cfg.PairBuffer); err != nil {
+		return err
+	}
+	for _, w := range l.cfg.Workers {
+		if _, err := l.table.AddWorker(0, w); err != nil {
+			return fmt.Errorf("worker %s: %w", w.Name, err)
+		}
+	}
+	if err := l.listen(); err != nil {
+		return err
+	}
+	return errors.Join(
+		l.poller.add(l.pool.wake.fd, pollIn, wakeToken),
+		l.poller.add(l.frontend.fd, pollIn, socketToken),
+		l.poller.add(l.backend.fd, pollIn, socketToken),
+	)
+}
+
+func (l *loop) listen() error {
+	if err := l.frontend.bind("frontend", l.cfg.Frontend); err != nil {
+		return err
+	}
+	return l.backend.bind("backend", l.cfg.Backend)
+}
+
+// run turns until ctx ends or draining is through.
+func (l *loop) run(ctx context.Context) error {
+	for ctx.Err() == nil && !l.drained() {
+		if err := l.turn(); err != nil {
+			return fmt.Errorf("pool %s: %w", l.cfg.Name, err)
+		}
+	}
+	l.act(l.table.EndAll(l.now(), pairing.Shutdown))
+	return nil
+}
+
+// now sets the clock and reads it. What the table is told must never go back,
+// so within a turn everyone goes by the same clock.
+func (l *loop) now() time.Duration {
+	l.clock = time.Since(l.start)
+	return l.clock
+}
+
+// turn waits until there is something to do and does a bounded part of it.
+func (l *loop) turn() error {
+	patience, err := l.patience()
+	if err != nil {
+		return err
+	}
+	events, err := l.poller.wait(patience)
+	if err != nil {
+		return err
+	}
+	start := l.now()
+	for i := range events {
+		l.event(tokenOf(&events[i]), events[i].Events)
+	}
+	l.runCommands()
+	for _, s := range [...]*socket{l.frontend, l.backend} {
+		if err := l.receive(s); err != nil {
+			return err
+		}
+	}
+	l.attend()
+	l.act(l.table.Tick(l.clock))
+	l.longestTurn = max(l.longestTurn, l.now()-start)
+	return nil
+}
+
+// patience is how long the loop may wait for its descriptors; negative: for ever.
+func (l *loop) patience() (time.Duration, error) {
+	for _, s := range [...]*socket{l.frontend, l.backend} {
+		// Also has libzmq work off its commands, without which its descriptor
+		// may stay silent although a message is there.
+		ready, err := s.readable()
+		if err != nil {
+			return 0, fmt.Errorf("asking a socket for events: %w", err)
+		}
+		if ready {
+			return 0, nil
+		}
+	}
+	at, ok := l.table.Deadline()
+	earlier := func(t time.Duration) {
+		if !ok || t < at {
+			at, ok = t, true
+		}
+	}
+	for _, c := range l.attending {
+		earlier(c.retryAt)
+	}
+	if l.draining {
+		earlier(l.drainAt)
+	}
+	if !ok {
+		return -1, nil
+	}
+	return max(0, at-l.now()), nil
+}
+
+func (l *loop) event(t token, mask uint32) {
+	switch t {
+	case wakeToken:
+		l.pool.wake.reset()
+	case socketToken: // both sockets are looked at in every turn
+	default:
+		if c := l.find(pairing.PeerID(t)); c != nil {
+			l.descriptorEvent(c, mask)
+		}
+	}
+}
+
+// descriptorEvent is about a connection's own descriptor.
+func (l *loop) descriptorEvent(c *conn, mask uint32) {
+	if c.sock != nil {
+		c.hungUp = true
+		l.attendAfter(c, noticeGrace)
+		return
+	}
+	if mask&pollOut != 0 {
+		l.flush(c)
+	}
+	if c.phase != dead && mask&^pollOut != 0 {
+		l.readDialled(c)
+	}
+}
+
+func (l *loop) runCommands() {
+	for range cap(l.pool.commands) {
+		select {
+		case f := <-l.pool.commands:
+			f()
+		default:
+			return
+		}
+	}
+}
+
+// receive takes one batch from a socket.
+func (l *loop) receive(s *socket) error {
+	for range receiveBatch {
+		number, err := s.receiveID()
+		if err != nil {
+			if errors.Is(err, errEmpty) {
+				return nil
+			}
+			return err
+		}
+		if c := l.find(peerID(s.side, number)); c != nil {
+			err = l.receiveKnown(s, c)
+		} else {
+			err = l.receiveNew(s, number)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *loop) receiveKnown(s *socket, c *conn) error {
+	data, err := s.receiveBody()
+	switch {
+	case err != nil:
+		return err
+	case len(data) == 0:
+		l.noticed(c)
+	default:
+		c.heard = s.attempts
+		l.data(c, data)
+	}
+	return nil
+}
+
+func (l *loop) receiveNew(s *socket, number uint32) error {
+	data, b, err := s.receiveBirth()
+	if err != nil {
+		return err
+	}
+	if len(data) == 0 { // bytes without a connect notice: of a peer that we have closed
+		l.born(s, number, b)
+	}
+	return nil
+}
+
+// find is the connection with that id, nil if there is none.
+func (l *loop) find(id pairing.PeerID) *conn {
+	if p := l.table.Peer(id); p != nil {
+		return p.Conn.(*conn)
+	}
+	return l.orphans[id]
+}
+
+// close releases everything; sockets take what is left with them.
+func (l *loop) close() {
+	l.closed = true
+	l.dialler.stop()
+	for _, c := range l.orphans {
+		l.forget(c)
+	}
+	l.table.EachPeer(func(p *pairing.Peer) bool {
+		l.forget(p.Conn.(*conn))
+		return true
+	})
+	for _, s := range [...]*socket{l.frontend, l.backend} {
+		if s != nil {
+			s.removePaths()
+			s.close()
+		}
+	}
+	if l.poller != nil {
+		l.poller.close()
+	}
+}

@@ -1,0 +1,106 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// token comes back with an event: a peer's id, or one of the loop's own below.
+type token uint64
+
+const (
+	wakeToken token = iota
+	socketToken
+)
+
+// What a poller watches for.
+const (
+	pollIn  = unix.EPOLLIN | unix.EPOLLRDHUP
+	pollOut = unix.EPOLLOUT
+	// pollHangUp tells once that the other side has ended.
+	pollHangUp = unix.EPOLLRDHUP | unix.EPOLLET
+)
+
+// poller is an epoll instance (epoll(7)). libzmq's own poller takes no plain
+// descriptors through the binding and rounds time-outs to busy loops.
+type poller struct {
+	fd     int
+	events []unix.EpollEvent
+}
+
+func newPoller() (*poller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	return &poller{fd: fd, events: make([]unix.EpollEvent, 256)}, nil
+}
+
+func (p *poller) close() { _ = unix.Close(p.fd) }
+
+func event(mask uint32, t token) *unix.EpollEvent {
+	return &unix.EpollEvent{Events: mask, Fd: int32(uint32(t)), Pad: int32(uint32(t >> 32))}
+}
+
+func tokenOf(e *unix.EpollEvent) token { return token(uint32(e.Pad))<<32 | token(uint32(e.Fd)) }
+
+func (p *poller) add(fd int, mask uint32, t token) error {
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, event(mask, t))
+}
+
+func (p *poller) modify(fd int, mask uint32, t token) error {
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, fd, event(mask, t))
+}
+
+// remove must come before the descriptor is closed: a duplicate elsewhere
+// would keep the registration alive.
+func (p *poller) remove(fd int) { _ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil) }
+
+// wait returns what is ready, at the latest after the given time (rounded up
+// to a millisecond, so that waiting for a deadline does not spin); for ever if
+// it is negative. The slice is valid until the next call.
+func (p *poller) wait(timeout time.Duration) ([]unix.EpollEvent, error) {
+	ms := -1
+	if timeout >= 0 {
+		ms = int(min((timeout+time.Millisecond-1)/time.Millisecond, time.Hour/time.Millisecond))
+	}
+	n, err := unix.EpollWait(p.fd, p.events, ms)
+	if errors.Is(err, unix.EINTR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("epoll_wait: %w", err)
+	}
+	return p.events[:n], nil
+}
+
+// waker interrupts a poller from any goroutine (eventfd(2)). It goes through an
+// os.File, which makes waking safe against a close at the same time.
+type waker struct {
+	file *os.File
+	fd   int
+}
+
+func newWaker() (*waker, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	return &waker{file: os.NewFile(uintptr(fd), "eventfd"), fd: fd}, nil
+}
+
+func (w *waker) wake() {
+	one := [8]byte{1}
+	_, _ = w.file.Write(one[:]) // closed: the loop has ended
+}
+
+func (w *waker) reset() {
+	var count [8]byte
+	_, _ = unix.Read(w.fd, count[:])
+}
+
+func (w *waker) close() { _ = w.file.Close() }

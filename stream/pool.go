@@ -1,0 +1,189 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// ErrStopped is returned by calls on a pool whose loop has ended.
+var ErrStopped = errors.New("the pool has stopped")
+
+// Pool is one frontend, one backend and the workers behind them. Its methods
+// may be called from any goroutine; Run once.
+type Pool struct {
+	loop *loop
+	// commands are run by the loop between two turns.
+	commands chan func()
+	wake     *waker
+	stopped  chan struct{}
+}
+
+// Open binds the pool's endpoints. The error is one line that names what was
+// wrong, and nothing is left open. A pool that is opened must be Run or Closed.
+func Open(ctx *Context, cfg Config) (*Pool, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	wake, err := newWaker()
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool{commands: make(chan func(), 1024), wake: wake, stopped: make(chan struct{})}
+	p.loop, err = newLoop(ctx, cfg, p)
+	if err != nil {
+		wake.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Run serves until ctx ends (everything that is left ends with reason shutdown)
+// or a Drain is through, then closes everything. It returns nil in both cases.
+func (p *Pool) Run(ctx context.Context) error {
+	defer p.shut()
+	stop := context.AfterFunc(ctx, p.wake.wake)
+	defer stop()
+	return p.loop.run(ctx)
+}
+
+// Close releases a pool that will never be Run.
+func (p *Pool) Close() { p.shut() }
+
+func (p *Pool) shut() {
+	close(p.stopped)
+	p.loop.close()
+	p.drainCommands()
+	p.wake.close()
+}
+
+// drainCommands runs what was posted before stopped was seen, so that a dial
+// that succeeded too late is closed.
+func (p *Pool) drainCommands() {
+	for {
+		select {
+		case f := <-p.commands:
+			f()
+		default:
+			return
+		}
+	}
+}
+
+// post hands f to the loop; false when the loop has ended and f will not run.
+func (p *Pool) post(f func()) bool {
+	select {
+	case <-p.stopped:
+		return false
+	default:
+	}
+	select {
+	case p.commands <- f:
+		p.wake.wake()
+		return true
+	case <-p.stopped:
+		return false
+	}
+}
+
+// ask runs f on the loop and waits for it. f may still run after ctx has ended.
+func (p *Pool) ask(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	if !p.post(func() { f(); close(done) }) {
+		return ErrStopped
+	}
+	select {
+	case <-done:
+		return nil
+	case <-p.stopped:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// answer is ask for an f that returns an error.
+func (p *Pool) answer(ctx context.Context, f func() error) error {
+	result := make(chan error, 1)
+	if err := p.ask(ctx, func() { result <- f() }); err != nil {
+		return err
+	}
+	return <-result
+}
+
+// Name of the pool.
+func (p *Pool) Name() string { return p.loop.fixed.Name }
+
+// Bound are the endpoints that clients and workers can connect to, wildcard
+// ports resolved.
+func (p *Pool) Bound() (frontend, backend []string) {
+	return p.loop.frontend.bound(), p.loop.backend.bound()
+}
+
+// Drain stops listening, ends who still waits (reason shutdown), lets pairs go
+// on until they end by themselves or the deadline has passed (reason drained),
+// and then lets Run return. A later call can only shorten the deadline.
+func (p *Pool) Drain(deadline time.Duration) {
+	p.post(func() { p.loop.drain(deadline) })
+}
+
+// Reload puts cfg in force: workers are added, removed and reweighted, limits,
+// time limits, policy, lease and mechanisms apply to what comes; no pair is
+// touched. Endpoints, the name and PairBuffer cannot change while a pool runs: then
+// the error says which, and nothing has changed.
+func (p *Pool) Reload(ctx context.Context, cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	return p.answer(ctx, func() error { return p.loop.reload(cfg) })
+}
+
+// Reloadable says why cfg could not replace the pool's configuration, nil when it could.
+func (p *Pool) Reloadable(cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	return p.loop.reloadable(cfg)
+}
+
+// Hint tells the pool which identity a connection has, or the next connection
+// of an address, and which workers it prefers.
+func (p *Pool) Hint(ctx context.Context, hint pairing.Hint) error {
+	return p.ask(ctx, func() { l := p.loop; l.act(l.table.Hint(l.now(), hint)) })
+}
+
+// AddWorker adds a worker that listens. ErrWorkerExists of package pairing when
+// the name is taken.
+func (p *Pool) AddWorker(ctx context.Context, w pairing.WorkerConfig) error {
+	if ep, err := ParseEndpoint(w.Endpoint); err != nil {
+		return fmt.Errorf("worker %s: %w", w.Name, err)
+	} else if err := ep.dialable(); err != nil {
+		return fmt.Errorf("worker %s: %w", w.Name, err)
+	}
+	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.AddWorker(l.now(), w) })
+}
+
+// RemoveWorker takes a worker out: no new clients, its pairs go on.
+func (p *Pool) RemoveWorker(ctx context.Context, name string) error {
+	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.RemoveWorker(l.now(), name) })
+}
+
+// SetWorkerState drains a worker, puts it in maintenance or enables it again.
+func (p *Pool) SetWorkerState(ctx context.Context, name string, state pairing.State) error {
+	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.SetWorkerState(l.now(), name, state) })
+}
+
+func (p *Pool) worker(ctx context.Context, change func(*loop) ([]pairing.Action, error)) error {
+	return p.answer(ctx, func() error {
+		actions, err := change(p.loop)
+		p.loop.act(actions)
+		return err
+	})
+}

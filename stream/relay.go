@@ -1,0 +1,196 @@
+package stream
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/zmtp"
+)
+
+// data is what a connection has sent.
+func (l *loop) data(c *conn, data []byte) {
+	p := l.table.Peer(c.id)
+	if p == nil || c.phase > live {
+		return // it is being closed; nobody is there to have this
+	}
+	partner := p.Partner()
+	if partner == nil {
+		l.greetingOf(c, data)
+		return
+	}
+	l.forward(c, partner.Conn.(*conn), data)
+}
+
+// forward passes data on to the partner, watching as long as the pair is not open.
+func (l *loop) forward(from, to *conn, data []byte) {
+	f := from.flow
+	if !f.open {
+		if reason := l.watch(from, f, data); reason != 0 {
+			l.act(l.table.End(l.clock, from.id, reason))
+			return
+		}
+	}
+	if from.client() {
+		f.in += uint64(len(data))
+		l.bytesIn += uint64(len(data))
+	} else {
+		f.out += uint64(len(data))
+		l.bytesOut += uint64(len(data))
+	}
+	l.table.Touch(l.clock, from.id)
+	if to.phase == live && !l.write(to, data) {
+		l.act(l.table.End(l.clock, from.id, pairing.Overflow))
+		return
+	}
+	if from.sock == nil && !to.out.empty() {
+		l.pause(from)
+	}
+}
+
+// watch follows the clear part of the handshake. The reason that it returns,
+// if not zero, ends the pair before data is forwarded.
+func (l *loop) watch(from *conn, f *flow, data []byte) pairing.Reason {
+	parse := f.handshake.Worker
+	if from.client() {
+		parse = f.handshake.Client
+	}
+	state, err := parse(data)
+	switch {
+	case errors.Is(err, zmtp.ErrNotZMTP):
+		return pairing.NotZMTP
+	case !l.allows(f.handshake.Mechanism()), !l.allows(f.handshake.WorkerMechanism()):
+		return pairing.MechanismRefused
+	case state == zmtp.Open:
+		f.open = true
+		l.act(l.table.Opened(l.clock, from.id))
+	}
+	return 0
+}
+
+// allows says whether a mechanism, if it is known yet, may be used.
+func (l *loop) allows(mechanism string) bool {
+	return mechanism == "" || l.allowed == nil || l.allowed[mechanism]
+}
+
+// write sends data, or keeps what cannot be sent now. false: the peer takes
+// too little for too long, and its share of memory is used up.
+func (l *loop) write(c *conn, data []byte) bool {
+	if c.broken {
+		return true
+	}
+	if c.out.empty() {
+		data = data[l.push(c, data):]
+		if len(data) == 0 {
+			return true
+		}
+	}
+	if c.out.size()+len(data) > l.fixed.PairBuffer/2 {
+		return false
+	}
+	c.out.append(data)
+	l.backlogged += int64(len(data))
+	l.expectRoom(c)
+	return true
+}
+
+// push hands data to libzmq or the kernel and says how much was taken.
+func (l *loop) push(c *conn, data []byte) int {
+	if c.sock == nil {
+		return l.pushDialled(c, data)
+	}
+	done := 0
+	for done < len(data) {
+		chunk := data[done:min(len(data), done+writeChunk)]
+		switch c.sock.send(c.number, chunk) {
+		case full:
+			return done
+		case gone: // its notice is under way, or was lost
+			c.broken, c.hungUp = true, true
+			l.attendAfter(c, noticeGrace)
+			return len(data)
+		case taken:
+			done += len(chunk)
+			c.sent += uint64(len(chunk))
+		}
+	}
+	return done
+}
+
+func (l *loop) pushDialled(c *conn, data []byte) int {
+	done := 0
+	for done < len(data) {
+		n, err := unix.Write(c.fd, data[done:])
+		switch {
+		case err == nil:
+			done += n
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return done
+		default: // reading will tell how it ended, after what came before the end
+			c.broken = true
+			return len(data)
+		}
+	}
+	return done
+}
+
+// expectRoom arranges for flush to be called when c may take more. For a STREAM
+// peer there is no such event, so it is tried again after a moment.
+func (l *loop) expectRoom(c *conn) {
+	if c.sock == nil {
+		l.updateInterest(c)
+		return
+	}
+	l.attendAfter(c, retryMin)
+}
+
+// flush sends of the backlog what can be sent; true when something was.
+func (l *loop) flush(c *conn) bool {
+	before := c.out.size()
+	for !c.out.empty() {
+		chunk := c.out.front(4 * writeChunk)
+		n := l.push(c, chunk)
+		c.out.take(n)
+		if n < len(chunk) {
+			break
+		}
+	}
+	if c.broken {
+		c.out.reset()
+	}
+	moved := before - c.out.size()
+	l.backlogged -= int64(moved)
+	if c.sock == nil {
+		l.updateInterest(c)
+	}
+	if c.out.empty() {
+		l.drainedOf(c)
+	}
+	return moved > 0
+}
+
+// drainedOf: c has taken everything, so whoever was held back for it may go on.
+func (l *loop) drainedOf(c *conn) {
+	if p := l.table.Peer(c.id); p != nil && p.Partner() != nil {
+		if from := p.Partner().Conn.(*conn); from.paused {
+			from.paused = false
+			l.updateInterest(from)
+		}
+	}
+	if c.phase == closing {
+		l.attendAfter(c, 0)
+	}
+}
+
+func mechanismSet(names []string) map[string]bool {
+	if len(names) == 0 {
+		return nil
+	}
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}
