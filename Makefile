@@ -30,6 +30,7 @@ run: build ## build, then show the proxy at work for ten seconds
 	$(BINARY) demo
 
 test: setup ## run every test under the race detector
+	@go -C tools test ./progress >/dev/null || go -C tools test ./progress
 	go test -race -timeout 10m -json ./... | go -C tools run ./progress
 
 test-peers: ## run the tests against zeromq.js and JeroMQ too
@@ -48,6 +49,7 @@ fuzz: setup ## run every fuzz target for a while (FUZZTIME=20s)
 
 lint: setup $(LINT) ## run golangci-lint over everything
 	$(LINT) run --build-tags peers ./...
+	cd tools && ../$(LINT) run --config ../.golangci.yml ./progress
 
 fmt: $(LINT) ## format every Go file
 	$(LINT) fmt

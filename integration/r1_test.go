@@ -14,7 +14,7 @@ import (
 // sides receive with what they receive without the proxy. TestS2EveryCombination does so for every socket type.
 func TestR1TransparentSameAsDirect(t *testing.T) {
 	var messages [][]string
-	for _, size := range []int{1, 255, 256, 8191, 8192, 8193, 1 << 20, 64 << 20} {
+	for _, size := range []int{1, 255, 256, 8191, 8192, 8193, 1 << 20} {
 		messages = append(messages, []string{strings.Repeat("s", size)})
 	}
 	for _, frames := range []int{2, 10, 1000} {
@@ -24,10 +24,14 @@ func TestR1TransparentSameAsDirect(t *testing.T) {
 		}
 		messages = append(messages, m)
 	}
+	huge := []string{strings.Repeat("h", 64<<20)}
 	for _, c := range []combination{
 		{zmq.REQ, zmq.REP, roundTrips(nil)},
 		{zmq.DEALER, zmq.ROUTER, roundTrips(nil)},
 	} {
+		if c.worker == zmq.ROUTER {
+			messages = append(messages, huge)
+		}
 		t.Run(c.name(), func(t *testing.T) {
 			var want []string
 			for _, w := range everyWay() {

@@ -30,19 +30,21 @@ func TestClientWaitsAMinute(t *testing.T) {
 	}
 }
 
-// TestSlotWaitsAMinute has a worker that dialled in wait for a client for a minute, through its own redial and the slot's
-// recycling.
+// TestSlotWaitsAMinute has workers that dialled in wait for a client for a minute, through their own redial and the
+// slots' recycling.
 func TestSlotWaitsAMinute(t *testing.T) {
 	t.Parallel()
+	ctx := newContext(t)
+	sec := newSecurity(t, "CURVE")
+	endpoints := map[string]string{}
 	for _, kind := range []zmq.Type{zmq.DEALER, zmq.REP} {
-		t.Run(kind.String(), func(t *testing.T) {
-			t.Parallel()
-			ctx := newContext(t)
-			sec := newSecurity(t, "CURVE")
-			served := newWorker(t, ctx, kind, sec)
-			endpoint := dialling().open(t, "tcp", []worker{served})
-			served.serve(t, echo)
-			time.Sleep(aMinute)
+		served := newWorker(t, ctx, kind, sec)
+		endpoints[kind.String()] = dialling().open(t, "tcp", []worker{served})
+		served.serve(t, echo)
+	}
+	time.Sleep(aMinute) // not for luck: the waiting is what is tested
+	for kind, endpoint := range endpoints {
+		t.Run(kind, func(t *testing.T) {
 			client := newClient(t, ctx, zmq.DEALER, sec, "late")
 			must(t, client.Connect(endpoint))
 			for i := range 10 {
