@@ -1,0 +1,120 @@
+package pairing
+
+import "time"
+
+// ClientConnected takes in a client's connection. It costs nobody anything until
+// [Table.ClientReady]. If a limit is reached, or the table takes no more
+// clients, it ends at once. A peer of the same id that is still known is taken
+// to have closed.
+func (t *Table) ClientConnected(now time.Duration, id PeerID, origin Origin, conn any) []Action {
+	t.begin(now)
+	t.supersede(id)
+	t.stats.clients++
+	p := &Peer{ID: id, Conn: conn, client: true, origin: origin, connected: t.now}
+	if why := t.refusal(origin); why != NoReason {
+		t.abort(p, why)
+		t.ended(p, why)
+		return t.finish()
+	}
+	t.know(p)
+	p.phase.start(&t.handshakes, t.now)
+	t.claimHint(p)
+	return t.finish()
+}
+
+// refusal is why a client from origin may not stay, NoReason if it may.
+func (t *Table) refusal(origin Origin) Reason {
+	c := &t.cfg
+	if t.refuse != NoReason {
+		return t.refuse
+	}
+	if c.MaxClients > 0 && t.clients >= c.MaxClients ||
+		c.MaxPerAddress > 0 && t.addresses[origin.Address] >= c.MaxPerAddress {
+		return QueueFull
+	}
+	return NoReason
+}
+
+// supersede makes room for a new connection of a known id.
+func (t *Table) supersede(id PeerID) {
+	if p := t.index.get(id); p != nil {
+		t.vanish(p, Closed)
+	}
+}
+
+// ClientReady says that what the client has sent looks like ZMTP: it gets a
+// worker, or waits for one. Calls for other than a client that just connected
+// are ignored.
+func (t *Table) ClientReady(now time.Duration, id PeerID) []Action {
+	t.begin(now)
+	p := t.index.get(id)
+	if p == nil || !p.client || p.state != PeerConnected {
+		return t.finish()
+	}
+	p.phase.stop()
+	t.queue.admit(p, t.now)
+	switch {
+	case t.choosable > 0:
+		t.assign(p)
+	case t.queue.len() < t.cfg.QueueMax:
+		t.wait(p, false)
+	default:
+		t.endClient(p, QueueFull, true)
+	}
+	return t.finish()
+}
+
+// assign gives a client a worker. Somebody must be choosable.
+func (t *Table) assign(p *Peer) {
+	w := t.pick(p)
+	if s := w.slots.head; s != nil {
+		t.takeSlot(s)
+		t.pair(p, s)
+		return
+	}
+	t.dial(p, w)
+}
+
+// endClient ends a client that is in no pair. abort is false when its connection
+// no longer exists.
+func (t *Table) endClient(p *Peer, why Reason, abort bool) {
+	switch p.state {
+	case PeerWaiting:
+		t.queue.remove(p)
+	case PeerDialling:
+		t.undial(p)
+	}
+	t.forget(p)
+	if abort {
+		t.abort(p, why)
+	}
+	t.ended(p, why)
+}
+
+func (t *Table) abort(p *Peer, why Reason) {
+	t.emit(Action{Op: Abort, Peer: p.ID, Conn: p.Conn, Reason: why})
+}
+
+// ended tells of a client's stay.
+func (t *Table) ended(p *Peer, why Reason) {
+	t.stats.ended[why]++
+	r := &Record{
+		Client: p.ID, ClientConn: p.Conn, Origin: p.origin, Identity: p.Identity(),
+		Worker: p.Worker(), Reason: why, Total: t.now - p.connected, Dials: p.dials,
+		Paired: p.inPair(), Opened: p.wasOpen,
+	}
+	a := Action{Op: Ended, Peer: p.ID, Conn: p.Conn, Worker: r.Worker, Reason: why, Record: r}
+	switch s := p.partner; {
+	case s != nil:
+		r.WorkerPeer, r.WorkerConn, r.WorkerOrigin = s.ID, s.Conn, s.origin
+		a.Partner, a.PartnerConn = s.ID, s.Conn
+		r.Waited = p.paired - p.ready
+		r.Handshake = p.opened - p.paired
+	case p.place > 0:
+		r.Waited = t.now - p.ready
+	}
+	if r.Paired && !r.Opened {
+		r.Handshake = p.over - p.paired
+	}
+	t.emit(a)
+}

@@ -1,0 +1,93 @@
+package pairing
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// MaxQueueTimeout bounds [Config.QueueTimeout]. libzmq closes a connection whose
+// handshake has not finished 30 s after it was made (ZMQ_HANDSHAKE_IVL), so a
+// client that were to wait longer would be cut off by its own library, and
+// nobody would have told it why.
+const MaxQueueTimeout = 30 * time.Second
+
+// Config is everything about a [Table] that can be chosen. [Table.Reconfigure]
+// changes it while the table is in use.
+type Config struct {
+	// Policy chooses among the workers that can take a client.
+	Policy Policy
+	// QueueMax bounds the clients that wait; a further one ends with
+	// [QueueFull]. 0 means that nobody may wait. A client that comes back to
+	// the queue because its dial failed is let in even when it is full.
+	QueueMax int
+	// QueueTimeout ends a client that has waited for so long. Above 0 and below
+	// [MaxQueueTimeout]. A dial that is under way is not cut short by it.
+	QueueTimeout time.Duration
+	// HandshakeTimeout bounds both the time from connecting to being ready and
+	// the time from being paired to being open. 0 turns it off.
+	HandshakeTimeout time.Duration
+	// SlotMaxAge is the age, since it connected, at which a slot is closed so
+	// that its worker dials in afresh, before its own libzmq gives it up (see
+	// [MaxQueueTimeout]). Each slot gets 80 to 100 % of it so that a fleet does
+	// not redial at once. 0 means never.
+	SlotMaxAge time.Duration
+	// DrainTimeout is how long, after one side of a pair has gone, the other may
+	// take to receive what it was sent before it is aborted. Above 0.
+	DrainTimeout time.Duration
+	// MaxClients bounds the clients that are connected; a further one ends with
+	// [QueueFull]. 0 means no limit.
+	MaxClients int
+	// MaxPerAddress bounds the clients of one [Origin.Address] likewise. 0
+	// means no limit.
+	MaxPerAddress int
+	// Lease is what must be renewed for a pair to live.
+	Lease Lease
+	// AffinityMax identities at most are remembered with the worker they had
+	// last, each for AffinityTTL since it was last paired. 0 turns it off.
+	AffinityMax int
+	AffinityTTL time.Duration
+	// AffinityBySource has a client without an identity use its
+	// [Origin.Address] in the place of one, for affinity only.
+	AffinityBySource bool
+	// HintMax hints at most are held for connections that do not exist yet, and
+	// as many identities with what they prefer, each for HintTTL. 0 turns it
+	// off: a hint then reaches only a connection that exists.
+	HintMax int
+	HintTTL time.Duration
+	// RetryMin is how long a worker that failed is set aside before it is
+	// probed; it doubles with every further failure up to RetryMax, and varies
+	// by 10 % either way. 0 < RetryMin <= RetryMax.
+	RetryMin, RetryMax time.Duration
+	// Seed of the table's own random source. It is read by [New] only.
+	Seed uint64
+}
+
+// Validate reports everything that is wrong with c, one line for each mistake,
+// in the words of the configuration file; nil when nothing is.
+func (c Config) Validate() error {
+	var errs []error
+	need := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	need(c.Policy < policyCount, "policy: %s is unknown", c.Policy)
+	need(c.QueueMax >= 0, "queue-max: %d is below zero", c.QueueMax)
+	need(c.QueueTimeout > 0 && c.QueueTimeout < MaxQueueTimeout,
+		"queue-timeout: %v is not above 0s and below %v, after which the client's own libzmq gives up", c.QueueTimeout, MaxQueueTimeout)
+	need(c.HandshakeTimeout >= 0, "handshake-timeout: %v is below zero", c.HandshakeTimeout)
+	need(c.SlotMaxAge >= 0, "slot-max-age: %v is below zero", c.SlotMaxAge)
+	need(c.DrainTimeout > 0, "drain-timeout: %v is not above zero", c.DrainTimeout)
+	need(c.MaxClients >= 0, "max-clients: %d is below zero", c.MaxClients)
+	need(c.MaxPerAddress >= 0, "max-per-address: %d is below zero", c.MaxPerAddress)
+	need(c.Lease.Strategy < strategyCount, "lease: %s is unknown", c.Lease.Strategy)
+	need(c.Lease.Strategy == LeaseNone || c.Lease.TTL > 0, "lease-ttl: lease %s needs one above zero, not %v", c.Lease.Strategy, c.Lease.TTL)
+	need(c.AffinityMax >= 0, "affinity-max: %d is below zero", c.AffinityMax)
+	need(c.AffinityMax == 0 || c.AffinityTTL > 0, "affinity-ttl: %v is not above zero", c.AffinityTTL)
+	need(c.HintMax >= 0, "hint-max: %d is below zero", c.HintMax)
+	need(c.HintMax == 0 || c.HintTTL > 0, "hint-ttl: %v is not above zero", c.HintTTL)
+	need(c.RetryMin > 0, "retry-min: %v is not above zero", c.RetryMin)
+	need(c.RetryMax >= c.RetryMin, "retry-max: %v is below retry-min, %v", c.RetryMax, c.RetryMin)
+	return errors.Join(errs...)
+}

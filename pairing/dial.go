@@ -1,0 +1,204 @@
+package pairing
+
+import (
+	"container/heap"
+	"time"
+)
+
+// suspicionMax is how many pairs in a row a listening worker may close without
+// having sent a byte before it counts as failing: it accepts and dies, as what
+// stands in front of a dead process does. A worker that greeted and then closed
+// does not count, nor does it matter for the last worker that could serve: a
+// client with a wrong key is closed by its worker, and must not be able to take
+// the service away from others by that.
+const suspicionMax = 8
+
+// dial has a worker dialled for a client.
+func (t *Table) dial(p *Peer, w *worker) {
+	t.setState(p, PeerDialling)
+	p.worker = w
+	p.dials++
+	w.dialling++
+	t.stats.dials++
+	t.place(w)
+	t.emit(Action{Op: Dial, Peer: p.ID, Conn: p.Conn, Worker: w.name, Endpoint: w.endpoint})
+}
+
+// undial takes note that a client's dial is over, or does not matter any more.
+func (t *Table) undial(p *Peer) {
+	w := p.worker
+	p.worker = nil
+	w.dialling--
+	t.place(w)
+}
+
+// Dialled answers [Dial]: id is the connection to the worker, whose pair with
+// the client begins. If the client has gone, or its worker has been taken out
+// meanwhile, id is aborted; a client that is still there goes on to the next
+// worker.
+func (t *Table) Dialled(now time.Duration, client, id PeerID, conn any) []Action {
+	t.begin(now)
+	t.supersede(id)
+	s := &Peer{ID: id, Conn: conn}
+	p := t.dialling(client)
+	if p == nil {
+		t.abort(s, ClientClosed)
+		return t.finish()
+	}
+	w := p.worker
+	if !w.accepts() {
+		t.abort(s, Drained)
+		t.undial(p)
+		t.requeue(p)
+		return t.finish()
+	}
+	s.worker, s.origin.Endpoint = w, w.endpoint
+	t.know(s)
+	w.dialling--
+	t.pair(p, s)
+	return t.finish()
+}
+
+// DialFailed answers [Dial]: the worker is set aside, and the client goes to the
+// next worker or back to its place in the queue. It is ignored when the client
+// has ended, since then the caller may have given the dial up by itself.
+func (t *Table) DialFailed(now time.Duration, client PeerID, worker string) []Action {
+	t.begin(now)
+	p := t.dialling(client)
+	if p == nil || p.worker.name != worker {
+		return t.finish()
+	}
+	w := p.worker
+	p.failedDials++
+	w.failures++
+	t.stats.dialFailures++
+	t.undial(p)
+	t.setAside(w)
+	t.requeue(p)
+	return t.finish()
+}
+
+func (t *Table) dialling(client PeerID) *Peer {
+	if p := t.index.get(client); p != nil && p.state == PeerDialling {
+		return p
+	}
+	return nil
+}
+
+// requeue puts a client back to where it was before its dial; finish gives it
+// the next worker if there is one.
+func (t *Table) requeue(p *Peer) {
+	if t.choosable == 0 && t.cfg.QueueMax == 0 {
+		t.endClient(p, t.whyUnserved(p), true)
+		return
+	}
+	t.wait(p, true)
+}
+
+// suspect takes note of a pair that a worker closed without a byte.
+func (t *Table) suspect(w *worker) {
+	w.suspicion++
+	others := t.choosable
+	if w.at >= 0 {
+		others--
+	}
+	if w.suspicion >= suspicionMax && others > 0 {
+		w.failures++
+		t.setAside(w)
+	}
+}
+
+// setAside keeps clients from a listening worker that fails. Further failures
+// of dials that were under way at the same time do not count.
+func (t *Table) setAside(w *worker) {
+	if w.failing || w.endpoint == "" {
+		return
+	}
+	w.failing, w.suspicion = true, 0
+	t.scheduleProbe(w)
+	t.place(w)
+}
+
+func (t *Table) scheduleProbe(w *worker) {
+	after := t.cfg.RetryMax
+	if w.attempt < 62 && t.cfg.RetryMin <= t.cfg.RetryMax>>w.attempt {
+		after = t.cfg.RetryMin << w.attempt
+		w.attempt++
+	}
+	w.retryAt = t.now + jitter(after, t.random.Float64())
+	heap.Push(&t.retries, w)
+}
+
+// jitter is d within 10 % either way, by r in [0, 1).
+func jitter(d time.Duration, r float64) time.Duration {
+	return time.Duration(float64(d) * (0.9 + 0.2*r))
+}
+
+// retry probes the workers whose back-off is over.
+func (t *Table) retry() {
+	for len(t.retries) > 0 && t.retries[0].retryAt <= t.now {
+		w := heap.Pop(&t.retries).(*worker)
+		w.probing = true
+		t.stats.probes++
+		t.emit(Action{Op: Probe, Worker: w.name, Endpoint: w.endpoint})
+	}
+}
+
+// Probed answers [Probe]: the worker takes clients again, or its back-off is
+// doubled. An answer that nobody waits for is ignored.
+func (t *Table) Probed(now time.Duration, worker string, ok bool) []Action {
+	t.begin(now)
+	w := t.workers[worker]
+	if w == nil || !w.probing {
+		return t.finish()
+	}
+	w.probing = false
+	if ok {
+		// attempt stays until a pair has opened: a worker that accepts probes
+		// but cannot serve is left alone for longer and longer.
+		w.failing = false
+		t.place(w)
+	} else {
+		w.failures++
+		t.scheduleProbe(w)
+	}
+	return t.finish()
+}
+
+// trust forgets all that speaks against a worker.
+func (t *Table) trust(w *worker) {
+	t.stopRetrying(w)
+	w.failing, w.attempt, w.suspicion = false, 0, 0
+}
+
+func (t *Table) stopRetrying(w *worker) {
+	w.probing = false
+	if w.retryIndex >= 0 {
+		heap.Remove(&t.retries, w.retryIndex)
+	}
+}
+
+// retries is a heap of workers by when they are to be probed, for container/heap.
+type retries []*worker
+
+func (r retries) Len() int           { return len(r) }
+func (r retries) Less(i, j int) bool { return r[i].retryAt < r[j].retryAt }
+func (r retries) Swap(i, j int) {
+	r[i], r[j] = r[j], r[i]
+	r[i].retryIndex, r[j].retryIndex = i, j
+}
+
+func (r *retries) Push(x any) {
+	w := x.(*worker)
+	w.retryIndex = len(*r)
+	*r = append(*r, w)
+}
+
+func (r *retries) Pop() any {
+	last := len(*r) - 1
+	w := (*r)[last]
+	(*r)[last] = nil
+	*r = (*r)[:last]
+	w.retryIndex = -1
+	return w
+}

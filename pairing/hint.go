@@ -1,0 +1,201 @@
+package pairing
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// Hint is what an application has said of one of its connections, by a way of
+// its own: the proxy does not read what the connection carries.
+type Hint struct {
+	// Identity is the name that the connection is to have. A hint without one
+	// is ignored.
+	Identity string
+	// Endpoint is IP:PORT of the connection's far end, or "".
+	Endpoint string
+	// Address is used when Endpoint is "": the next client to connect from it
+	// is meant.
+	Address string
+	// Prefer is the worker to have and, after it, the fallbacks, by name.
+	Prefer []string
+}
+
+// identity is a name that live peers have.
+type identity struct {
+	name  string
+	peers []*Peer // in no order
+	lease timer[*identity]
+}
+
+// preference is what an identity prefers.
+type preference struct {
+	workers []string
+	until   time.Duration
+}
+
+// hintKey is what a hint that is held waits for: the connection from an
+// endpoint, or, for one identity, the next client from an address.
+type hintKey struct{ endpoint, address, identity string }
+
+type heldHint struct {
+	identity string
+	until    time.Duration
+}
+
+// hints are those whose connection does not exist yet.
+type hints struct {
+	held *simplelru.LRU[hintKey, heldHint]
+	next map[string][]string // identities by the address that they wait for, the oldest first
+}
+
+// Hint gives a peer an identity, and the identity its preferences. If the
+// connection exists, its present pair stays and the next pairing follows the
+// preferences; else the hint is held for it, for [Config.HintTTL]. It also
+// renews the identity's heartbeat.
+func (t *Table) Hint(now time.Duration, h Hint) []Action {
+	t.begin(now)
+	if h.Identity == "" {
+		return t.finish()
+	}
+	if t.preferred != nil {
+		t.preferred.Add(h.Identity, preference{workers: slices.Clone(h.Prefer), until: t.now + t.cfg.HintTTL})
+	}
+	if i := t.identities[h.Identity]; i != nil {
+		t.leaseIdentity(i)
+	}
+	if p := t.peerAt(h.Endpoint); p != nil {
+		t.identify(p, h.Identity)
+		return t.finish()
+	}
+	t.hold(h)
+	return t.finish()
+}
+
+// peerAt is the live peer whose far end is endpoint. Should a client and a worker's
+// connection share one, which takes the same port to two addresses of ours, the
+// client is meant.
+func (t *Table) peerAt(endpoint string) *Peer {
+	if endpoint == "" {
+		return nil
+	}
+	if p := t.byEndpoint[1][endpoint]; p != nil {
+		return p
+	}
+	return t.byEndpoint[0][endpoint]
+}
+
+// hold keeps a hint until its connection is there.
+func (t *Table) hold(h Hint) {
+	if t.hints.held == nil || h.Endpoint == "" && h.Address == "" {
+		return
+	}
+	key := hintKey{endpoint: h.Endpoint}
+	if h.Endpoint == "" {
+		key = hintKey{address: h.Address, identity: h.Identity}
+		if !t.hints.held.Contains(key) {
+			if t.hints.next == nil {
+				t.hints.next = map[string][]string{}
+			}
+			t.hints.next[h.Address] = append(t.hints.next[h.Address], h.Identity)
+		}
+	}
+	t.hints.held.Add(key, heldHint{identity: h.Identity, until: t.now + t.cfg.HintTTL})
+}
+
+// dropped is told of every hint that is not held any more.
+func (h *hints) dropped(key hintKey, _ heldHint) {
+	if key.endpoint != "" {
+		return
+	}
+	waiting := h.next[key.address]
+	if i := slices.Index(waiting, key.identity); i >= 0 {
+		waiting = slices.Delete(waiting, i, i+1)
+	}
+	if len(waiting) == 0 {
+		delete(h.next, key.address)
+		return
+	}
+	h.next[key.address] = waiting
+}
+
+// claimHint gives a new peer the identity of the hint that was held for it.
+func (t *Table) claimHint(p *Peer) {
+	if t.hints.held == nil || t.hints.held.Len() == 0 {
+		return
+	}
+	if e := p.origin.Endpoint; e != "" && t.claim(p, hintKey{endpoint: e}) {
+		return
+	}
+	if !p.client {
+		return
+	}
+	for a := p.origin.Address; len(t.hints.next[a]) > 0; {
+		if t.claim(p, hintKey{address: a, identity: t.hints.next[a][0]}) {
+			return
+		}
+	}
+}
+
+// claim uses up the hint of key, if it is held and not too old.
+func (t *Table) claim(p *Peer, key hintKey) bool {
+	h, ok := t.hints.held.Get(key)
+	if !ok {
+		return false
+	}
+	t.hints.held.Remove(key)
+	if h.until <= t.now {
+		return false
+	}
+	t.identify(p, h.identity)
+	return true
+}
+
+// preference is what an identity has said, if that is remembered still.
+func (t *Table) preference(name string) (preference, bool) {
+	if t.preferred == nil {
+		return preference{}, false
+	}
+	p, ok := t.preferred.Get(name)
+	if ok && p.until <= t.now {
+		t.preferred.Remove(name)
+		return preference{}, false
+	}
+	return p, ok
+}
+
+// identify gives a live peer an identity in the place of the one that it has.
+func (t *Table) identify(p *Peer, name string) {
+	if p.Identity() == name {
+		return
+	}
+	t.leaveIdentity(p)
+	i := t.identities[name]
+	if i == nil {
+		i = &identity{name: name}
+		i.lease.owner = i
+		t.identities[name] = i
+	}
+	p.identity, p.identityAt = i, len(i.peers)
+	i.peers = append(i.peers, p)
+	t.leaseIdentity(i)
+}
+
+// leaveIdentity has a peer no longer count among those of its identity. The peer
+// keeps the name, for its record.
+func (t *Table) leaveIdentity(p *Peer) {
+	i := p.identity
+	if i == nil {
+		return
+	}
+	last := len(i.peers) - 1
+	i.peers[p.identityAt] = i.peers[last]
+	i.peers[p.identityAt].identityAt = p.identityAt
+	i.peers[last] = nil
+	i.peers = i.peers[:last]
+	if last == 0 {
+		i.lease.stop()
+		delete(t.identities, i.name)
+	}
+}

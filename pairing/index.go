@@ -1,0 +1,147 @@
+package pairing
+
+import (
+	"maps"
+	"slices"
+)
+
+// A paged direct index rather than a map: the caller numbers its connections one
+// after the other (side<<32 | number), so that the number itself says where to
+// look. Three loads find a peer however many there are, where a map hashes,
+// probes, and outgrows the processor's cache; and a page costs nothing until
+// there is somebody on it. In the worst case every page holds a single survivor
+// of its 256 numbers: 2 KiB for a connection that takes 21 kB of libzmq anyway.
+const (
+	leafBits = 8
+	midBits  = 12
+	rootBits = 12
+	sides    = 4 // ids up to sides<<32 are found directly, others by map
+)
+
+type (
+	leaf struct {
+		peers [1 << leafBits]*Peer
+		used  int
+	}
+	mid struct {
+		leaves [1 << midBits]*leaf
+		used   int
+	}
+	root struct {
+		mids [1 << rootBits]*mid
+	}
+)
+
+// index finds peers by id. The zero value is empty and ready.
+type index struct {
+	roots [sides]*root
+	other map[PeerID]*Peer // ids of a caller that numbers in another way
+	n     int
+}
+
+func split(id PeerID) (side, hi, lo, at uint64) {
+	v := uint64(id)
+	return v >> 32, v >> (midBits + leafBits) & (1<<rootBits - 1), v >> leafBits & (1<<midBits - 1), v & (1<<leafBits - 1)
+}
+
+func (x *index) get(id PeerID) *Peer {
+	side, hi, lo, at := split(id)
+	if side >= sides {
+		return x.other[id]
+	}
+	r := x.roots[side]
+	if r == nil {
+		return nil
+	}
+	m := r.mids[hi]
+	if m == nil {
+		return nil
+	}
+	l := m.leaves[lo]
+	if l == nil {
+		return nil
+	}
+	return l.peers[at]
+}
+
+// put adds a peer whose id must not be in use.
+func (x *index) put(p *Peer) {
+	x.n++
+	side, hi, lo, at := split(p.ID)
+	if side >= sides {
+		if x.other == nil {
+			x.other = map[PeerID]*Peer{}
+		}
+		x.other[p.ID] = p
+		return
+	}
+	if x.roots[side] == nil {
+		x.roots[side] = new(root)
+	}
+	r := x.roots[side]
+	if r.mids[hi] == nil {
+		r.mids[hi] = new(mid)
+	}
+	m := r.mids[hi]
+	if m.leaves[lo] == nil {
+		m.leaves[lo] = new(leaf)
+		m.used++
+	}
+	l := m.leaves[lo]
+	l.peers[at] = p
+	l.used++
+}
+
+// remove forgets a peer that is there, and the pages that it was the last on.
+func (x *index) remove(id PeerID) {
+	x.n--
+	side, hi, lo, at := split(id)
+	if side >= sides {
+		delete(x.other, id)
+		return
+	}
+	m := x.roots[side].mids[hi]
+	l := m.leaves[lo]
+	l.peers[at] = nil
+	if l.used--; l.used > 0 {
+		return
+	}
+	m.leaves[lo] = nil
+	if m.used--; m.used == 0 {
+		x.roots[side].mids[hi] = nil
+	}
+}
+
+// each calls f for every peer, in the order of their ids, until f returns false.
+// f may remove the peer that it is given, and others.
+func (x *index) each(f func(*Peer) bool) {
+	for _, r := range x.roots {
+		if r == nil {
+			continue
+		}
+		for _, m := range r.mids {
+			if m != nil && !m.each(f) {
+				return
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(x.other)) {
+		if p := x.other[id]; p != nil && !f(p) {
+			return
+		}
+	}
+}
+
+func (m *mid) each(f func(*Peer) bool) bool {
+	for _, l := range m.leaves {
+		if l == nil {
+			continue
+		}
+		for i := range l.peers {
+			if p := l.peers[i]; p != nil && !f(p) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,197 @@
+package pairing
+
+import "time"
+
+// Gone is how a connection came to its end.
+type Gone uint8
+
+// The ways to go.
+const (
+	Closed Gone = iota // in order, or nobody can tell
+	Reset              // by a reset
+)
+
+func (g Gone) reason(client bool) Reason {
+	switch {
+	case client && g == Reset:
+		return ClientReset
+	case client:
+		return ClientClosed
+	case g == Reset:
+		return WorkerReset
+	default:
+		return WorkerClosed
+	}
+}
+
+// pair makes a client and a worker's connection, which is in no list, a pair.
+func (t *Table) pair(c, s *Peer) {
+	w := s.worker
+	w.paired.pushBack(s)
+	w.served++
+	c.worker, c.partner, s.partner = w, s, c
+	c.paired, s.paired = t.now, t.now
+	t.setState(c, PeerPaired)
+	t.setState(s, PeerPaired)
+	t.stats.handshaking++
+	t.stats.pairs++
+	t.stats.waits.observe(t.now - c.ready)
+	c.phase.start(&t.handshakes, t.now)
+	t.startLease(c)
+	t.remember(c)
+	t.place(w)
+	t.emit(Action{Op: Join, Peer: c.ID, Partner: s.ID, Conn: c.Conn, PartnerConn: s.Conn, Worker: w.name})
+}
+
+// Opened says that the handshake of a pair, named by either peer, has finished.
+// Calls for other than a pair that shakes hands are ignored.
+func (t *Table) Opened(now time.Duration, id PeerID) []Action {
+	t.begin(now)
+	p := t.index.get(id)
+	if p == nil || p.state != PeerPaired {
+		return t.finish()
+	}
+	c := clientOf(p)
+	c.phase.stop()
+	c.opened, c.wasOpen = t.now, true
+	t.setState(c, PeerOpen)
+	t.setState(c.partner, PeerOpen)
+	t.stats.handshaking--
+	t.stats.open++
+	t.stats.opened++
+	t.stats.handshakeTimes.observe(c.opened - c.paired)
+	c.worker.attempt, c.worker.suspicion = 0, 0
+	return t.finish()
+}
+
+// Gone says that a connection no longer exists. The other side of a pair is to
+// be closed when it has received everything. Unknown ids are ignored.
+func (t *Table) Gone(now time.Duration, id PeerID, how Gone) []Action {
+	t.begin(now)
+	if p := t.index.get(id); p != nil {
+		t.vanish(p, how)
+	}
+	return t.finish()
+}
+
+func (t *Table) vanish(p *Peer, how Gone) {
+	switch {
+	case p.inPair() && p.partner.gone:
+		t.forget(p)
+		t.finishPair(clientOf(p))
+	case p.inPair():
+		t.drain(p, how.reason(p.client))
+	case p.client:
+		t.endClient(p, how.reason(true), false)
+	default:
+		if p.state == PeerSlot {
+			t.stats.slotsClosed++
+		}
+		t.loseWorkerPeer(p)
+	}
+}
+
+// drain begins the end of a pair of which p has gone.
+func (t *Table) drain(p *Peer, why Reason) {
+	c, rest := clientOf(p), p.partner
+	if !p.client && p.state == PeerPaired && !p.spoke {
+		t.suspect(p.worker)
+	}
+	t.over(c, why)
+	t.stats.draining++
+	t.forget(p)
+	c.phase.stop()
+	c.span.stop()
+	t.setState(p, PeerDraining)
+	t.setState(rest, PeerDraining)
+	rest.phase.start(&t.drains, t.now)
+	t.emit(Action{Op: Close, Peer: rest.ID, Partner: p.ID, Conn: rest.Conn, PartnerConn: p.Conn, Worker: c.worker.name, Reason: why})
+}
+
+// over notes why and when a pair came to its end; only the first cause counts.
+func (t *Table) over(c *Peer, why Reason) {
+	switch c.state {
+	case PeerPaired:
+		t.stats.handshaking--
+	case PeerOpen:
+		t.stats.open--
+	default: // it drains, its cause is known
+		t.stats.draining--
+		return
+	}
+	c.reason, c.partner.reason, c.over = why, why, t.now
+}
+
+// finishPair ends a pair of which nothing is left.
+func (t *Table) finishPair(c *Peer) {
+	t.over(c, c.reason)
+	c.worker.paired.remove(c.partner)
+	t.place(c.worker)
+	t.ended(c, c.reason)
+}
+
+// endPair ends a pair, or what is left of it, at once.
+func (t *Table) endPair(c *Peer, why Reason) {
+	t.over(c, why)
+	for _, p := range [...]*Peer{c, c.partner} {
+		if !p.gone {
+			t.forget(p)
+			t.abort(p, c.reason)
+		}
+	}
+	c.worker.paired.remove(c.partner)
+	t.place(c.worker)
+	t.ended(c, c.reason)
+}
+
+func clientOf(p *Peer) *Peer {
+	if p.client {
+		return p
+	}
+	return p.partner
+}
+
+// End ends a peer, with its pair if it has one: both sides are aborted and what
+// is still on its way to them may be lost. Unknown ids are ignored.
+func (t *Table) End(now time.Duration, id PeerID, why Reason) []Action {
+	t.begin(now)
+	if p := t.index.get(id); p != nil {
+		t.end(p, why)
+	}
+	return t.finish()
+}
+
+func (t *Table) end(p *Peer, why Reason) {
+	switch {
+	case p.inPair():
+		t.endPair(clientOf(p), why)
+	case p.client:
+		t.endClient(p, why, true)
+	default:
+		t.dropWorkerPeer(p, why)
+	}
+}
+
+// EndAll ends every client and every connection of a worker.
+func (t *Table) EndAll(now time.Duration, why Reason) []Action {
+	t.begin(now)
+	t.index.each(func(p *Peer) bool {
+		t.end(p, why)
+		return true
+	})
+	return t.finish()
+}
+
+// StopWaiting ends everyone who is in no pair, and from now on everyone who
+// comes, with the reason why. Pairs go on. There is no way back.
+func (t *Table) StopWaiting(now time.Duration, why Reason) []Action {
+	t.begin(now)
+	t.refuse = why
+	t.index.each(func(p *Peer) bool {
+		if !p.inPair() {
+			t.end(p, why)
+		}
+		return true
+	})
+	return t.finish()
+}

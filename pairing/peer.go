@@ -1,0 +1,152 @@
+package pairing
+
+import (
+	"fmt"
+	"time"
+)
+
+// PeerID names a connection. The caller chooses it; no two live peers share one.
+// 0 is not used. Look-up is fastest for ids of the form side<<32 | number with
+// side below 4 and connections numbered one after the other.
+type PeerID uint64
+
+// Origin is where a connection comes from.
+type Origin struct {
+	// Address is the source for limits, hints and affinity: an IP (of IPv6 the
+	// caller may have kept the network only), or localhost:uid:gid:pid for ipc.
+	Address string
+	// Endpoint is IP:PORT of the connection's far end, "" when it has none.
+	Endpoint string
+}
+
+// PeerState is where a peer is in its life.
+type PeerState uint8
+
+// The states of a peer. See the package documentation for the ways between them.
+const (
+	PeerConnected PeerState = iota // nothing that looks like ZMTP has come yet
+	PeerWaiting                    // client: ready, in the queue
+	PeerDialling                   // client: ready, a worker is being dialled for it
+	PeerSlot                       // worker's connection: greeted, waits for a client
+	PeerPaired                     // both: in a pair that shakes hands
+	PeerOpen                       // both: in a pair that is open
+	PeerDraining                   // both: the partner has gone, what it sent is being delivered
+	peerStates
+)
+
+var peerStateNames = [peerStates]string{"connected", "waiting", "dialling", "slot", "paired", "open", "draining"}
+
+// String is the state in lower case.
+func (s PeerState) String() string {
+	if s < peerStates {
+		return peerStateNames[s]
+	}
+	return fmt.Sprintf("state(%d)", uint8(s))
+}
+
+// Peer is one connection. The table owns it; the caller reads it, on the
+// goroutine that calls the table, and not after it has ended.
+type Peer struct {
+	ID PeerID
+	// Conn is the caller's handle, as given when the peer connected.
+	Conn any
+
+	partner *Peer
+	worker  *worker // whose connection it is; of a client: who is dialled for it or serves it
+	state   PeerState
+	client  bool
+	gone    bool   // no longer known: its connection is gone or aborted
+	spoke   bool   // it has sent bytes since it was paired
+	reason  Reason // of the pair's end, once it has begun
+
+	origin     Origin
+	identity   *identity
+	identityAt int // its place among the identity's peers
+
+	phase timer[*Peer] // handshake, or drain
+	span  timer[*Peer] // client: lease of the pair; worker's connection: age of the slot
+
+	prev, next *Peer // in one of the table's or a worker's lists
+	heapAt     int   // client: place among those back in the queue, -1 when not there
+
+	connected, ready, paired, opened, over time.Duration
+	place                                  uint64 // client: order of readiness, from 1; 0 before
+	dials, failedDials                     int
+	wasOpen                                bool
+}
+
+// Partner is the other peer of the pair, nil while there is none. It stays while
+// the pair drains, although that partner may itself not be known any more.
+func (p *Peer) Partner() *Peer { return p.partner }
+
+// Client says whether it is a client's connection, or else a worker's.
+func (p *Peer) Client() bool { return p.client }
+
+// State says where the peer is in its life.
+func (p *Peer) State() PeerState { return p.state }
+
+// Origin is where the connection comes from.
+func (p *Peer) Origin() Origin { return p.origin }
+
+// Connected is when the peer connected, in the caller's monotonic time.
+func (p *Peer) Connected() time.Duration { return p.connected }
+
+// Identity is the name that a hint gave it, "" when none did.
+func (p *Peer) Identity() string {
+	if p.identity == nil {
+		return ""
+	}
+	return p.identity.name
+}
+
+// Worker is the name of the worker whose connection this is or, of a client, of
+// the worker that it is paired with; "" for a client that is not paired.
+func (p *Peer) Worker() string {
+	if p.worker == nil || p.client && p.partner == nil {
+		return ""
+	}
+	return p.worker.name
+}
+
+// inPair says whether p is half of a pair, draining included.
+func (p *Peer) inPair() bool { return p.partner != nil }
+
+// peerList is a list of peers that runs through the peers themselves. A peer is
+// in one at most.
+type peerList struct {
+	head, tail *Peer
+	n          int
+}
+
+func (l *peerList) pushBack(p *Peer) { l.insert(p, l.tail) }
+
+// insert puts p behind after, or first when after is nil.
+func (l *peerList) insert(p, after *Peer) {
+	p.prev = after
+	if after == nil {
+		p.next, l.head = l.head, p
+	} else {
+		p.next, after.next = after.next, p
+	}
+	if p.next == nil {
+		l.tail = p
+	} else {
+		p.next.prev = p
+	}
+	l.n++
+}
+
+func (l *peerList) remove(p *Peer) {
+	if p.prev == nil {
+		l.head = p.next
+	} else {
+		p.prev.next = p.next
+	}
+	if p.next == nil {
+		l.tail = p.prev
+	} else {
+		p.next.prev = p.prev
+	}
+	p.prev, p.next = nil, nil
+	l.n--
+}

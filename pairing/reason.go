@@ -1,0 +1,67 @@
+package pairing
+
+import "fmt"
+
+// Reason is why a client's stay, or a worker's connection, came to its end.
+// Every client that connected ends with exactly one: the first cause wins.
+type Reason uint8
+
+// The reasons. NoReason is the zero value; no client ends with it.
+const (
+	NoReason         Reason = iota
+	ClientClosed            // the client closed its connection
+	WorkerClosed            // the worker closed its connection
+	ClientReset             // the client's connection was reset
+	WorkerReset             // the worker's connection was reset
+	HeartbeatExpired        // a lease by heartbeat was not renewed
+	IdleExpired             // no byte moved on the pair for the lease's time
+	TTLExpired              // the pair reached the age that the lease gives it
+	Kicked                  // an operator ended it
+	Drained                 // its worker, or the proxy, is taken out of service
+	Overflow                // a peer did not read what it was sent
+	NotZMTP                 // what it sent is not ZMTP
+	MechanismRefused        // its security mechanism is not allowed
+	HandshakeTimeout        // the greeting or the handshake took too long
+	QueueTimeout            // no worker had room in time
+	QueueFull               // a limit on clients, or on waiting clients, is reached
+	NoWorker                // there is no worker that could ever have served it
+	DialFailed              // its worker could not be dialled, and no other took it in time
+	AdoptFailed             // the pair's connections could not be handed to its relay
+	Shutdown                // the proxy stops
+	reasonCount
+)
+
+var reasonNames = [reasonCount]string{
+	"none", "client-closed", "worker-closed", "client-reset", "worker-reset",
+	"heartbeat-expired", "idle-expired", "ttl-expired", "kicked", "drained",
+	"overflow", "not-zmtp", "mechanism-refused", "handshake-timeout",
+	"queue-timeout", "queue-full", "no-worker", "dial-failed", "adopt-failed",
+	"shutdown",
+}
+
+// String is the reason as logs, metrics and events spell it: "client-closed".
+func (r Reason) String() string {
+	if r < reasonCount {
+		return reasonNames[r]
+	}
+	return fmt.Sprintf("reason(%d)", uint8(r))
+}
+
+// Reasons lists every reason a client may end with, in a fixed order.
+func Reasons() []Reason {
+	all := make([]Reason, 0, reasonCount-1)
+	for r := NoReason + 1; r < reasonCount; r++ {
+		all = append(all, r)
+	}
+	return all
+}
+
+// ParseReason is the inverse of [Reason.String] for the members of [Reasons].
+func ParseReason(s string) (Reason, error) {
+	for _, r := range Reasons() {
+		if reasonNames[r] == s {
+			return r, nil
+		}
+	}
+	return NoReason, fmt.Errorf("reason %q is unknown", s)
+}

@@ -1,0 +1,145 @@
+package pairing
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Sizes of the arrays in [Stats], which are indexed by the type that each names.
+const (
+	NumPeerStates = int(peerStates)
+	NumReasons    = int(reasonCount)
+	NumStrategies = int(strategyCount)
+	// NumSlotAges is the number of age buckets: 5 s each, the last open-ended.
+	NumSlotAges = 7
+)
+
+// SlotAgeStep is the width of a bucket of [Stats.SlotAges].
+const SlotAgeStep = 5 * time.Second
+
+// Stats is a copy of the table's figures. Those of type uint64 only ever grow.
+type Stats struct {
+	// Clients and WorkerPeers are connections now, by [PeerState].
+	Clients, WorkerPeers [NumPeerStates]int
+	// Handshaking, Open and Draining are pairs now.
+	Handshaking, Open, Draining int
+	// Waiting clients and Slots, now.
+	Waiting, Slots int
+	// SlotAges counts the slots by the time since they connected, in steps of
+	// [SlotAgeStep]; the last bucket has all older ones.
+	SlotAges [NumSlotAges]int
+
+	ClientsTotal uint64 // clients that ever connected, refused ones included
+	PairsTotal   uint64 // pairs ever made
+	OpenedTotal  uint64 // pairs that ever opened
+	// Ended clients by [Reason].
+	Ended [NumReasons]uint64
+	// SlotsRecycled were closed because of their age, SlotsClosed by their
+	// worker. Ungreeted connections of workers went before they had greeted.
+	SlotsRecycled, SlotsClosed, Ungreeted uint64
+	// By which rule workers were chosen: what the identity prefers, what it had
+	// last, the policy.
+	ChosenByPrefer, ChosenByAffinity, ChosenByPolicy uint64
+	Dials, DialFailures, Probes                      uint64
+	// LeasesExpired by [Strategy]: pairs, or for LeaseHeartbeat identities.
+	LeasesExpired [NumStrategies]uint64
+	// Waits are the times from being ready to being paired, of pairs.
+	Waits Histogram
+	// Handshakes are the times from being paired to being open, of pairs that opened.
+	Handshakes Histogram
+
+	// Hints are held for connections that do not exist yet. Identities have
+	// live peers. Affinities are remembered. All now; some may be out of date.
+	Hints, Identities, Affinities int
+}
+
+// WorkerInfo is a copy of what the table knows of a worker.
+type WorkerInfo struct {
+	Name, Endpoint string
+	State          State
+	Weight         int
+	MaxPairs       int // 0: no limit
+	Pairs          int // draining ones included
+	Dialling       int
+	Slots          int
+	Failures       uint64        // dials and probes that failed, and set-asides for other causes
+	Served         uint64        // pairs ever made with it
+	RetryAt        time.Duration // when it is probed next, 0 when it is not set aside or is being probed
+	Removed        bool          // it goes when its last pair ends
+}
+
+// Rules by which a worker is chosen.
+const (
+	byPrefer = iota
+	byAffinity
+	byPolicy
+	rules
+)
+
+// counters is what the table counts as it goes.
+type counters struct {
+	states                                [2][NumPeerStates]int // by side
+	handshaking, open, draining           int
+	clients, pairs, opened                uint64
+	ended                                 [NumReasons]uint64
+	slotsRecycled, slotsClosed, ungreeted uint64
+	chosen                                [rules]uint64
+	dials, dialFailures, probes           uint64
+	leases                                [NumStrategies]uint64
+	waits, handshakeTimes                 Histogram
+}
+
+// Stats copies the figures. It looks at every slot, and at nothing else that grows.
+func (t *Table) Stats() Stats {
+	c := &t.stats
+	s := Stats{
+		Clients: c.states[1], WorkerPeers: c.states[0],
+		Handshaking: c.handshaking, Open: c.open, Draining: c.draining,
+		Waiting: t.queue.len(), Slots: c.states[0][PeerSlot],
+		ClientsTotal: c.clients, PairsTotal: c.pairs, OpenedTotal: c.opened,
+		Ended:         c.ended,
+		SlotsRecycled: c.slotsRecycled, SlotsClosed: c.slotsClosed, Ungreeted: c.ungreeted,
+		ChosenByPrefer: c.chosen[byPrefer], ChosenByAffinity: c.chosen[byAffinity], ChosenByPolicy: c.chosen[byPolicy],
+		Dials: c.dials, DialFailures: c.dialFailures, Probes: c.probes,
+		LeasesExpired: c.leases,
+		Waits:         c.waits, Handshakes: c.handshakeTimes,
+		Identities: len(t.identities),
+	}
+	if t.hints.held != nil {
+		s.Hints = t.hints.held.Len()
+	}
+	if t.affinity != nil {
+		s.Affinities = t.affinity.Len()
+	}
+	for i := range t.ages.queues {
+		for x := t.ages.queues[i].head; x != nil; x = x.next {
+			if x.owner.state == PeerSlot {
+				s.SlotAges[min(int((t.now-x.since)/SlotAgeStep), NumSlotAges-1)]++
+			}
+		}
+	}
+	return s
+}
+
+// Workers copies what is known of each worker, ordered by name.
+func (t *Table) Workers() []WorkerInfo {
+	all := make([]WorkerInfo, 0, len(t.workers))
+	for _, w := range t.workers {
+		info := WorkerInfo{
+			Name: w.name, Endpoint: w.endpoint, State: w.current(), Weight: w.weight, MaxPairs: w.max,
+			Pairs: w.paired.n, Dialling: w.dialling, Slots: w.slots.n,
+			Failures: w.failures, Served: w.served, Removed: w.removed,
+		}
+		if w.retryIndex >= 0 {
+			info.RetryAt = w.retryAt
+		}
+		all = append(all, info)
+	}
+	slices.SortFunc(all, func(a, b WorkerInfo) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// Usable says whether some worker takes clients, now or when it is less busy:
+// whether it makes sense to send clients here.
+func (t *Table) Usable() bool { return t.usable > 0 && t.refuse == NoReason }

@@ -1,0 +1,205 @@
+package pairing
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// Table knows the peers, the pairs, the workers and who waits. It is not safe
+// for concurrent use: one goroutine owns it.
+//
+// Every event returns the actions that it caused, in the order in which they are
+// to be carried out; the slice is valid until the next call on the table. The
+// time now is monotonic since an origin of the caller's choice, and the same for
+// all calls; a time before that of an earlier call is taken to be that one.
+type Table struct {
+	cfg     Config
+	now     time.Duration
+	random  *rand.Rand
+	actions []Action
+	refuse  Reason // given to all who come; NoReason while the table is open
+
+	index      index
+	byEndpoint [2]map[string]*Peer // of workers' connections, of clients
+	addresses  map[string]int      // clients of each Origin.Address
+	clients    int                 // known clients
+	queue      queue
+
+	workers   map[string]*worker
+	classes   []*class // by weight, ascending
+	choosable int      // workers that can take a client
+	share     int      // the sum of their weights
+	able      int      // workers that could ever serve somebody
+	usable    int      // workers that take clients or are only busy
+	retries   retries
+
+	handshakes expiry[*Peer]
+	drains     expiry[*Peer]
+	ages       spreadExpiry // of slots, from their connecting
+	idles      expiry[*Peer]
+	ttls       spreadExpiry
+	heartbeats expiry[*identity]
+
+	identities map[string]*identity
+	hints      hints
+	preferred  *simplelru.LRU[string, preference]
+	affinity   *simplelru.LRU[affinityKey, lastWorker]
+
+	stats counters
+}
+
+// New makes an empty table. cfg should have passed [Config.Validate].
+func New(cfg Config) *Table {
+	t := &Table{
+		random:     rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)),
+		byEndpoint: [2]map[string]*Peer{{}, {}},
+		addresses:  map[string]int{},
+		workers:    map[string]*worker{},
+		identities: map[string]*identity{},
+	}
+	t.configure(cfg)
+	return t
+}
+
+// Reconfigure puts cfg into force. Limits and the policy apply to what comes;
+// nobody is ended for being above a limit. A changed timeout applies to those
+// whom it runs for as well, from when it began to run for them. When the lease
+// is changed, that of every pair begins anew. Seed is ignored.
+func (t *Table) Reconfigure(now time.Duration, cfg Config) []Action {
+	t.begin(now)
+	changed := cfg.Lease != t.cfg.Lease
+	t.configure(cfg)
+	if changed {
+		t.renewLeases()
+	}
+	return t.finish()
+}
+
+func (t *Table) configure(cfg Config) {
+	t.cfg = cfg
+	t.handshakes.after = cfg.HandshakeTimeout
+	t.drains.after = cfg.DrainTimeout
+	t.ages.set(cfg.SlotMaxAge/5*4, cfg.SlotMaxAge)
+	t.configureLease()
+	t.configureMemory()
+}
+
+// begin opens an event. Slots that are too old go first, so that none of them is
+// ever given to a client however late the caller's Tick may be.
+func (t *Table) begin(now time.Duration) {
+	t.at(now)
+	clear(t.actions) // let go of the caller's handles
+	t.actions = t.actions[:0]
+	t.expireSlots()
+}
+
+func (t *Table) at(now time.Duration) { t.now = max(t.now, now) }
+
+// finish closes an event.
+func (t *Table) finish() []Action {
+	t.serve()
+	return t.actions
+}
+
+func (t *Table) emit(a Action) { t.actions = append(t.actions, a) }
+
+// Tick does everything that is due by now. See [Table.Deadline].
+func (t *Table) Tick(now time.Duration) []Action {
+	t.begin(now)
+	for x := t.handshakes.due(t.now); x != nil; x = t.handshakes.due(t.now) {
+		t.end(x.owner, HandshakeTimeout)
+	}
+	for x := t.drains.due(t.now); x != nil; x = t.drains.due(t.now) {
+		t.end(x.owner, x.owner.reason)
+	}
+	t.expireLeases()
+	t.expireQueue()
+	t.retry()
+	return t.finish()
+}
+
+// Deadline is when [Table.Tick] has something to do next, which may be in the
+// past; false when it has not. It looks at a fixed number of heads.
+func (t *Table) Deadline() (at time.Duration, ok bool) {
+	sooner := func(d time.Duration, some bool) {
+		if some && (!ok || d < at) {
+			at, ok = d, true
+		}
+	}
+	sooner(t.handshakes.deadline())
+	sooner(t.drains.deadline())
+	sooner(t.idles.deadline())
+	sooner(t.heartbeats.deadline())
+	for i := range spread {
+		sooner(t.ages.queues[i].deadline())
+		sooner(t.ttls.queues[i].deadline())
+	}
+	if p := t.queue.first(); p != nil {
+		sooner(p.ready+t.cfg.QueueTimeout, true)
+	}
+	if len(t.retries) > 0 {
+		sooner(t.retries[0].retryAt, true)
+	}
+	return at, ok
+}
+
+// Peer finds a peer, nil when it is not known: when it never connected, has
+// gone, or was ended. It costs three loads, however many peers there are.
+func (t *Table) Peer(id PeerID) *Peer { return t.index.get(id) }
+
+// EachPeer calls f for every known peer in the order of their ids, until f
+// returns false. f must not call the table's events.
+func (t *Table) EachPeer(f func(*Peer) bool) { t.index.each(f) }
+
+// know takes a new peer in.
+func (t *Table) know(p *Peer) {
+	p.connected, p.heapAt = t.now, -1
+	p.phase.owner, p.span.owner = p, p
+	t.index.put(p)
+	t.stats.states[side(p)][p.state]++
+	if p.origin.Endpoint != "" {
+		t.byEndpoint[side(p)][p.origin.Endpoint] = p
+	}
+	if p.client {
+		t.clients++
+		t.addresses[p.origin.Address]++
+	}
+}
+
+// forget drops a peer whose connection is gone, or is about to be. If it is half
+// of a pair it stays as such until the other half has gone too.
+func (t *Table) forget(p *Peer) {
+	p.gone = true
+	p.phase.stop()
+	p.span.stop()
+	t.index.remove(p.ID)
+	t.stats.states[side(p)][p.state]--
+	if e := p.origin.Endpoint; e != "" && t.byEndpoint[side(p)][e] == p {
+		delete(t.byEndpoint[side(p)], e)
+	}
+	t.leaveIdentity(p)
+	if !p.client {
+		return
+	}
+	t.clients--
+	if t.addresses[p.origin.Address]--; t.addresses[p.origin.Address] == 0 {
+		delete(t.addresses, p.origin.Address)
+	}
+}
+
+func (t *Table) setState(p *Peer, s PeerState) {
+	if !p.gone {
+		t.stats.states[side(p)][p.state]--
+		t.stats.states[side(p)][s]++
+	}
+	p.state = s
+}
+
+func side(p *Peer) int {
+	if p.client {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,308 @@
+package pairing
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// State is what a worker may be given.
+type State uint8
+
+// The states of a worker. An operator sets the first three; the table sets the
+// last, on top of Ready, and takes it back.
+const (
+	Ready       State = iota // takes clients
+	Draining                 // takes no new clients; its pairs go on
+	Maintenance              // takes no new clients; its pairs are ended with [Drained]
+	SetAside                 // it failed; it is probed until it is back
+	stateCount
+)
+
+var stateNames = [stateCount]string{"ready", "draining", "maintenance", "set-aside"}
+
+// String is the state in lower case.
+func (s State) String() string {
+	if s < stateCount {
+		return stateNames[s]
+	}
+	return fmt.Sprintf("state(%d)", uint8(s))
+}
+
+// MaxWeight is the greatest weight of a worker; the least is 1.
+const MaxWeight = 256
+
+// Errors of the calls that name a worker.
+var (
+	ErrNoWorker     = errors.New("no such worker")
+	ErrWorkerExists = errors.New("the worker exists already")
+	// ErrWorkerConfig is a name, a weight, a maximum or a state out of range.
+	ErrWorkerConfig = errors.New("impossible for a worker")
+)
+
+// WorkerConfig is what an operator says of a worker.
+type WorkerConfig struct {
+	Name string
+	// Endpoint is what is dialled, in the caller's own spelling; "" for a
+	// worker that dials in.
+	Endpoint string
+	// Weight is 1 to [MaxWeight]; 0 means 1.
+	Weight int
+	// MaxPairs bounds the worker's load; 0 means no limit.
+	MaxPairs int
+}
+
+func (c WorkerConfig) check() error {
+	switch {
+	case c.Name == "":
+		return fmt.Errorf("%w: no name", ErrWorkerConfig)
+	case c.Weight < 0 || c.Weight > MaxWeight:
+		return fmt.Errorf("%w: %s: weight %d is not within 1 to %d", ErrWorkerConfig, c.Name, c.Weight, MaxWeight)
+	case c.MaxPairs < 0:
+		return fmt.Errorf("%w: %s: max-pairs %d is below zero", ErrWorkerConfig, c.Name, c.MaxPairs)
+	}
+	return nil
+}
+
+// worker is one worker, known by name: one that listens, one whose connections
+// dial in, or both at once.
+type worker struct {
+	name, endpoint string
+	weight, max    int
+	state          State // never SetAside: that is failing
+	listed         bool  // an operator added it: it stays when nothing of it is left
+	kept           bool  // an operator changed its weight or maximum: likewise
+	removed        bool  // an operator took it out: it goes when nothing of it is left
+
+	greeting peerList // connections that have not greeted yet
+	slots    peerList // freshest first
+	paired   peerList // its halves of pairs, and of draining pairs
+	dialling int
+
+	// Back-off; see dial.go.
+	failing     bool
+	probing     bool
+	attempt     int // doublings so far; 0 once a pair has opened
+	suspicion   int // pairs in a row that it closed in the handshake
+	retryAt     time.Duration
+	retryIndex  int // in the table's heap, -1 when not there
+	failures    uint64
+	served      uint64
+	class       *class
+	at          int // place in class.members, -1 when not choosable
+	filed       int // load under which class.loads has it
+	prev, next  *worker
+	able, ready bool // as last counted by place
+}
+
+func (w *worker) load() int { return w.paired.n + w.dialling }
+
+// here says whether anything of the worker is connected or about to be.
+func (w *worker) here() bool {
+	return w.greeting.n+w.slots.n+w.paired.n+w.dialling > 0
+}
+
+// stays says whether the worker stays known when nothing of it is left. What an
+// operator has said of a worker that dials in must outlive the moment in which
+// its slots are recycled, or it would come back as if nothing had been said.
+func (w *worker) stays() bool {
+	return !w.removed && (w.listed || w.kept || w.state != Ready)
+}
+
+// current is the state that others see.
+func (w *worker) current() State {
+	if w.failing && w.state == Ready {
+		return SetAside
+	}
+	return w.state
+}
+
+// accepts says whether a dial that has succeeded may still become a pair.
+func (w *worker) accepts() bool { return !w.removed && w.state == Ready }
+
+func (w *worker) isChoosable() bool {
+	return w.accepts() && !w.failing && (w.max == 0 || w.load() < w.max) && (w.endpoint != "" || w.slots.n > 0)
+}
+
+// isAble: it could serve somebody, some day, without an operator's help.
+func (w *worker) isAble() bool {
+	return !w.removed && w.state != Maintenance && (w.endpoint != "" || w.here())
+}
+
+// isReady: it takes clients, or would if it were not busy.
+func (w *worker) isReady() bool {
+	return w.accepts() && !w.failing && (w.endpoint != "" || w.slots.n+w.paired.n > 0)
+}
+
+// place puts a worker where it belongs after anything about it has changed, and
+// forgets it when it is nobody's any more. Every change ends here.
+func (t *Table) place(w *worker) {
+	switch choosable := w.isChoosable(); {
+	case choosable && w.at >= 0:
+		w.class.move(w, w.load())
+	case choosable:
+		w.class.add(w, w.load())
+		t.choosable++
+		t.share += w.weight
+	case w.at >= 0:
+		t.unplace(w)
+	}
+	t.able += tally(&w.able, w.isAble())
+	t.usable += tally(&w.ready, w.isReady())
+	if !w.here() && !w.stays() {
+		t.stopRetrying(w)
+		delete(t.workers, w.name)
+	}
+}
+
+// unplace takes a worker out of the choice.
+func (t *Table) unplace(w *worker) {
+	w.class.remove(w)
+	t.choosable--
+	t.share -= w.weight
+}
+
+// tally sets was to is and says by how much that changes the count of those who are.
+func tally(was *bool, is bool) int {
+	if *was == is {
+		return 0
+	}
+	*was = is
+	if is {
+		return 1
+	}
+	return -1
+}
+
+// classOf is the class of a weight, made on first use. The classes are in the
+// order of their weights so that equal tables choose equally.
+func (t *Table) classOf(weight int) *class {
+	i, found := slices.BinarySearchFunc(t.classes, weight, func(c *class, weight int) int { return c.weight - weight })
+	if !found {
+		t.classes = slices.Insert(t.classes, i, &class{weight: weight})
+	}
+	return t.classes[i]
+}
+
+func (t *Table) newWorker(name string, weight, maxPairs int) *worker {
+	w := &worker{name: name, weight: weight, max: maxPairs, at: -1, retryIndex: -1, class: t.classOf(weight)}
+	t.workers[name] = w
+	return w
+}
+
+// AddWorker makes a worker known, for good. A worker that dialled in before it
+// was added keeps its connections; one that was removed and still has pairs is
+// revived, ready. Errors: [ErrWorkerExists], [ErrWorkerConfig].
+func (t *Table) AddWorker(now time.Duration, c WorkerConfig) ([]Action, error) {
+	t.begin(now)
+	if err := c.check(); err != nil {
+		return t.finish(), err
+	}
+	c.Weight = max(c.Weight, 1)
+	w := t.workers[c.Name]
+	switch {
+	case w == nil:
+		w = t.newWorker(c.Name, c.Weight, c.MaxPairs)
+	case w.listed && !w.removed:
+		return t.finish(), fmt.Errorf("%w: %s", ErrWorkerExists, c.Name)
+	case w.removed:
+		w.state = Ready
+		t.trust(w)
+	}
+	w.listed, w.removed, w.endpoint, w.max = true, false, c.Endpoint, c.MaxPairs
+	t.reweigh(w, c.Weight)
+	t.place(w)
+	return t.finish(), nil
+}
+
+// RemoveWorker takes a worker out: it gets no new clients, its slots are aborted,
+// its pairs go on, and it is forgotten when the last of them has ended. A
+// connection that it dials in later makes it known again, like any other.
+// Errors: [ErrNoWorker].
+func (t *Table) RemoveWorker(now time.Duration, name string) ([]Action, error) {
+	t.begin(now)
+	w, err := t.lookup(name)
+	if err != nil {
+		return t.finish(), err
+	}
+	w.removed, w.listed, w.endpoint = true, false, ""
+	t.trust(w)
+	for _, l := range [...]*peerList{&w.slots, &w.greeting} {
+		for l.head != nil {
+			t.dropWorkerPeer(l.head, Drained)
+		}
+	}
+	t.place(w)
+	return t.finish(), nil
+}
+
+// SetWorkerState sets Ready, Draining or Maintenance. Setting Ready also ends a
+// worker's being set aside. Errors: [ErrNoWorker]; [ErrWorkerConfig] for any
+// other state.
+func (t *Table) SetWorkerState(now time.Duration, name string, s State) ([]Action, error) {
+	t.begin(now)
+	w, err := t.lookup(name)
+	if err != nil {
+		return t.finish(), err
+	}
+	if s > Maintenance {
+		return t.finish(), fmt.Errorf("%w: %s: %s cannot be set", ErrWorkerConfig, name, s)
+	}
+	w.state = s
+	if s == Ready {
+		t.trust(w)
+	}
+	t.place(w)
+	if s == Maintenance {
+		for w.paired.head != nil {
+			t.endPair(w.paired.head.partner, Drained)
+		}
+	}
+	return t.finish(), nil
+}
+
+// SetWeight changes a worker's weight, 1 to [MaxWeight]; 0 means 1. Running pairs
+// stay. Errors: [ErrNoWorker], [ErrWorkerConfig].
+func (t *Table) SetWeight(now time.Duration, name string, weight int) ([]Action, error) {
+	return t.change(now, name, WorkerConfig{Name: name, Weight: weight}, func(w *worker) { t.reweigh(w, max(weight, 1)) })
+}
+
+// SetMaxPairs changes the bound of a worker's load; 0 means none. Running pairs
+// stay, also those above it. Errors: [ErrNoWorker], [ErrWorkerConfig].
+func (t *Table) SetMaxPairs(now time.Duration, name string, maxPairs int) ([]Action, error) {
+	return t.change(now, name, WorkerConfig{Name: name, MaxPairs: maxPairs}, func(w *worker) { w.max = maxPairs })
+}
+
+func (t *Table) change(now time.Duration, name string, c WorkerConfig, f func(*worker)) ([]Action, error) {
+	t.begin(now)
+	w, err := t.lookup(name)
+	if err != nil {
+		return t.finish(), err
+	}
+	if err := c.check(); err != nil {
+		return t.finish(), err
+	}
+	f(w)
+	w.kept = true
+	t.place(w)
+	return t.finish(), nil
+}
+
+func (t *Table) lookup(name string) (*worker, error) {
+	w := t.workers[name]
+	if w == nil || w.removed {
+		return nil, fmt.Errorf("%w: %s", ErrNoWorker, name)
+	}
+	return w, nil
+}
+
+func (t *Table) reweigh(w *worker, weight int) {
+	if w.weight == weight {
+		return
+	}
+	if w.at >= 0 {
+		t.unplace(w)
+	}
+	w.weight, w.class = weight, t.classOf(weight)
+}
