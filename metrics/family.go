@@ -1,0 +1,82 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// families are the descriptions of everything that a pool shows. Every one of
+// them has the label pool.
+type families struct {
+	all []*prometheus.Desc
+
+	up, usable, draining                      *prometheus.Desc
+	bytes, backlog                            *prometheus.Desc
+	connections, lostNotices                  *prometheus.Desc
+	descriptors, descriptorLimit, turn        *prometheus.Desc
+	clients, clientsTotal, ended              *prometheus.Desc
+	pairs, pairsTotal, opened                 *prometheus.Desc
+	waits, handshakes                         *prometheus.Desc
+	workerConnections, ungreeted              *prometheus.Desc
+	slots, slotsRecycled, slotsClosed         *prometheus.Desc
+	choices, dials, dialFailures, probes      *prometheus.Desc
+	leases, hints, identities, affinities     *prometheus.Desc
+	workerState, workerPairs, workerMax       *prometheus.Desc
+	workerWeight, workerDialling, workerSlots *prometheus.Desc
+	workerFailures, workerServed              *prometheus.Desc
+}
+
+func newFamilies() *families {
+	f := &families{}
+	f.up = f.add("pool_up", "1 when the pool answered this scrape.")
+	f.usable = f.add("pool_usable", "1 when some worker takes clients, now or when it is less busy.")
+	f.draining = f.add("pool_draining", "1 when the pool no longer listens.")
+	f.bytes = f.add("bytes_total", "Bytes passed on between the peers of pairs.", "direction")
+	f.backlog = f.add("backlog_bytes", "Bytes that wait for peers which read too slowly.")
+	f.connections = f.add("connections", "Connections on either side, paired or not.")
+	f.lostNotices = f.add("lost_notices_total", "Disconnects that libzmq did not announce.")
+	f.descriptors = f.add("descriptors", "Descriptors in use by the connections of all pools.")
+	f.descriptorLimit = f.add("descriptors_limit", "Descriptors that connections of all pools may use.")
+	f.turn = f.add("loop_turn_seconds", "Longest turn of the pool's loop since it was last asked.")
+	f.describeClients()
+	f.describeWorkers()
+	return f
+}
+
+func (f *families) describeClients() {
+	f.clients = f.add("clients", "Clients that are connected.", "state")
+	f.clientsTotal = f.add("clients_connected_total", "Clients that ever connected, refused ones included.")
+	f.ended = f.add("clients_ended_total", "Clients that have ended.", "reason")
+	f.pairs = f.add("pairs", "Pairs of a client and a worker's connection.", "state")
+	f.pairsTotal = f.add("pairs_made_total", "Pairs ever made.")
+	f.opened = f.add("pairs_opened_total", "Pairs whose handshake finished.")
+	f.waits = f.add("wait_seconds", "Time from a client's first bytes to its pair.")
+	f.handshakes = f.add("handshake_seconds", "Time from pairing to the end of the handshake.")
+	f.choices = f.add("choices_total", "Workers chosen, by what decided.", "rule")
+	f.leases = f.add("leases_expired_total", "Leases that were not renewed.", "strategy")
+	f.hints = f.add("hints", "Hints held for connections that do not exist yet.")
+	f.identities = f.add("identities", "Identities that have a connection.")
+	f.affinities = f.add("affinities", "Identities whose last worker is remembered.")
+}
+
+func (f *families) describeWorkers() {
+	f.workerConnections = f.add("worker_connections", "Connections to and from workers.", "state")
+	f.ungreeted = f.add("worker_connections_ungreeted_total", "Connections from workers that went before they had greeted.")
+	f.slots = f.add("slots", "Workers' connections that wait for a client, by age in seconds.", "age")
+	f.slotsRecycled = f.add("slots_recycled_total", "Slots closed because of their age, so that the worker redials.")
+	f.slotsClosed = f.add("slots_closed_total", "Slots closed by their worker.")
+	f.dials = f.add("dials_total", "Dials of workers that listen.")
+	f.dialFailures = f.add("dial_failures_total", "Dials that failed.")
+	f.probes = f.add("probes_total", "Dials that only looked whether a worker is back.")
+	f.workerState = f.add("worker_state", "1 for the state that the worker is in, 0 for the others.", "worker", "state")
+	f.workerPairs = f.add("worker_pairs", "Pairs of the worker.", "worker")
+	f.workerMax = f.add("worker_pairs_limit", "Pairs that the worker may have, 0 for no limit.", "worker")
+	f.workerWeight = f.add("worker_weight", "Weight of the worker.", "worker")
+	f.workerDialling = f.add("worker_dialling", "Dials of the worker that are under way.", "worker")
+	f.workerSlots = f.add("worker_slots", "Slots of the worker.", "worker")
+	f.workerFailures = f.add("worker_failures_total", "Dials and probes of the worker that failed, and other causes to set it aside.", "worker")
+	f.workerServed = f.add("worker_pairs_made_total", "Pairs ever made with the worker.", "worker")
+}
+
+func (f *families) add(name, help string, labels ...string) *prometheus.Desc {
+	d := prometheus.NewDesc("streamq_"+name, help, append([]string{"pool"}, labels...), nil)
+	f.all = append(f.all, d)
+	return d
+}

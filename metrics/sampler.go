@@ -1,0 +1,143 @@
+package metrics
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// sampler sends the samples of one pool.
+type sampler struct {
+	*families
+	pool string
+	to   chan<- prometheus.Metric
+}
+
+func (s sampler) snapshot(from *stream.Snapshot) {
+	s.flag(s.usable, from.Usable)
+	s.flag(s.draining, from.Draining)
+	s.counter(s.bytes, from.BytesIn, "client-to-worker")
+	s.counter(s.bytes, from.BytesOut, "worker-to-client")
+	s.gauge(s.backlog, float64(from.Backlog))
+	s.gauge(s.connections, float64(from.Connections))
+	s.counter(s.lostNotices, from.LostNotices)
+	s.gauge(s.descriptors, float64(from.Descriptors))
+	s.gauge(s.descriptorLimit, float64(from.DescriptorLimit))
+	s.gauge(s.turn, from.Turn.Seconds())
+	s.clientsOf(&from.Stats)
+	s.pairsOf(&from.Stats)
+	s.slotsOf(&from.Stats)
+	s.choicesOf(&from.Stats)
+	for i := range from.Workers {
+		s.workerOf(&from.Workers[i])
+	}
+}
+
+func (s sampler) clientsOf(t *pairing.Stats) {
+	for _, state := range []pairing.PeerState{
+		pairing.PeerConnected, pairing.PeerWaiting, pairing.PeerDialling,
+		pairing.PeerPaired, pairing.PeerOpen, pairing.PeerDraining,
+	} {
+		s.gauge(s.clients, float64(t.Clients[state]), state.String())
+	}
+	s.counter(s.clientsTotal, t.ClientsTotal)
+	for _, r := range pairing.Reasons() {
+		s.counter(s.ended, t.Ended[r], r.String())
+	}
+}
+
+func (s sampler) pairsOf(t *pairing.Stats) {
+	s.gauge(s.pairs, float64(t.Handshaking), "handshaking")
+	s.gauge(s.pairs, float64(t.Open), "open")
+	s.gauge(s.pairs, float64(t.Draining), "draining")
+	s.counter(s.pairsTotal, t.PairsTotal)
+	s.counter(s.opened, t.OpenedTotal)
+	s.histogram(s.waits, &t.Waits)
+	s.histogram(s.handshakes, &t.Handshakes)
+	for _, one := range []pairing.Strategy{pairing.LeaseHeartbeat, pairing.LeaseIdle, pairing.LeaseTTL} {
+		s.counter(s.leases, t.LeasesExpired[one], one.String())
+	}
+}
+
+func (s sampler) slotsOf(t *pairing.Stats) {
+	for _, state := range []pairing.PeerState{
+		pairing.PeerConnected, pairing.PeerSlot, pairing.PeerPaired, pairing.PeerOpen, pairing.PeerDraining,
+	} {
+		s.gauge(s.workerConnections, float64(t.WorkerPeers[state]), state.String())
+	}
+	s.counter(s.ungreeted, t.Ungreeted)
+	for i, n := range t.SlotAges {
+		s.gauge(s.slots, float64(n), ages(i))
+	}
+	s.counter(s.slotsRecycled, t.SlotsRecycled)
+	s.counter(s.slotsClosed, t.SlotsClosed)
+}
+
+// ages names a bucket of [pairing.Stats.SlotAges]: "0-5", "5-10", ... "30+".
+func ages(i int) string {
+	step := int(pairing.SlotAgeStep.Seconds())
+	if i == pairing.NumSlotAges-1 {
+		return fmt.Sprintf("%d+", i*step)
+	}
+	return fmt.Sprintf("%d-%d", i*step, (i+1)*step)
+}
+
+func (s sampler) choicesOf(t *pairing.Stats) {
+	s.counter(s.choices, t.ChosenByPrefer, "prefer")
+	s.counter(s.choices, t.ChosenByAffinity, "affinity")
+	s.counter(s.choices, t.ChosenByPolicy, "policy")
+	s.counter(s.dials, t.Dials)
+	s.counter(s.dialFailures, t.DialFailures)
+	s.counter(s.probes, t.Probes)
+	s.gauge(s.hints, float64(t.Hints))
+	s.gauge(s.identities, float64(t.Identities))
+	s.gauge(s.affinities, float64(t.Affinities))
+}
+
+func (s sampler) workerOf(w *pairing.WorkerInfo) {
+	// A label that is not UTF-8 would cost the whole scrape.
+	name := strings.ToValidUTF8(w.Name, "?")
+	for _, state := range []pairing.State{pairing.Ready, pairing.Draining, pairing.Maintenance, pairing.SetAside} {
+		s.flag(s.workerState, w.State == state, name, state.String())
+	}
+	s.gauge(s.workerPairs, float64(w.Pairs), name)
+	s.gauge(s.workerMax, float64(w.MaxPairs), name)
+	s.gauge(s.workerWeight, float64(w.Weight), name)
+	s.gauge(s.workerDialling, float64(w.Dialling), name)
+	s.gauge(s.workerSlots, float64(w.Slots), name)
+	s.counter(s.workerFailures, w.Failures, name)
+	s.counter(s.workerServed, w.Served, name)
+}
+
+func (s sampler) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	s.to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, s.labels(labels)...)
+}
+
+func (s sampler) counter(d *prometheus.Desc, v uint64, labels ...string) {
+	s.to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), s.labels(labels)...)
+}
+
+func (s sampler) flag(d *prometheus.Desc, on bool, labels ...string) {
+	v := 0.0
+	if on {
+		v = 1
+	}
+	s.gauge(d, v, labels...)
+}
+
+// histogram has cumulative counts, as Prometheus wants them.
+func (s sampler) histogram(d *prometheus.Desc, h *pairing.Histogram) {
+	buckets := map[float64]uint64{}
+	below := uint64(0)
+	for i, bound := range pairing.HistogramBounds() {
+		below += h.Counts[i]
+		buckets[bound.Seconds()] = below
+	}
+	s.to <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum.Seconds(), buckets, s.labels(nil)...)
+}
+
+func (s sampler) labels(more []string) []string { return append([]string{s.pool}, more...) }
