@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/demo"
+)
+
+func newDemoCommand() *cobra.Command {
+	o := demo.DefaultOptions()
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "show the proxy at work, with CURVE workers and clients of its own",
+		Long: `Starts CURVE workers that listen and that dial in, a proxy before them and CURVE
+clients, all in this process and on loopback ports of their own, and shows what
+happens. It prints what to paste into Python to join in from outside.
+
+Ctrl-C ends it early. Exits 0 when there were replies and none is missing.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			// A second signal does what it does to any program.
+			defer context.AfterFunc(ctx, stop)()
+			return demo.Run(ctx, o, demo.NewScreen(cmd.OutOrStdout(), os.Getenv))
+		},
+	}
+	flags := cmd.Flags()
+	flags.DurationVar(&o.Duration, "duration", o.Duration, "how long the clients ask")
+	flags.IntVar(&o.Clients, "clients", o.Clients, "clients at work at any moment")
+	flags.IntVar(&o.Workers, "workers", o.Workers, "workers; every third one, and at least one, dials in")
+	return cmd
+}
