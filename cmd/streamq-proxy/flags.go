@@ -1,0 +1,205 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
+)
+
+// flags are the settings that were given on the command line. What a flag says
+// replaces what the file says, so they are remembered in order and applied to
+// the settings once these are known, and again to every reloaded file.
+type flags struct {
+	config string
+	said   []said
+}
+
+// said is one flag that was given.
+type said struct {
+	flag, setting string
+	process       func(*config.Settings) // of a setting of the process, else nil
+	pool          func(*config.Pool)
+}
+
+// value makes one flag remember what it is given; it implements [pflag.Value].
+type value struct {
+	kind   string
+	def    string // what applies when nothing is said; for the help only
+	remark func(string) error
+	isBool bool
+}
+
+func (v *value) Set(s string) error { return v.remark(s) }
+func (v *value) String() string     { return v.def }
+func (v *value) Type() string       { return v.kind }
+
+// IsBoolFlag has --access-log alone mean true.
+func (v *value) IsBoolFlag() bool { return v.isBool }
+
+// register declares every flag of run.
+func (f *flags) register(fs *pflag.FlagSet) {
+	fs.SortFlags = false
+	fs.StringVar(&f.config, "config", "", "YAML `file` with the same settings and several pools; flags override it")
+	f.lists(fs)
+	f.choices(fs)
+	f.limits(fs)
+	f.process(fs, "http", "http", "HOST:PORT", config.DefaultHTTP, `serves /metrics, /healthz and /readyz; "" turns it off`,
+		func(s *config.Settings, v string) { s.HTTP = &v })
+	f.process(fs, "drain-timeout", "drain-timeout", "duration", config.DefaultDrainTimeout.String(), "on SIGTERM pairs may go on for so long; a second SIGTERM ends them at once",
+		func(s *config.Settings, v string) { s.DrainTimeout = v })
+	f.process(fs, "io-threads", "io-threads", "N", strconv.Itoa(config.DefaultIOThreads), "I/O threads of libzmq, about one per gigabyte per second",
+		func(s *config.Settings, v string) { s.IOThreads = v })
+	f.process(fs, "log-level", "log.level", "level", "info", "debug, info, warn or error",
+		func(s *config.Settings, v string) { s.Log.Level = v })
+	f.process(fs, "log-format", "log.format", "format", "text", "text or json",
+		func(s *config.Settings, v string) { s.Log.Format = v })
+	f.accessLog(fs)
+}
+
+func (f *flags) lists(fs *pflag.FlagSet) {
+	f.pool(fs, "frontend", "frontend", "endpoint", "", "where clients connect: tcp://HOST:PORT or ipc://PATH; may be repeated",
+		first(func(p *config.Pool) { p.Frontend = nil }, func(p *config.Pool, v string) error { p.Frontend = append(p.Frontend, v); return nil }))
+	f.pool(fs, "backend", "backend", "endpoint", "", "where workers dial in; may be repeated",
+		first(func(p *config.Pool) { p.Backend = nil }, func(p *config.Pool, v string) error { p.Backend = append(p.Backend, v); return nil }))
+	f.pool(fs, "worker", "workers", "[NAME=]endpoint[,weight=N][,max=N]", "", "a worker that listens, which the proxy dials; may be repeated",
+		first(func(p *config.Pool) { p.Workers = nil }, func(p *config.Pool, v string) error {
+			w, err := config.ParseWorker(v)
+			p.Workers = append(p.Workers, w)
+			return err
+		}))
+	f.pool(fs, "mechanisms", "mechanisms", "NAME,...", "", "security mechanisms that a client may use (NULL, PLAIN, CURVE, GSSAPI); any if not given",
+		first(func(p *config.Pool) { p.Mechanisms = nil }, func(p *config.Pool, v string) error {
+			p.Mechanisms = append(p.Mechanisms, strings.Split(v, ",")...)
+			return nil
+		}))
+}
+
+func (f *flags) choices(fs *pflag.FlagSet) {
+	text := func(at func(*config.Pool) *string) func() setter { return plainly(at) }
+	f.pool(fs, "policy", "policy", "policy", "least-connections", "least-connections, round-robin, random or power-of-two",
+		text(func(p *config.Pool) *string { return &p.Policy }))
+	f.pool(fs, "relay", "relay", "relay", "auto", "what moves a pair's bytes: auto or stream",
+		text(func(p *config.Pool) *string { return &p.Relay }))
+	f.pool(fs, "lease", "lease", "lease", "none", "what must be renewed for a pair to live: none, idle (some byte moved) or ttl (nothing helps)",
+		text(func(p *config.Pool) *string { return &p.Lease }))
+	f.pool(fs, "lease-ttl", "lease-ttl", "duration", "", "how long a lease lasts",
+		text(func(p *config.Pool) *string { return &p.LeaseTTL }))
+	f.pool(fs, "affinity", "affinity", "affinity", "none", "source-address gives clients of one address the worker that it had last, or none",
+		text(func(p *config.Pool) *string { return &p.Affinity }))
+}
+
+func (f *flags) limits(fs *pflag.FlagSet) {
+	d := config.PoolDefaults()
+	for _, l := range []struct {
+		name, kind, def, usage string
+		at                     func(*config.Pool) *string
+	}{
+		{"queue-max", "N", d.QueueMax, "clients that may wait for a worker", func(p *config.Pool) *string { return &p.QueueMax }},
+		{"queue-timeout", "duration", d.QueueTimeout, "how long a client may wait, below 30s", func(p *config.Pool) *string { return &p.QueueTimeout }},
+		{"max-clients", "N", d.MaxClients, "clients at once, 0 for no limit", func(p *config.Pool) *string { return &p.MaxClients }},
+		{"max-per-address", "N", d.MaxPerAddress, "clients of one address at once, 0 for no limit", func(p *config.Pool) *string { return &p.MaxPerAddress }},
+		{"handshake-timeout", "duration", d.HandshakeTimeout, "for the first bytes, and again for the handshake; 0 for no limit", func(p *config.Pool) *string { return &p.HandshakeTimeout }},
+		{"connect-timeout", "duration", d.ConnectTimeout, "for dialling a worker", func(p *config.Pool) *string { return &p.ConnectTimeout }},
+		{"slot-max-age", "duration", d.SlotMaxAge, "a worker that dialled in and waits is closed at this age, and redials, before its own libzmq gives up at 30s; 0 for never", func(p *config.Pool) *string { return &p.SlotMaxAge }},
+		{"pair-buffer", "size", d.PairBuffer, "memory that each direction of a pair may use", func(p *config.Pool) *string { return &p.PairBuffer }},
+	} {
+		f.pool(fs, l.name, l.name, l.kind, l.def, l.usage, plainly(l.at))
+	}
+}
+
+// accessLog is the only flag that needs no value.
+func (f *flags) accessLog(fs *pflag.FlagSet) {
+	v := &value{kind: "bool", def: "true", isBool: true, remark: func(s string) error {
+		on, err := strconv.ParseBool(s)
+		if err != nil {
+			return fmt.Errorf("want true or false")
+		}
+		f.said = append(f.said, said{flag: "access-log", setting: "log.access", process: func(s *config.Settings) { s.Log.Access = &on }})
+		return nil
+	}}
+	fs.VarPF(v, "access-log", "", "log one line for each client that ended").NoOptDefVal = "true"
+}
+
+func (f *flags) process(fs *pflag.FlagSet, flag, setting, kind, def, usage string, set func(*config.Settings, string)) {
+	fs.Var(&value{kind: kind, def: def, remark: func(v string) error {
+		f.said = append(f.said, said{flag: flag, setting: setting, process: func(s *config.Settings) { set(s, v) }})
+		return nil
+	}}, flag, usage)
+}
+
+// setter sets one value of a pool.
+type setter func(*config.Pool, string) error
+
+// plainly is for a flag whose last value counts.
+func plainly(at func(*config.Pool) *string) func() setter {
+	return func() setter {
+		return func(p *config.Pool, v string) error { *at(p) = v; return nil }
+	}
+}
+
+// first is for a flag that may be repeated: its first value empties the list
+// that the file has.
+func first(empty func(*config.Pool), add setter) func() setter {
+	again := false
+	return func() setter {
+		isFirst := !again
+		again = true
+		return func(p *config.Pool, v string) error {
+			if isFirst {
+				empty(p)
+			}
+			return add(p, v)
+		}
+	}
+}
+
+func (f *flags) pool(fs *pflag.FlagSet, flag, setting, kind, def, usage string, next func() setter) {
+	fs.Var(&value{kind: kind, def: def, remark: func(v string) error {
+		set := next()
+		if err := set(&config.Pool{}, v); err != nil {
+			return err
+		}
+		// It has just been shown to fit, so there is no error to look at.
+		f.said = append(f.said, said{flag: flag, setting: setting, pool: func(p *config.Pool) { _ = set(p, v) }})
+		return nil
+	}}, flag, usage)
+}
+
+// settings reads the file, if there is one, and lets the flags override it.
+func (f *flags) settings() (*config.Settings, error) {
+	s := &config.Settings{Pools: []config.Pool{{}}}
+	if f.config != "" {
+		read, err := config.Read(f.config)
+		if err != nil {
+			return nil, err
+		}
+		s = &read
+	}
+	for _, one := range f.said {
+		switch {
+		case one.process != nil:
+			one.process(s)
+		case len(s.Pools) > 1:
+			return nil, fmt.Errorf("--%s: the file has %d pools, and which of them is meant is not clear: say it in the file", one.flag, len(s.Pools))
+		case len(s.Pools) == 1:
+			one.pool(&s.Pools[0])
+		default:
+			continue // a file without a pool is a mistake of its own
+		}
+		s.Replaced(one.setting)
+	}
+	return s, nil
+}
+
+// plan is everything that was said, with defaults, checked.
+func (f *flags) plan() (*config.Plan, error) {
+	s, err := f.settings()
+	if err != nil {
+		return nil, err
+	}
+	return s.Plan()
+}

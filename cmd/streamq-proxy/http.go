@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/streamq/streamq-proxy/metrics"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// Bounds that keep slow, many or strange HTTP clients from costing anything.
+const (
+	httpHeaderTimeout = 5 * time.Second
+	httpTimeout       = 15 * time.Second
+	httpIdleTimeout   = time.Minute
+	httpMaxHeader     = 16 << 10 // bytes
+	httpMaxConns      = 64
+	httpMaxScrapes    = 4
+	// probeTimeout is how long a loop may take to answer before it counts as
+	// one that does not turn.
+	probeTimeout = 2 * time.Second
+)
+
+// httpServer serves /metrics, /healthz and /readyz.
+type httpServer struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// listenHTTP binds; nothing is answered before serve.
+func listenHTTP(address string, s *server) (*httpServer, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		var reason *net.OpError
+		if errors.As(err, &reason) {
+			err = reason.Err
+		}
+		return nil, fmt.Errorf("http %s: %w", address, err)
+	}
+	return &httpServer{
+		listener: newSeats(l, httpMaxConns),
+		server: &http.Server{
+			Handler:           newHandler(s),
+			ReadHeaderTimeout: httpHeaderTimeout,
+			ReadTimeout:       httpTimeout,
+			WriteTimeout:      httpTimeout,
+			IdleTimeout:       httpIdleTimeout,
+			MaxHeaderBytes:    httpMaxHeader,
+			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		},
+	}, nil
+}
+
+func (h *httpServer) address() string { return h.listener.Addr().String() }
+
+func (h *httpServer) serve() error {
+	if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("http %s: %w", h.address(), err)
+	}
+	return nil
+}
+
+// close lets an answer that is under way go out, for a moment.
+func (h *httpServer) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if h.server.Shutdown(ctx) != nil {
+		_ = h.server.Close() // cuts what is left; there is nobody to tell
+	}
+	_ = h.listener.Close() // when serve was never reached
+}
+
+func newHandler(s *server) http.Handler {
+	sources := make([]metrics.Source, len(s.pools))
+	for i, p := range s.pools {
+		sources[i] = p
+	}
+	registry := metrics.NewRegistry(build(), sources...)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		MaxRequestsInFlight: httpMaxScrapes,
+		Timeout:             httpTimeout,
+	}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		s.answer(w, r, func(snap stream.Snapshot) (string, bool) { return "alive", true })
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		s.answer(w, r, s.ready)
+	})
+	return mux
+}
+
+// ready says what keeps a pool from serving a client.
+func (s *server) ready(snap stream.Snapshot) (string, bool) {
+	switch {
+	case snap.Draining || s.draining.Load():
+		return "draining", false
+	case !snap.Usable:
+		return "no usable worker", false
+	}
+	return "ready", true
+}
+
+// answer writes one line for each pool: 200, or 503 when judge is not content with all.
+func (s *server) answer(w http.ResponseWriter, r *http.Request, judge func(stream.Snapshot) (string, bool)) {
+	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
+	defer cancel()
+	status, body := http.StatusOK, strings.Builder{}
+	for _, p := range s.pools {
+		snap, err := p.Snapshot(ctx)
+		word, good := "", false
+		switch {
+		case errors.Is(err, stream.ErrStopped):
+			word = "stopped"
+		case err != nil:
+			word = "the loop does not answer"
+		default:
+			word, good = judge(snap)
+		}
+		if !good {
+			status = http.StatusServiceUnavailable
+		}
+		fmt.Fprintf(&body, "%s: %s\n", p.Name(), word)
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body.String())) // a client that has gone does not matter
+}

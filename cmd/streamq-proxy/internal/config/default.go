@@ -1,0 +1,25 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// PoolDefaults are the values of a pool in which nothing is said, as they would
+// be written.
+func PoolDefaults() Pool {
+	d := stream.DefaultConfig()
+	return Pool{
+		Policy:           d.Pairing.Policy.String(),
+		QueueMax:         strconv.Itoa(d.Pairing.QueueMax),
+		QueueTimeout:     d.Pairing.QueueTimeout.String(),
+		MaxClients:       strconv.Itoa(d.Pairing.MaxClients),
+		MaxPerAddress:    strconv.Itoa(d.Pairing.MaxPerAddress),
+		HandshakeTimeout: d.Pairing.HandshakeTimeout.String(),
+		ConnectTimeout:   d.ConnectTimeout.String(),
+		SlotMaxAge:       d.Pairing.SlotMaxAge.String(),
+		PairBuffer:       fmt.Sprintf("%dMiB", d.PairBuffer>>20),
+	}
+}

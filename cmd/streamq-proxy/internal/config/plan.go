@@ -1,0 +1,168 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// Defaults of what is not a pool's.
+const (
+	DefaultHTTP         = "127.0.0.1:9555"
+	DefaultDrainTimeout = 30 * time.Second
+	DefaultIOThreads    = 1
+)
+
+// maxIOThreads is far above what any machine can use (libzmq's manual advises
+// one per gigabyte per second).
+const maxIOThreads = 64
+
+// Plan is [Settings] with every default filled in and every value checked.
+type Plan struct {
+	HTTP         string        // HOST:PORT, "" for none
+	IOThreads    int           // of libzmq
+	DrainTimeout time.Duration // from the first signal until pairs are ended
+	LogLevel     slog.Level
+	LogJSON      bool
+	Access       bool // log each client that ended
+	Pools        []stream.Config
+}
+
+// Plan checks the settings. The error is [Mistakes].
+func (s *Settings) Plan() (*Plan, error) {
+	c := checker{settings: s}
+	p := &Plan{}
+	c.process(p)
+	if len(s.Pools) == 0 {
+		c.add(-1, "pools", "a file needs a list of them, with at least one")
+	}
+	for i := range s.Pools {
+		p.Pools = append(p.Pools, c.pool(i, &s.Pools[i]))
+	}
+	c.across(p.Pools)
+	if len(c.mistakes) > 0 {
+		return nil, c.mistakes
+	}
+	for i := range p.Pools { // what the checks above should have found, in the words of package stream
+		if err := p.Pools[i].Validate(); err != nil {
+			for _, line := range strings.Split(err.Error(), "\n") {
+				c.add(i, "", line)
+			}
+		}
+	}
+	if len(c.mistakes) > 0 {
+		return nil, c.mistakes
+	}
+	return p, nil
+}
+
+// checker gathers mistakes.
+type checker struct {
+	settings *Settings
+	mistakes Mistakes
+}
+
+func (c *checker) add(pool int, path, text string) {
+	c.mistakes = append(c.mistakes, c.settings.mistake(pool, path, text))
+}
+
+// fail adds err, if there is one, and says whether there was.
+func (c *checker) fail(pool int, path string, err error) bool {
+	if err != nil {
+		c.add(pool, path, err.Error())
+	}
+	return err != nil
+}
+
+// process reads what is not a pool's.
+func (c *checker) process(p *Plan) {
+	s := c.settings
+	p.HTTP = DefaultHTTP
+	if s.HTTP != nil {
+		p.HTTP = *s.HTTP
+	}
+	c.fail(-1, "http", checkHTTP(p.HTTP))
+	p.IOThreads = c.number(-1, "io-threads", s.IOThreads, DefaultIOThreads, 1, maxIOThreads)
+	p.DrainTimeout = c.span(-1, "drain-timeout", s.DrainTimeout, DefaultDrainTimeout, 0, 0)
+	if l := s.Log.Level; l != "" && !c.fail(-1, "log.level", oneOf(l, "debug", "info", "warn", "error")) {
+		_ = p.LogLevel.UnmarshalText([]byte(l)) // oneOf has left nothing that could fail
+	}
+	if f := s.Log.Format; f != "" {
+		c.fail(-1, "log.format", oneOf(f, "text", "json"))
+		p.LogJSON = f == "json"
+	}
+	p.Access = s.Log.Access == nil || *s.Log.Access
+}
+
+// checkHTTP says what is wrong with an address to listen on.
+func checkHTTP(address string) error {
+	if address == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q is no address, want HOST:PORT, or \"\" for none", address)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q: port %q is not a number from 0 to 65535", address, port)
+	}
+	return nil
+}
+
+// number is a whole number, if one was said, from low to high (0: no limit).
+func (c *checker) number(pool int, path, s string, standard, low, high int) int {
+	if s == "" {
+		return standard
+	}
+	n, err := strconv.Atoi(s)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%q is no whole number", s)
+	case high > 0 && (n < low || n > high):
+		err = fmt.Errorf("%d is not from %d to %d", n, low, high)
+	case n < low:
+		err = fmt.Errorf("%d is below %d", n, low)
+	}
+	c.fail(pool, path, err)
+	return n
+}
+
+// aboveZero is the least duration that is one.
+const aboveZero = time.Nanosecond
+
+// span is a duration, if it was said, from low to below high (0: no limit).
+func (c *checker) span(pool int, path, s string, standard, low, high time.Duration) time.Duration {
+	if s == "" {
+		return standard
+	}
+	d, err := duration(s)
+	switch {
+	case err != nil:
+	case high > 0 && (d < low || d >= high):
+		err = fmt.Errorf("%v is not from %v to below %v", d, low, high)
+	case d < low && low == aboveZero:
+		err = fmt.Errorf("%v is not above zero", d)
+	case d < low:
+		err = fmt.Errorf("%v is below %v", d, low)
+	}
+	c.fail(pool, path, err)
+	return d
+}
+
+// plain is an endpoint's error without the words that all of them begin with.
+func plain(err error) error {
+	if err == nil {
+		return nil
+	}
+	text, found := strings.CutPrefix(err.Error(), stream.ErrEndpoint.Error()+" ")
+	if !found {
+		return err
+	}
+	return errors.New(text)
+}

@@ -1,0 +1,327 @@
+package config
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+func TestPlanOfEverySetting(t *testing.T) {
+	t.Parallel()
+	s, err := parse("all.yaml", []byte(`
+http: ""
+io-threads: 2
+drain-timeout: 1m
+log: {level: warn, format: json, access: false}
+pools:
+  - name: orders
+    frontend: [tcp://127.0.0.1:5555, 'ipc://@orders']
+    backend:
+      - tcp://*:5556
+    workers:
+      - {name: w1, endpoint: tcp://127.0.0.1:6000, weight: 2, max: 100}
+      - endpoint: ipc:///run/worker.sock
+    policy: power-of-two
+    relay: stream
+    lease: idle
+    lease-ttl: 5m
+    queue-max: 0
+    queue-timeout: 10s
+    max-clients: 7
+    max-per-address: 3
+    mechanisms: [CURVE, PLAIN]
+    handshake-timeout: 0s
+    connect-timeout: 500ms
+    slot-max-age: 20s
+    pair-buffer: 1MiB
+    affinity: source-address
+  - name: defaults
+    frontend: ["tcp://[::1]:0"]
+    backend: ["tcp://[::1]:0"]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	orders := stream.DefaultConfig()
+	orders.Name = "orders"
+	orders.Frontend = []string{"tcp://127.0.0.1:5555", "ipc://@orders"}
+	orders.Backend = []string{"tcp://*:5556"}
+	orders.Workers = []pairing.WorkerConfig{
+		{Name: "w1", Endpoint: "tcp://127.0.0.1:6000", Weight: 2, MaxPairs: 100},
+		{Name: "/run/worker.sock", Endpoint: "ipc:///run/worker.sock", Weight: 1},
+	}
+	orders.Mechanisms = []string{"CURVE", "PLAIN"}
+	orders.PairBuffer = 1 << 20
+	orders.ConnectTimeout = 500 * time.Millisecond
+	p := &orders.Pairing
+	p.Policy = pairing.PowerOfTwo
+	p.Lease = pairing.Lease{Strategy: pairing.LeaseIdle, TTL: 5 * time.Minute}
+	p.QueueMax, p.QueueTimeout = 0, 10*time.Second
+	p.MaxClients, p.MaxPerAddress = 7, 3
+	p.HandshakeTimeout, p.SlotMaxAge = 0, 20*time.Second
+	p.AffinityBySource = true
+	standard := stream.DefaultConfig()
+	standard.Name = "defaults"
+	standard.Frontend, standard.Backend = []string{"tcp://[::1]:0"}, []string{"tcp://[::1]:0"}
+	want := &Plan{
+		IOThreads: 2, DrainTimeout: time.Minute, LogLevel: slog.LevelWarn, LogJSON: true,
+		Pools: []stream.Config{orders, standard},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(stream.Config{}, "Access")); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	s := Settings{Pools: []Pool{{Frontend: []string{"tcp://*:1"}, Backend: []string{"tcp://*:2"}}}}
+	p, err := s.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.HTTP != DefaultHTTP || p.IOThreads != DefaultIOThreads || p.DrainTimeout != DefaultDrainTimeout || !p.Access || p.LogJSON || p.LogLevel != slog.LevelInfo {
+		t.Errorf("%+v", p)
+	}
+	// What the help shows as defaults is what applies when nothing is said.
+	shown := PoolDefaults()
+	shown.Frontend, shown.Backend = s.Pools[0].Frontend, s.Pools[0].Backend
+	s.Pools[0] = shown
+	again, err := s.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(p, again, cmpopts.IgnoreFields(stream.Config{}, "Access")); diff != "" {
+		t.Errorf("-nothing said +defaults said\n%s", diff)
+	}
+}
+
+// Each mistake in a file shows its place: file, line, column, and a caret under
+// the value that is wrong.
+func TestMistakesInFiles(t *testing.T) {
+	t.Parallel()
+	const endpoints = "    frontend: [tcp://127.0.0.1:1]\n    backend: [tcp://127.0.0.1:2]\n"
+	pool := func(lines string) string { return "pools:\n  - name: a\n" + endpoints + lines }
+	for _, c := range []struct{ name, text, says string }{
+		{"unknown key", pool("    nonsense: 3\n"), `f.yaml:5:5: unknown field "nonsense"`},
+		{"unknown key of a worker", pool("    workers: [{endpoint: tcp://a:1, wait: 2}]\n"), `f.yaml:5:37: unknown field "wait"`},
+		{"unknown key of log", "log: {levl: info}\n" + pool(""), `f.yaml:1:7: unknown field "levl"`},
+		{"key twice", pool("    policy: random\n    policy: random\n"), `f.yaml:6:5: mapping key "policy" already defined at [5:5]`},
+		{"indentation", "pools:\n  - name: a\n   frontend: x\n", "f.yaml:3:4: value is not allowed in this context"},
+		{"no list", pool("    mechanisms: CURVE\n"), "f.yaml:5:17: want a list"},
+		{"no mapping", "pools:\n  - a\n", "f.yaml:2:5: want a mapping (key: value)"},
+		{"no value", pool("    queue-max: {a: 1}\n"), "want one value"},
+		{"colon in braces", "pools:\n  - {frontend: [tcp://a:1], backend: []}\n", "f.yaml:2:24: want one value (between { } a text with a colon goes in quotes)"},
+		{"no bool", "log: {access: perhaps}\n" + pool(""), "f.yaml:1:15: want true or false"},
+		{"endpoint", pool("    workers:\n      - endpoint: tcp://h\n"), `f.yaml:6:19: endpoint: "tcp://h": want tcp://HOST:PORT`},
+		{"endpoint of a worker without a port", pool("    workers:\n      - endpoint: tcp://h:0\n"), `f.yaml:6:19: endpoint: "tcp://h:0": a worker's endpoint needs a host and a port`},
+		{"worker without an endpoint", pool("    workers:\n      - name: w\n"), `f.yaml:6:9: endpoint: a worker needs an endpoint`},
+		{"transport", "pools:\n  - frontend: [udp://127.0.0.1:1]\n    backend: [tcp://*:2]\n", `f.yaml:2:16: frontend: "udp://127.0.0.1:1": transport "udp" is not served`},
+		{"port", "pools:\n  - frontend: [tcp://*:3]\n    backend:\n      - tcp://127.0.0.1:x\n", `f.yaml:4:9: backend: "tcp://127.0.0.1:x": port "x" is not a number`},
+		{"policy", pool("    policy: best\n"), `f.yaml:5:13: policy: "best" is unknown, want least-connections, round-robin, random or power-of-two`},
+		{"relay", pool("    relay: fast\n"), `f.yaml:5:12: relay: "fast" is unknown, want auto or stream`},
+		{"splice", pool("    relay: splice\n"), `f.yaml:5:12: relay: splice is not in this version`},
+		{"lease", pool("    lease: long\n"), `f.yaml:5:12: lease: "long" is unknown, want none, idle or ttl`},
+		{"heartbeat", pool("    lease: heartbeat\n"), `f.yaml:5:12: lease: heartbeat needs a control socket`},
+		{"lease without a ttl", pool("    lease: idle\n"), `f.yaml:5:12: lease: idle needs a lease-ttl`},
+		{"ttl without a lease", pool("    lease-ttl: 5m\n"), `f.yaml:5:16: lease-ttl: without a lease there is nothing to expire`},
+		{"ttl of nothing", pool("    lease: ttl\n    lease-ttl: 0s\n"), `f.yaml:6:16: lease-ttl: 0s is not above zero`},
+		{"affinity", pool("    affinity: cookie\n"), `f.yaml:5:15: affinity: "cookie" is unknown, want none or source-address`},
+		{"queue-timeout", pool("    queue-timeout: 40s\n"), `f.yaml:5:20: queue-timeout: 40s is not above 0s and below 30s`},
+		{"duration", pool("    connect-timeout: 3\n"), `f.yaml:5:22: connect-timeout: "3" is no duration (such as 250ms, 25s or 1m30s)`},
+		{"negative duration", pool("    slot-max-age: -1s\n"), `f.yaml:5:19: slot-max-age: -1s is below 0s`},
+		{"fraction", pool("    queue-max: 1.5\n"), `f.yaml:5:16: queue-max: "1.5" is no whole number`},
+		{"below zero", pool("    max-clients: -1\n"), `f.yaml:5:18: max-clients: -1 is below 0`},
+		{"enormous", "io-threads: 99999999999999999999\n" + pool(""), `f.yaml:1:13: io-threads: "99999999999999999999" is no whole number`},
+		{"io-threads", "io-threads: 0\n" + pool(""), `f.yaml:1:13: io-threads: 0 is not from 1 to 64`},
+		{"weight", pool("    workers:\n      - {endpoint: tcp://a:1, weight: 257}\n"), `f.yaml:6:39: weight: 257 is not from 1 to 256`},
+		{"worker twice", pool("    workers:\n      - {name: w, endpoint: tcp://a:1}\n      - {name: w, endpoint: tcp://b:1}\n"), `f.yaml:7:16: name: two workers are named w`},
+		{"size", pool("    pair-buffer: 4MB\n"), `f.yaml:5:18: pair-buffer: "4MB" is no size (such as 4194304, 512KiB or 4MiB)`},
+		{"small", pool("    pair-buffer: 100KiB\n"), `f.yaml:5:18: pair-buffer: 100KiB is below the least that works, 256KiB`},
+		{"mechanism", pool("    mechanisms: [CURVE, curve]\n"), `f.yaml:5:25: mechanisms: "curve" is no mechanism's name`},
+		{"http", "http: 9555\n" + pool(""), `f.yaml:1:7: http: "9555" is no address, want HOST:PORT, or "" for none`},
+		{"http port", "http: localhost:http\n" + pool(""), `f.yaml:1:7: http: "localhost:http": port "http" is not a number`},
+		{"level", "log:\n  level: loud\n" + pool(""), `f.yaml:2:10: log.level: "loud" is unknown, want debug, info, warn or error`},
+		{"format", "log:\n  format: xml\n" + pool(""), `f.yaml:2:11: log.format: "xml" is unknown, want text or json`},
+		{"no frontend", "pools:\n  - name: a\n    backend: [tcp://*:1]\n", `f.yaml:2:5: pool a has no frontend`},
+		{"no backend", "pools:\n  - name: a\n    frontend: [tcp://*:1]\n", `f.yaml:2:5: pool a has no backend and no workers`},
+		{"no pools", "http: \"\"\n", `f.yaml:1:1: pools: a file needs a list of them`},
+		{"empty pools", "pools: []\n", `f.yaml:1:8: pools: a file needs a list of them`},
+		{"endpoint twice", "pools:\n  - frontend: [tcp://127.0.0.1:1]\n    backend: [tcp://127.0.0.1:1]\n", `f.yaml:3:15: backend: tcp://127.0.0.1:1 is named twice`},
+		{"two pools on one endpoint", pool("") + "  - name: b\n    frontend: [tcp://*:1]\n    backend: [tcp://*:3]\n", `f.yaml:6:16: frontend: tcp://*:1 takes the place of tcp://127.0.0.1:1 (pool a)`},
+		{"two pools of one name", pool("") + "  - name: a\n    frontend: [tcp://*:3]\n    backend: [tcp://*:4]\n", `f.yaml:5:11: name: two pools are named a`},
+		{"nameless pool", pool("") + "  - frontend: [tcp://*:3]\n    backend: [tcp://*:4]\n", `f.yaml:5:5: a pool needs a name where there are several`},
+		{"name", "pools:\n  - name: \"a\\nb\"\n" + endpoints, `f.yaml:2:11: name: "a\nb" is no name`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			err := planned(c.text)
+			if err == nil {
+				t.Fatal("no mistake was found")
+			}
+			line, excerpt, _ := strings.Cut(err.Error(), "\n")
+			if !strings.Contains(line, c.says) {
+				t.Errorf("got  %s\nwant %s", line, c.says)
+			}
+			if !strings.Contains(excerpt, "^") || !strings.HasPrefix(line, "f.yaml:") {
+				t.Errorf("no caret: %s", err)
+			}
+		})
+	}
+}
+
+func planned(text string) error {
+	s, err := parse("f.yaml", []byte(text))
+	if err == nil {
+		_, err = s.Plan()
+	}
+	return err
+}
+
+func TestFilesThatSayNothing(t *testing.T) {
+	t.Parallel()
+	for text, says := range map[string]string{
+		"":                  "f.yaml: the file says nothing",
+		"# a comment\n":     "f.yaml: the file says nothing",
+		"a: 1\n---\nb: 1\n": "f.yaml: 2 YAML documents, want one",
+	} {
+		if err := planned(text); err == nil || err.Error() != says {
+			t.Errorf("%q: %v, want %s", text, err, says)
+		}
+	}
+}
+
+func TestEveryMistakeIsFound(t *testing.T) {
+	t.Parallel()
+	err := planned("pools:\n  - {frontend: [a], backend: [b], policy: c, queue-max: d}\n")
+	var all Mistakes
+	if !errors.As(err, &all) || len(all) != 4 {
+		t.Errorf("%d mistakes: %v", len(all), err)
+	}
+	if errors.Unwrap(all[0]) != nil || len(all.Unwrap()) != 4 {
+		t.Error("the mistakes are not unwrapped")
+	}
+}
+
+// What a flag replaced is shown with the flag, the rest with its place.
+func TestMistakesInFlags(t *testing.T) {
+	t.Parallel()
+	s, err := parse("f.yaml", []byte("pools:\n  - frontend: [tcp://*:1]\n    backend: [tcp://*:2]\n    queue-max: x\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Pools[0].Workers = []Worker{{Endpoint: "tcp://a:1", Weight: "0"}}
+	s.Log.Level = "loud"
+	s.Replaced("workers")
+	s.Replaced("log.level")
+	_, err = s.Plan()
+	var all Mistakes
+	if !errors.As(err, &all) || len(all) != 3 {
+		t.Fatal(err)
+	}
+	if got, want := all[0].Error(), `--log-level: "loud" is unknown, want debug, info, warn or error`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := all[1].Error(), "--worker: weight: 0 is not from 1 to 256"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := all[2].Error(); !strings.HasPrefix(got, `f.yaml:4:16: queue-max: "x" is no whole number`) {
+		t.Error(got)
+	}
+	if !s.FromFile() {
+		t.Error("not from a file?")
+	}
+	none := Settings{Pools: []Pool{{}}}
+	if _, err := none.Plan(); err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "--frontend") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := Read(filepath.Join(dir, "none.yaml")); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	if _, err := Read(dir); err == nil {
+		t.Error("a directory was read")
+	}
+	large := filepath.Join(dir, "large.yaml")
+	if err := os.WriteFile(large, []byte(strings.Repeat("# comment\n", maxFile/8)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(large); err == nil || !strings.Contains(err.Error(), "no configuration file") {
+		t.Error(err)
+	}
+	good := filepath.Join(dir, "good.yaml")
+	if err := os.WriteFile(good, []byte("pools:\n- frontend: [tcp://a:1]\n  backend: [tcp://a:2]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Read(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Plan(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestParseWorker(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Worker{
+		"tcp://a:1":                      {Endpoint: "tcp://a:1"},
+		"w=tcp://a:1":                    {Name: "w", Endpoint: "tcp://a:1"},
+		"w=tcp://a:1,weight=2,max=100":   {Name: "w", Endpoint: "tcp://a:1", Weight: "2", Max: "100"},
+		"ipc:///run/a=b.sock":            {Endpoint: "ipc:///run/a=b.sock"},
+		"x=ipc:///run/a=b.sock,weight=3": {Name: "x", Endpoint: "ipc:///run/a=b.sock", Weight: "3"},
+	} {
+		if got, err := ParseWorker(text); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"=tcp://a:1", "tcp://a:1,speed=3", "tcp://a:1,", "tcp://a:1,tcp://b:1"} {
+		if w, err := ParseWorker(text); err == nil {
+			t.Errorf("%s: %+v", text, w)
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"0": 0, "4194304": 4 << 20, "512KiB": 512 << 10, "4 MiB": 4 << 20, "1GiB": 1 << 30} {
+		if got, err := size(text); err != nil || got != want {
+			t.Errorf("%s: %d, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "-1", "4MB", "MiB", "1.5MiB", "9223372036854775807KiB"} {
+		if n, err := size(text); err == nil {
+			t.Errorf("%s: %d", text, n)
+		}
+	}
+}
+
+// Whatever a file says, it is read or refused: no panic, and a mistake's first line names the file.
+func FuzzPlan(f *testing.F) {
+	f.Add("pools:\n  - {frontend: [tcp://*:1], backend: ['tcp://*:2'], workers: [{endpoint: 'tcp://a:1', weight: 3}]}\n")
+	f.Add("log: {level: info}\nhttp: \"\"\npools:\n- name: &a x\n  frontend: *a\n")
+	f.Add("pools:\n - null\n")
+	f.Add("<<: {}\n? a\n: b\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := planned(text); err != nil && !strings.HasPrefix(err.Error(), "f.yaml:") {
+			t.Errorf("%q", err)
+		}
+	})
+}

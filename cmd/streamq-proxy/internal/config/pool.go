@@ -1,0 +1,173 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// DefaultName is the pool's that has none: the only one.
+const DefaultName = "default"
+
+// MaxWeight is the greatest weight of a worker.
+const MaxWeight = 256
+
+// pool turns one pool's settings into its configuration.
+func (c *checker) pool(i int, p *Pool) stream.Config {
+	cfg := stream.DefaultConfig()
+	cfg.Name = DefaultName
+	if p.Name != "" {
+		cfg.Name = p.Name
+		c.fail(i, "name", printable(p.Name))
+	}
+	cfg.Frontend, cfg.Backend = p.Frontend, p.Backend
+	if len(p.Frontend) == 0 {
+		c.add(i, "", fmt.Sprintf("pool %s has no frontend (--frontend): clients need an endpoint to connect to", cfg.Name))
+	}
+	if len(p.Backend) == 0 && len(p.Workers) == 0 {
+		c.add(i, "", fmt.Sprintf("pool %s has no backend and no workers (--backend, --worker): at least one of the two is needed", cfg.Name))
+	}
+	c.endpoints(i, "frontend", p.Frontend)
+	c.endpoints(i, "backend", p.Backend)
+	cfg.Workers = c.workers(i, p.Workers)
+	c.choices(i, p, &cfg)
+	c.limits(i, p, &cfg)
+	for k, m := range p.Mechanisms {
+		c.fail(i, fmt.Sprintf("mechanisms[%d]", k), checkMechanism(m))
+	}
+	cfg.Mechanisms = p.Mechanisms
+	return cfg
+}
+
+func (c *checker) endpoints(pool int, setting string, endpoints []string) {
+	for k, e := range endpoints {
+		_, err := stream.ParseEndpoint(e)
+		c.fail(pool, fmt.Sprintf("%s[%d]", setting, k), plain(err))
+	}
+}
+
+func (c *checker) workers(pool int, workers []Worker) (all []pairing.WorkerConfig) {
+	names := map[string]bool{}
+	for k, w := range workers {
+		at := fmt.Sprintf("workers[%d]", k)
+		ep, err := stream.ParseEndpoint(w.Endpoint)
+		switch {
+		case w.Endpoint == "":
+			err = errors.New("a worker needs an endpoint that the proxy can dial")
+		case err == nil && ep.Network == "tcp" && (ep.Host == "*" || ep.Port == 0):
+			err = fmt.Errorf("%q: a worker's endpoint needs a host and a port", w.Endpoint)
+		}
+		c.fail(pool, at+".endpoint", plain(err))
+		if w.Name == "" {
+			_, w.Name, _ = strings.Cut(w.Endpoint, "://")
+		}
+		switch err := printable(w.Name); {
+		case err != nil:
+			c.add(pool, at+".name", err.Error())
+		case names[w.Name]:
+			c.add(pool, at+".name", fmt.Sprintf("two workers are named %s", w.Name))
+		}
+		names[w.Name] = true
+		all = append(all, pairing.WorkerConfig{
+			Name: w.Name, Endpoint: w.Endpoint,
+			Weight:   c.number(pool, at+".weight", w.Weight, 1, 1, MaxWeight),
+			MaxPairs: c.number(pool, at+".max", w.Max, 0, 0, 0),
+		})
+	}
+	return all
+}
+
+// choices reads what is one of several words.
+func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
+	if p.Policy != "" {
+		policy, err := pairing.ParsePolicy(p.Policy)
+		if err != nil {
+			err = oneOf(p.Policy, "least-connections", "round-robin", "random", "power-of-two")
+		}
+		c.fail(i, "policy", err)
+		cfg.Pairing.Policy = policy
+	}
+	switch p.Relay {
+	case "", "auto", "stream":
+	case "splice":
+		c.add(i, "relay", "splice is not in this version, which relays through its STREAM sockets: use auto or stream")
+	default:
+		c.fail(i, "relay", oneOf(p.Relay, "auto", "stream"))
+	}
+	if p.Affinity != "" {
+		c.fail(i, "affinity", oneOf(p.Affinity, "none", "source-address"))
+		cfg.Pairing.AffinityBySource = p.Affinity == "source-address"
+	}
+	c.lease(i, p, &cfg.Pairing)
+}
+
+func (c *checker) lease(i int, p *Pool, cfg *pairing.Config) {
+	ttl := c.span(i, "lease-ttl", p.LeaseTTL, 0, aboveZero, 0)
+	switch p.Lease {
+	case "", "none":
+		if p.LeaseTTL != "" {
+			c.add(i, "lease-ttl", "without a lease there is nothing to expire: set lease to idle or ttl")
+		}
+		return
+	case "idle":
+		cfg.Lease.Strategy = pairing.LeaseIdle
+	case "ttl":
+		cfg.Lease.Strategy = pairing.LeaseTTL
+	case "heartbeat":
+		c.add(i, "lease", "heartbeat needs a control socket, which is not in this version: use none, idle or ttl")
+		return
+	default:
+		c.fail(i, "lease", oneOf(p.Lease, "none", "idle", "ttl"))
+		return
+	}
+	if p.LeaseTTL == "" {
+		c.add(i, "lease", fmt.Sprintf("%s needs a lease-ttl (--lease-ttl), such as 5m", p.Lease))
+	}
+	cfg.Lease.TTL = ttl
+}
+
+// limits reads numbers, times and sizes.
+func (c *checker) limits(i int, p *Pool, cfg *stream.Config) {
+	t := &cfg.Pairing
+	t.QueueMax = c.number(i, "queue-max", p.QueueMax, t.QueueMax, 0, 0)
+	t.MaxClients = c.number(i, "max-clients", p.MaxClients, t.MaxClients, 0, 0)
+	t.MaxPerAddress = c.number(i, "max-per-address", p.MaxPerAddress, t.MaxPerAddress, 0, 0)
+	t.QueueTimeout = c.queueTimeout(i, p.QueueTimeout, t.QueueTimeout)
+	t.HandshakeTimeout = c.span(i, "handshake-timeout", p.HandshakeTimeout, t.HandshakeTimeout, 0, 0)
+	t.SlotMaxAge = c.span(i, "slot-max-age", p.SlotMaxAge, t.SlotMaxAge, 0, 0)
+	cfg.ConnectTimeout = c.span(i, "connect-timeout", p.ConnectTimeout, cfg.ConnectTimeout, aboveZero, 0)
+	if p.PairBuffer == "" {
+		return
+	}
+	n, err := size(p.PairBuffer)
+	if err == nil && n < stream.MinPairBuffer {
+		err = fmt.Errorf("%s is below the least that works, %dKiB", p.PairBuffer, stream.MinPairBuffer>>10)
+	}
+	c.fail(i, "pair-buffer", err)
+	cfg.PairBuffer = n
+}
+
+func (c *checker) queueTimeout(i int, s string, standard time.Duration) time.Duration {
+	if s == "" {
+		return standard
+	}
+	d, err := duration(s)
+	if err == nil && (d <= 0 || d >= pairing.MaxQueueTimeout) {
+		err = fmt.Errorf("%v is not above 0s and below %v, when the client's own libzmq gives up", d, pairing.MaxQueueTimeout)
+	}
+	c.fail(i, "queue-timeout", err)
+	return d
+}
+
+// checkMechanism holds a name to the characters of 23/ZMTP.
+func checkMechanism(m string) error {
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+"
+	if m == "" || len(m) > 20 || strings.Trim(m, allowed) != "" {
+		return fmt.Errorf("%q is no mechanism's name (NULL, PLAIN, CURVE, GSSAPI)", m)
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// listener is an endpoint that a pool binds.
+type listener struct {
+	stream.Endpoint
+	text string
+	pool string
+}
+
+// across finds what is wrong between pools.
+func (c *checker) across(pools []stream.Config) {
+	names := map[string]bool{}
+	var all []listener
+	for i, p := range pools {
+		switch {
+		case len(pools) > 1 && c.settings.Pools[i].Name == "":
+			c.add(i, "", "a pool needs a name where there are several")
+		case names[p.Name]:
+			c.add(i, "name", fmt.Sprintf("two pools are named %s", p.Name))
+		}
+		names[p.Name] = true
+		for _, list := range []struct {
+			setting   string
+			endpoints []string
+		}{{"frontend", p.Frontend}, {"backend", p.Backend}} {
+			for k, e := range list.endpoints {
+				ep, err := stream.ParseEndpoint(e)
+				if err != nil {
+					continue // is a mistake already
+				}
+				l := listener{ep, e, p.Name}
+				for _, other := range all {
+					if l.meets(other) {
+						c.add(i, fmt.Sprintf("%s[%d]", list.setting, k), l.conflict(other))
+						break
+					}
+				}
+				all = append(all, l)
+			}
+		}
+	}
+}
+
+// meets says whether two endpoints cannot both be bound. Names are not
+// resolved; what that leaves is found by binding.
+func (l listener) meets(other listener) bool {
+	if l.Network != other.Network {
+		return false
+	}
+	if l.Network == "ipc" {
+		return l.Path == other.Path
+	}
+	if l.Port == 0 || l.Port != other.Port {
+		return false
+	}
+	return l.Host == other.Host || l.Host == "*" || other.Host == "*"
+}
+
+func (l listener) conflict(other listener) string {
+	whose := ""
+	if other.pool != l.pool {
+		whose = fmt.Sprintf(" (pool %s)", other.pool)
+	}
+	if l.text == other.text {
+		return fmt.Sprintf("%s is named twice%s", l.text, whose)
+	}
+	return fmt.Sprintf("%s takes the place of %s%s", l.text, other.text, whose)
+}

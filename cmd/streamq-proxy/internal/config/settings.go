@@ -1,0 +1,63 @@
+package config
+
+// Settings is what a user wrote, in a file or in flags. "" and nil stand for
+// what was not said. The zero value has no pool.
+type Settings struct {
+	HTTP         *string `yaml:"http"`
+	IOThreads    string  `yaml:"io-threads"`
+	DrainTimeout string  `yaml:"drain-timeout"`
+	Log          Log     `yaml:"log"`
+	Pools        []Pool  `yaml:"pools"`
+
+	source *source         // of the file; nil when there is none
+	flags  map[string]bool // settings that a flag replaced
+}
+
+// Log is how to log.
+type Log struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+	Access *bool  `yaml:"access"`
+}
+
+// Pool is one frontend, one backend and the workers behind them.
+type Pool struct {
+	Name             string   `yaml:"name"`
+	Frontend         []string `yaml:"frontend"`
+	Backend          []string `yaml:"backend"`
+	Workers          []Worker `yaml:"workers"`
+	Policy           string   `yaml:"policy"`
+	Relay            string   `yaml:"relay"`
+	Lease            string   `yaml:"lease"`
+	LeaseTTL         string   `yaml:"lease-ttl"`
+	QueueMax         string   `yaml:"queue-max"`
+	QueueTimeout     string   `yaml:"queue-timeout"`
+	MaxClients       string   `yaml:"max-clients"`
+	MaxPerAddress    string   `yaml:"max-per-address"`
+	Mechanisms       []string `yaml:"mechanisms"`
+	HandshakeTimeout string   `yaml:"handshake-timeout"`
+	ConnectTimeout   string   `yaml:"connect-timeout"`
+	SlotMaxAge       string   `yaml:"slot-max-age"`
+	PairBuffer       string   `yaml:"pair-buffer"`
+	Affinity         string   `yaml:"affinity"`
+}
+
+// Worker is a worker that listens.
+type Worker struct {
+	Name     string `yaml:"name"`
+	Endpoint string `yaml:"endpoint"`
+	Weight   string `yaml:"weight"`
+	Max      string `yaml:"max"`
+}
+
+// Replaced notes that a flag has said this setting, so that a mistake in it is
+// shown with the flag and not with the file.
+func (s *Settings) Replaced(setting string) {
+	if s.flags == nil {
+		s.flags = map[string]bool{}
+	}
+	s.flags[setting] = true
+}
+
+// FromFile says whether the settings were read from a file.
+func (s *Settings) FromFile() bool { return s.source != nil }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// reloadTimeout bounds how long all pools together may take to take over a
+// configuration, which is a matter of milliseconds.
+const reloadTimeout = 10 * time.Second
+
+// reload reads the configuration again and puts it in force: all of it, or
+// nothing. It says which, and why.
+func (s *server) reload(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
+	defer cancel()
+	if err := s.tryReload(ctx); err != nil {
+		line, _, _ := strings.Cut(err.Error(), "\n")
+		s.log.Error("not reloaded, nothing has changed", "error", line)
+		return
+	}
+	s.log.Info("reloaded")
+}
+
+func (s *server) tryReload(ctx context.Context) error {
+	if s.draining.Load() {
+		return errors.New("the proxy is draining")
+	}
+	plan, err := s.replan()
+	if err != nil {
+		return err
+	}
+	if err := s.fixed(plan); err != nil {
+		return err
+	}
+	configs := map[string]stream.Config{}
+	for _, cfg := range plan.Pools {
+		configs[cfg.Name] = s.equip(cfg)
+	}
+	for _, p := range s.pools {
+		cfg, found := configs[p.Name()]
+		if !found || len(configs) != len(s.pools) {
+			return errors.New("pools cannot be added, removed or renamed while the proxy runs")
+		}
+		if err := p.Reloadable(cfg); err != nil {
+			return s.ofPool(p.Name(), err)
+		}
+	}
+	for _, p := range s.pools {
+		if err := p.Reload(ctx, configs[p.Name()]); err != nil {
+			return s.ofPool(p.Name(), err)
+		}
+	}
+	s.level.Set(plan.LogLevel)
+	s.access.turn(plan.Access)
+	s.plan = plan
+	return nil
+}
+
+// fixed says what plan has changed that cannot change.
+func (s *server) fixed(plan *config.Plan) error {
+	for _, one := range []struct {
+		setting  string
+		was, now any
+	}{
+		{"http", s.plan.HTTP, plan.HTTP},
+		{"io-threads", s.plan.IOThreads, plan.IOThreads},
+		{"log.format", s.plan.LogJSON, plan.LogJSON},
+	} {
+		if one.was != one.now {
+			return fmt.Errorf("%s cannot change while the proxy runs", one.setting)
+		}
+	}
+	return nil
+}

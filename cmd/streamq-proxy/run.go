@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+func newRunCommand() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "serve clients",
+		Long: `Serves clients until SIGTERM or SIGINT, which let the pairs end by themselves
+within --drain-timeout; a second one ends them at once. SIGHUP reads --config
+again: all of it comes into force, or nothing.`,
+		Example: `  streamq-proxy run --frontend tcp://127.0.0.1:5555 --worker tcp://127.0.0.1:6000
+  streamq-proxy run --frontend tcp://127.0.0.1:5555 --backend tcp://127.0.0.1:5556
+  streamq-proxy run --config /etc/streamq-proxy.yaml`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			plan, err := f.plan()
+			if err != nil {
+				return err
+			}
+			// Before anything is bound, so that no signal meets a half-open proxy.
+			signals := make(chan os.Signal, 8)
+			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+			defer signal.Stop(signals)
+			s, err := open(plan, f.plan, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			return s.run(cmd.Context(), signals)
+		},
+	}
+	f.register(cmd.Flags())
+	return cmd
+}
+
+// server is the proxy while it runs.
+type server struct {
+	plan     *config.Plan                 // in force; only the goroutine of signals reads and writes it
+	replan   func() (*config.Plan, error) // reads what a reload puts in force
+	log      *slog.Logger
+	level    *slog.LevelVar
+	access   *accessLog
+	context  *stream.Context
+	pools    []*stream.Pool
+	http     *httpServer // nil when turned off
+	draining atomic.Bool
+}
+
+// open binds everything. When it fails nothing stays bound.
+func open(plan *config.Plan, replan func() (*config.Plan, error), stderr io.Writer) (*server, error) {
+	s := &server{plan: plan, replan: replan, level: new(slog.LevelVar)}
+	s.level.Set(plan.LogLevel)
+	s.log = newLogger(stderr, plan.LogJSON, s.level)
+	s.access = newAccessLog(s.log, plan.Access)
+	if err := s.bind(); err != nil {
+		s.release()
+		return nil, err
+	}
+	return s, nil
+}
+
+func newLogger(w io.Writer, asJSON bool, level slog.Leveler) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if asJSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func (s *server) bind() (err error) {
+	if s.context, err = stream.NewContext(s.plan.IOThreads); err != nil {
+		return err
+	}
+	for _, cfg := range s.plan.Pools {
+		pool, err := stream.Open(s.context, s.equip(cfg))
+		if err != nil {
+			return s.ofPool(cfg.Name, err)
+		}
+		s.pools = append(s.pools, pool)
+	}
+	if s.plan.HTTP != "" {
+		s.http, err = listenHTTP(s.plan.HTTP, s)
+	}
+	return err
+}
+
+// equip gives a pool's configuration what no file says.
+func (s *server) equip(cfg stream.Config) stream.Config {
+	cfg.Log, cfg.Access = s.log, s.access.record
+	return cfg
+}
+
+// ofPool names the pool where there are several.
+func (s *server) ofPool(name string, err error) error {
+	if len(s.plan.Pools) > 1 {
+		return fmt.Errorf("pool %s: %w", name, err)
+	}
+	return err
+}
+
+// release lets go of what bind has bound when it could not bind the rest.
+func (s *server) release() {
+	for _, p := range s.pools {
+		p.Close()
+	}
+	if s.context != nil {
+		_ = s.context.Close() // the error that is reported came before
+	}
+	s.access.close()
+}
+
+// run serves until a signal, the end of ctx, or the failure of a pool ends it.
+func (s *server) run(ctx context.Context, signals <-chan os.Signal) error {
+	s.announce()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	pools, ctx := errgroup.WithContext(ctx)
+	for _, p := range s.pools {
+		pools.Go(func() error { return p.Run(ctx) })
+	}
+	ended := make(chan struct{})
+	var others errgroup.Group
+	others.Go(func() error { s.obey(ctx, signals, end, ended); return nil })
+	if s.http != nil {
+		others.Go(func() error {
+			defer end() // it stops before the pools only when it failed
+			return s.http.serve()
+		})
+	}
+	err := pools.Wait()
+	close(ended)
+	if s.http != nil {
+		s.http.close()
+	}
+	if failed := others.Wait(); err == nil {
+		err = failed
+	}
+	s.access.close()
+	if failed := s.context.Close(); err == nil {
+		err = failed
+	}
+	s.log.Info("ended")
+	return err
+}
+
+// obey does what signals say until the pools have ended.
+func (s *server) obey(ctx context.Context, signals <-chan os.Signal, end context.CancelFunc, ended <-chan struct{}) {
+	for {
+		select {
+		case <-ended:
+			return
+		case sig := <-signals:
+			switch {
+			case sig == syscall.SIGHUP:
+				s.reload(ctx)
+			case s.draining.Swap(true):
+				s.log.Info("ending at once", "signal", sig.String())
+				end()
+			default:
+				s.log.Info("draining: pairs may go on until they end by themselves", "signal", sig.String(), "deadline", s.plan.DrainTimeout)
+				for _, p := range s.pools {
+					p.Drain(s.plan.DrainTimeout)
+				}
+			}
+		}
+	}
+}
+
+// announce logs what is served, one line for each pool.
+func (s *server) announce() {
+	_, limit := s.context.Descriptors()
+	s.log.Info("starting", "version", build().Version, "descriptors", limit, "clients-at-most", limit/2)
+	for i, p := range s.pools {
+		frontend, backend := p.Bound()
+		cfg := s.plan.Pools[i]
+		var workers []string
+		for _, w := range cfg.Workers {
+			workers = append(workers, w.Name+"="+w.Endpoint)
+		}
+		s.log.Info("serving", "pool", p.Name(), "frontend", strings.Join(frontend, " "),
+			"backend", strings.Join(backend, " "), "workers", strings.Join(workers, " "))
+		// A pair takes two descriptors, one on either side.
+		if most := int64(cfg.Pairing.MaxClients); most > limit/2 {
+			s.log.Warn("max-clients is more than descriptors allow (ulimit -n)", "pool", p.Name(), "max-clients", most, "clients-at-most", limit/2)
+		}
+	}
+	if s.http != nil {
+		s.log.Info("serving HTTP", "address", s.http.address())
+	}
+}
