@@ -25,8 +25,10 @@ func (t *Table) dial(p *Peer, w *worker) {
 }
 
 // undial takes note that a client's dial is over, or does not matter any more.
+// The client is for the moment nowhere.
 func (t *Table) undial(p *Peer) {
 	w := p.worker
+	t.setState(p, PeerConnected)
 	p.worker = nil
 	w.dialling--
 	t.place(w)
@@ -52,8 +54,11 @@ func (t *Table) Dialled(now time.Duration, client, id PeerID, conn any) []Action
 		t.requeue(p)
 		return t.finish()
 	}
-	s.worker, s.origin.Endpoint = w, w.endpoint
+	s.worker = w
 	t.know(s)
+	// Only now, so that it is for the record and not for hints: all connections
+	// that are dialled to a worker have the same far end.
+	s.origin.Endpoint = w.endpoint
 	w.dialling--
 	t.pair(p, s)
 	return t.finish()

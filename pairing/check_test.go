@@ -1,0 +1,175 @@
+package pairing
+
+import "fmt"
+
+// check says which of the table's invariants is broken, nil if none is. It looks
+// at everything, by another way than the table does.
+func (t *Table) check() error {
+	var states [2][NumPeerStates]int
+	clients, endpoints, handshaking, open := 0, 0, 0, 0
+	loads := map[*worker]int{}
+	addresses := map[string]int{}
+	var err error
+	bad := func(format string, args ...any) {
+		if err == nil {
+			err = fmt.Errorf(format, args...)
+		}
+	}
+	t.index.each(func(p *Peer) bool {
+		states[side(p)][p.state]++
+		if p.gone {
+			bad("%d is gone and known", p.ID)
+		}
+		if p.client {
+			clients++
+			addresses[p.origin.Address]++
+		}
+		if p.origin.Endpoint != "" && t.byEndpoint[side(p)][p.origin.Endpoint] == p {
+			endpoints++
+		}
+		switch q := p.partner; {
+		case q == nil:
+			if p.state >= PeerPaired {
+				bad("%d is %v without a partner", p.ID, p.state)
+			}
+		case q.partner != p || q.client == p.client || q.state != p.state || q.worker != p.worker:
+			bad("%d and %d are no pair", p.ID, q.ID)
+		case p.client && p.state == PeerPaired:
+			handshaking++
+		case p.client && p.state == PeerOpen:
+			open++
+		}
+		if p.state == PeerDialling || !p.client && p.partner != nil || p.client && p.partner != nil && p.partner.gone {
+			loads[p.worker]++
+		}
+		return true
+	})
+	if states != t.stats.states {
+		bad("states are %v, not %v", t.stats.states, states)
+	}
+	if clients != t.clients || len(addresses) != len(t.addresses) {
+		bad("%d clients from %d addresses, not %d from %d", t.clients, len(t.addresses), clients, len(addresses))
+	}
+	if n := len(t.byEndpoint[0]) + len(t.byEndpoint[1]); n != endpoints {
+		bad("%d endpoints, not %d", n, endpoints)
+	}
+	if handshaking != t.stats.handshaking || open != t.stats.open {
+		bad("pairs are miscounted")
+	}
+	t.checkWorkers(loads, bad)
+	t.checkQueues(states, bad)
+	return err
+}
+
+func (t *Table) checkWorkers(loads map[*worker]int, bad func(string, ...any)) {
+	choosable, share, retries, draining := 0, 0, 0, 0
+	for _, w := range t.workers {
+		if w.load() != loads[w] {
+			bad("%s has load %d, not %d", w.name, w.load(), loads[w])
+		}
+		if (w.at >= 0) != w.isChoosable() {
+			bad("%s is misplaced", w.name)
+		}
+		if w.at >= 0 {
+			choosable++
+			share += w.weight
+			if w.class.members[w.at] != w || w.class.weight != w.weight || w.filed != w.load() {
+				bad("%s is filed wrongly", w.name)
+			}
+		}
+		if w.retryIndex >= 0 {
+			retries++
+		}
+		if w.failing != (w.retryIndex >= 0 || w.probing) {
+			bad("%s is set aside for good", w.name)
+		}
+		for p := w.paired.head; p != nil; p = p.next {
+			if p.state == PeerDraining {
+				draining++
+			}
+		}
+	}
+	if choosable != t.choosable || share != t.share || retries != len(t.retries) {
+		bad("%d choosable, %d shares, %d retries, not %d, %d, %d", t.choosable, t.share, len(t.retries), choosable, share, retries)
+	}
+	if draining != t.stats.draining {
+		bad("%d draining, not %d", t.stats.draining, draining)
+	}
+	if t.choosable > 0 && t.queue.len() > 0 {
+		bad("clients wait although a worker is free")
+	}
+	for _, c := range t.classes {
+		if w := c.loads.least(); (w == nil) != (len(c.members) == 0) {
+			bad("class %d has lost its order", c.weight)
+		} else if w != nil {
+			for _, o := range c.members {
+				if o.filed < w.filed {
+					bad("%s is not the least loaded", w.name)
+				}
+			}
+		}
+	}
+}
+
+func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...any)) {
+	if t.queue.len() != states[1][PeerWaiting] {
+		bad("%d in the queue, %d wait", t.queue.len(), states[1][PeerWaiting])
+	}
+	last := uint64(0)
+	for p := t.queue.fresh.head; p != nil; p = p.next {
+		if p.place <= last {
+			bad("%d stands in the wrong place", p.ID)
+		}
+		last = p.place
+	}
+	if t.hints.held != nil {
+		waiting := 0
+		for _, ids := range t.hints.next {
+			waiting += len(ids)
+		}
+		for _, k := range t.hints.held.Keys() {
+			if k.endpoint == "" {
+				waiting--
+			}
+		}
+		if waiting != 0 {
+			bad("%d hints by address too many", waiting)
+		}
+	}
+	checkExpiry(&t.handshakes, bad)
+	checkExpiry(&t.drains, bad)
+	checkExpiry(&t.idles, bad)
+	checkExpiry(&t.heartbeats, bad)
+	ages := 0
+	for i := range spread {
+		ages += checkExpiry(&t.ages.queues[i], bad)
+		checkExpiry(&t.ttls.queues[i], bad)
+	}
+	if ages != states[0][PeerSlot]+states[0][PeerConnected] {
+		bad("%d ages, %d slots, %d that have not greeted", ages, states[0][PeerSlot], states[0][PeerConnected])
+	}
+	for name, i := range t.identities {
+		if len(i.peers) == 0 {
+			bad("%s has no peers", name)
+		}
+		for at, p := range i.peers {
+			if p.gone || p.identity != i || p.identityAt != at {
+				bad("%d is not %s", p.ID, name)
+			}
+		}
+	}
+}
+
+func checkExpiry[T any](q *expiry[T], bad func(string, ...any)) int {
+	n := 0
+	for x := q.head; x != nil; x = x.next {
+		n++
+		if x.in != q || x.next != nil && x.next.since < x.since {
+			bad("an expiry queue is out of order")
+		}
+	}
+	if n != q.n {
+		bad("an expiry queue has %d, not %d", q.n, n)
+	}
+	return n
+}

@@ -1,0 +1,414 @@
+package pairing
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// machine plays the caller of a table and of its twin: it makes events up, gives
+// them to both, and compares. Whoever makes one says where its choices come
+// from: rapid, or a fuzzer's bytes.
+type machine struct {
+	pick   func(n int) int // 0 to n-1
+	table  *Table
+	twin   *twin
+	now    time.Duration
+	last   PeerID
+	seen   []PeerID // connections that may still be of interest, gone ones among them
+	dials  []Action // that have not been answered
+	probes []Action
+	stays  int // clients that connected and have not ended
+	log    []string
+}
+
+var (
+	machineListening = []string{"l1", "l2", "l3"}
+	machineDialling  = []string{"d1", "d2", "l1"}
+	machineNames     = []string{"l1", "l2", "l3", "d1", "d2", "nobody"}
+	machineAddresses = []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}
+	machineIdentity  = []string{"", "ann", "bob", "cyd", "dee", "eve"}
+)
+
+func newMachine(pick func(n int) int) *machine {
+	m := &machine{pick: pick}
+	cfg := m.config()
+	cfg.Seed = uint64(pick(1 << 16))
+	cfg.SlotMaxAge = time.Duration(pick(3)) * 5 * time.Second
+	m.table, m.twin = New(cfg), newTwin(cfg)
+	return m
+}
+
+// config makes up a configuration. What cannot be changed without the twin
+// having to know how is fixed: the back-off.
+func (m *machine) config() Config {
+	return Config{
+		Policy:           Policy(m.pick(int(policyCount))),
+		QueueMax:         m.pick(4) * 2,
+		QueueTimeout:     time.Duration(1+m.pick(10)) * time.Second,
+		HandshakeTimeout: time.Duration(m.pick(4)) * 2 * time.Second,
+		SlotMaxAge:       10 * time.Second,
+		DrainTimeout:     time.Duration(1+m.pick(4)) * time.Second,
+		MaxClients:       m.pick(3) * 8,
+		MaxPerAddress:    m.pick(3) * 4,
+		Lease:            Lease{Strategy: Strategy(m.pick(int(strategyCount))), TTL: time.Duration(1+m.pick(3)) * 4 * time.Second},
+		AffinityMax:      m.pick(3) * 2,
+		AffinityTTL:      20 * time.Second,
+		AffinityBySource: m.pick(2) == 1,
+		HintMax:          m.pick(3) * 2,
+		HintTTL:          6 * time.Second,
+		RetryMin:         time.Second,
+		RetryMax:         10 * time.Second,
+	}
+}
+
+func one[T any](m *machine, of []T) T { return of[m.pick(len(of))] }
+
+func (m *machine) fresh(side PeerID) PeerID {
+	m.last++
+	id := side<<32 | m.last
+	m.seen = append(m.seen, id)
+	if len(m.seen) > 64 { // mostly long gone
+		m.seen = slices.DeleteFunc(m.seen, func(id PeerID) bool { return m.table.Peer(id) == nil })
+	}
+	return id
+}
+
+// known is a connection in one of the given states, or any that ever was.
+func (m *machine) known(states ...PeerState) PeerID {
+	var ids []PeerID
+	for _, id := range m.seen {
+		if p := m.table.Peer(id); len(states) == 0 || p != nil && slices.Contains(states, p.state) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return PeerID(m.pick(3))
+	}
+	return one(m, ids)
+}
+
+// origin is that of a new connection; its endpoint may be one that was said in a hint.
+func (m *machine) origin() Origin {
+	o := Origin{Address: one(m, machineAddresses)}
+	if n := m.pick(40); n > 0 {
+		o.Endpoint = m.endpoint(n)
+		if p := m.table.peerAt(o.Endpoint); p != nil {
+			o.Endpoint = fmt.Sprintf("%s:%d", o.Address, m.last+1000) // two live connections share none
+		}
+	}
+	return o
+}
+
+func (m *machine) endpoint(n int) string { return fmt.Sprintf("10.0.0.9:%d", n) }
+
+// event makes one event up and runs it; the error says what is wrong.
+func (m *machine) event() error {
+	switch kind := m.pick(28); kind {
+	case 0, 1, 2:
+		return m.connectClient()
+	case 3, 4, 5:
+		id := m.known(PeerConnected)
+		return m.both(fmt.Sprint("ready ", id), func(now time.Duration) ([]Action, error) {
+			return m.table.ClientReady(now, id), nil
+		}, func() bool { m.twin.clientReady(id); return true })
+	case 6, 7:
+		return m.connectWorker()
+	case 8, 9:
+		id := m.known(PeerConnected)
+		return m.both(fmt.Sprint("greeted ", id), func(now time.Duration) ([]Action, error) {
+			return m.table.WorkerReady(now, id), nil
+		}, func() bool { m.twin.workerReady(id); return true })
+	case 10, 11, 12:
+		return m.answerDial(kind != 12)
+	case 13:
+		return m.answerProbe()
+	case 14, 15:
+		id := m.known(PeerPaired)
+		return m.both(fmt.Sprint("opened ", id), func(now time.Duration) ([]Action, error) {
+			return m.table.Opened(now, id), nil
+		}, func() bool { m.twin.opened(id); return true })
+	case 16:
+		return m.renew()
+	case 17, 18:
+		id, how := m.known(), Gone(m.pick(2))
+		return m.both(fmt.Sprint("gone ", id), func(now time.Duration) ([]Action, error) {
+			return m.table.Gone(now, id, how), nil
+		}, func() bool {
+			if p := m.twin.find(id); p != nil {
+				m.twin.vanish(p, how)
+			}
+			return true
+		})
+	case 19:
+		id := m.known()
+		return m.both(fmt.Sprint("end ", id), func(now time.Duration) ([]Action, error) {
+			return m.table.End(now, id, Kicked), nil
+		}, func() bool {
+			if p := m.twin.find(id); p != nil {
+				m.twin.end(p, Kicked)
+			}
+			return true
+		})
+	case 20, 21:
+		return m.operate()
+	case 22:
+		return m.hint()
+	case 23, 24, 25:
+		m.now += one(m, []time.Duration{time.Millisecond, 100 * time.Millisecond, time.Second, 4 * time.Second})
+		return m.tick()
+	case 26:
+		if at, ok := m.table.Deadline(); ok {
+			m.now = max(m.now, at)
+		}
+		return m.tick()
+	default:
+		return m.rare()
+	}
+}
+
+func (m *machine) tick() error {
+	return m.both("tick", func(now time.Duration) ([]Action, error) { return m.table.Tick(now), nil },
+		func() bool { m.twin.tick(); return true })
+}
+
+func (m *machine) connectClient() error {
+	id, o := m.fresh(1), m.origin()
+	if m.pick(50) == 0 {
+		id = m.known() // a number that is used again
+	}
+	m.stays++
+	return m.both(fmt.Sprintf("client %d %v", id, o), func(now time.Duration) ([]Action, error) {
+		return m.table.ClientConnected(now, id, o, nil), nil
+	}, func() bool { m.twin.clientConnected(id, o); return true })
+}
+
+func (m *machine) connectWorker() error {
+	id, o, name := m.fresh(2), m.origin(), one(m, machineDialling)
+	return m.both(fmt.Sprintf("worker %d of %s %v", id, name, o), func(now time.Duration) ([]Action, error) {
+		return m.table.WorkerConnected(now, id, name, o, nil), nil
+	}, func() bool { m.twin.workerConnected(id, name, o); return true })
+}
+
+func (m *machine) answerDial(ok bool) error {
+	if len(m.dials) == 0 {
+		return nil
+	}
+	i := m.pick(len(m.dials))
+	client, worker := m.dials[i].Peer, m.dials[i].Worker
+	m.dials = slices.Delete(m.dials, i, i+1)
+	if !ok {
+		return m.both(fmt.Sprintf("dial failed %d %s", client, worker), func(now time.Duration) ([]Action, error) {
+			return m.table.DialFailed(now, client, worker), nil
+		}, func() bool { m.twin.dialFailed(client, worker); return true })
+	}
+	id := m.fresh(3)
+	return m.both(fmt.Sprintf("dialled %d for %d", id, client), func(now time.Duration) ([]Action, error) {
+		return m.table.Dialled(now, client, id, nil), nil
+	}, func() bool { m.twin.dialled(client, id); return true })
+}
+
+func (m *machine) answerProbe() error {
+	if len(m.probes) == 0 {
+		return nil
+	}
+	name, ok := m.probes[0].Worker, m.pick(2) == 0
+	m.probes = m.probes[1:]
+	return m.both(fmt.Sprint("probed ", name, ok), func(now time.Duration) ([]Action, error) {
+		return m.table.Probed(now, name, ok), nil
+	}, func() bool { m.twin.probed(name, ok); return true })
+}
+
+func (m *machine) renew() error {
+	if m.pick(2) == 0 {
+		id := m.known(PeerPaired, PeerOpen, PeerDraining)
+		m.log = append(m.log, fmt.Sprint("touch ", id))
+		m.table.Touch(m.now, id)
+		m.twin.touch(m.now, id)
+		return m.compare()
+	}
+	name := one(m, machineIdentity[1:])
+	m.log = append(m.log, "beat "+name)
+	if got, want := m.table.Beat(m.now, name), m.twin.beat(m.now, name); got != want {
+		return fmt.Errorf("beat %s said %v, not %v", name, got, want)
+	}
+	return m.compare()
+}
+
+func (m *machine) hint() error {
+	h := Hint{Identity: one(m, machineIdentity), Address: one(m, machineAddresses)}
+	switch m.pick(3) {
+	case 0:
+		h.Endpoint = m.endpoint(1 + m.pick(39))
+	case 1:
+		if p := m.table.Peer(m.known()); p != nil {
+			h.Endpoint = p.origin.Endpoint
+		}
+	}
+	for range m.pick(3) {
+		h.Prefer = append(h.Prefer, one(m, machineNames))
+	}
+	return m.both(fmt.Sprintf("hint %+v", h), func(now time.Duration) ([]Action, error) {
+		return m.table.Hint(now, h), nil
+	}, func() bool { m.twin.hint(h); return true })
+}
+
+// operate does what an operator does to workers.
+func (m *machine) operate() error {
+	name, n := one(m, machineNames), m.pick(4)
+	what := m.pick(6)
+	text := fmt.Sprint("operate ", what, " ", name, " ", n)
+	switch what {
+	case 0, 1:
+		c := WorkerConfig{Name: name, Weight: n, MaxPairs: m.pick(4)}
+		if slices.Contains(machineListening, name) {
+			c.Endpoint = "tcp://" + name
+		}
+		return m.both(fmt.Sprintf("add %+v", c), func(now time.Duration) ([]Action, error) { return m.table.AddWorker(now, c) },
+			func() bool { return m.twin.addWorker(c) })
+	case 2:
+		return m.both(text, func(now time.Duration) ([]Action, error) { return m.table.RemoveWorker(now, name) },
+			func() bool { return m.twin.removeWorker(name) })
+	case 3:
+		s := State(m.pick(3))
+		return m.both(fmt.Sprint(text, s), func(now time.Duration) ([]Action, error) { return m.table.SetWorkerState(now, name, s) },
+			func() bool { return m.twin.setWorkerState(name, s) })
+	case 4:
+		return m.both(text, func(now time.Duration) ([]Action, error) { return m.table.SetWeight(now, name, n) },
+			func() bool {
+				return m.twin.change(name, func(w *twinWorker) { w.weight, w.kept = max(n, 1), true })
+			})
+	default:
+		return m.both(text, func(now time.Duration) ([]Action, error) { return m.table.SetMaxPairs(now, name, n) },
+			func() bool { return m.twin.change(name, func(w *twinWorker) { w.max, w.kept = n, true }) })
+	}
+}
+
+func (m *machine) rare() error {
+	switch m.pick(12) {
+	case 0:
+		return m.both("end all", func(now time.Duration) ([]Action, error) { return m.table.EndAll(now, Shutdown), nil },
+			func() bool { m.twin.endAll(Shutdown); return true })
+	case 1:
+		if m.pick(4) > 0 {
+			return nil // there is no way back from it
+		}
+		return m.both("stop waiting", func(now time.Duration) ([]Action, error) { return m.table.StopWaiting(now, Shutdown), nil },
+			func() bool { m.twin.stopWaiting(Shutdown); return true })
+	case 2, 3, 4:
+		cfg := m.config()
+		return m.both(fmt.Sprintf("reconfigure %+v", cfg), func(now time.Duration) ([]Action, error) {
+			return m.table.Reconfigure(now, cfg), nil
+		}, func() bool { m.twin.reconfigure(cfg); return true })
+	}
+	return nil
+}
+
+// both runs an event on the table and on the twin, and compares.
+func (m *machine) both(what string, real func(time.Duration) ([]Action, error), naive func() bool) error {
+	m.log = append(m.log, fmt.Sprintf("%v %s", m.now, what))
+	got, err := real(m.now)
+	for _, a := range got {
+		m.log = append(m.log, "    "+a.text())
+		switch a.Op {
+		case Dial:
+			m.dials = append(m.dials, a)
+		case Probe:
+			m.probes = append(m.probes, a)
+		case Ended:
+			m.stays--
+		}
+	}
+	m.twin.begin(m.now, got)
+	if ok := naive(); ok != (err == nil) {
+		return fmt.Errorf("%s: error %v, but the twin says %v", what, err, ok)
+	}
+	m.twin.finish()
+	for i := range max(len(got), len(m.twin.want)) {
+		if i >= len(got) || i >= len(m.twin.want) || got[i].text() != m.twin.want[i].text() {
+			m.twin.fail("action %d of %q is not as the twin has it", i, what)
+			for _, a := range m.twin.want {
+				m.twin.fail("  twin: %s", a.text())
+			}
+			break
+		}
+	}
+	return m.compare()
+}
+
+// compare looks for differences between the table and its twin.
+func (m *machine) compare() error {
+	if len(m.twin.errs) > 0 {
+		return fmt.Errorf("%q", m.twin.errs)
+	}
+	n := 0
+	for _, q := range m.twin.peers {
+		if q.gone {
+			continue
+		}
+		n++
+		p := m.table.Peer(q.id)
+		if p == nil {
+			return fmt.Errorf("peer %d is not known", q.id)
+		}
+		same := p.client == q.client && p.state == q.state && p.Identity() == q.identity && (p.partner == nil) == (q.partner == nil)
+		if !same || q.partner != nil && p.partner.ID != q.partner.id {
+			return fmt.Errorf("peer %d is %v %q paired %v, not %v %q paired %v", q.id, p.state, p.Identity(), p.partner != nil, q.state, q.identity, q.partner != nil)
+		}
+	}
+	if clients := m.twin.count(func(q *twinPeer) bool { return q.client }); clients != m.stays {
+		return fmt.Errorf("%d clients have not ended, but %d are there", m.stays, clients)
+	}
+	if n != m.table.index.n {
+		return fmt.Errorf("%d peers are known, not %d", m.table.index.n, n)
+	}
+	for _, w := range m.table.Workers() {
+		q := m.twin.named(w.Name)
+		if q == nil {
+			return fmt.Errorf("worker %s should not be known", w.Name)
+		}
+		state := q.state
+		if q.failing && state == Ready {
+			state = SetAside
+		}
+		if w.State != state || w.Pairs+w.Dialling != m.twin.load(q) || w.Slots != m.twin.slots(q) || w.Weight != q.weight ||
+			w.MaxPairs != q.max || w.Endpoint != q.endpoint || w.Removed != q.removed {
+			return fmt.Errorf("worker %+v is not as %+v", w, q)
+		}
+	}
+	switch {
+	case len(m.table.Workers()) != len(m.twin.workers):
+		return errors.New("a worker is missing")
+	case m.table.Usable() != m.twin.usable():
+		return fmt.Errorf("usable is %v", m.table.Usable())
+	case (m.table.able > 0) != m.twin.able():
+		return fmt.Errorf("able is %v", m.table.able)
+	}
+	return m.table.check()
+}
+
+// text is an action on one line, without the caller's handles.
+func (a Action) text() string {
+	s := a.Op.String()
+	if a.Op != Probe {
+		s += fmt.Sprintf(" %d", a.Peer)
+	}
+	if a.Partner != 0 {
+		s += fmt.Sprintf(" with %d", a.Partner)
+	}
+	if a.Worker != "" {
+		s += " of " + a.Worker
+	}
+	if a.Endpoint != "" {
+		s += " at " + a.Endpoint
+	}
+	if a.Reason != NoReason {
+		s += ": " + a.Reason.String()
+	}
+	if r := a.Record; r != nil {
+		s += fmt.Sprintf(" [total %v, waited %v, handshake %v, dials %d, paired %v, opened %v, identity %q, from %v, to %v]",
+			r.Total, r.Waited, r.Handshake, r.Dials, r.Paired, r.Opened, r.Identity, r.Origin, r.WorkerOrigin)
+	}
+	return s
+}

@@ -1,0 +1,393 @@
+package pairing
+
+import (
+	"slices"
+	"time"
+)
+
+// The events of the twin. Each is given what the real table did; begin and
+// finish are the caller's.
+
+func (m *twin) clientConnected(id PeerID, o Origin) {
+	m.supersede(id)
+	p := &twinPeer{id: id, client: true, origin: o, connected: m.now}
+	why := m.refuse
+	clients := m.count(func(q *twinPeer) bool { return q.client && !q.gone })
+	same := m.count(func(q *twinPeer) bool { return q.client && !q.gone && q.origin.Address == o.Address })
+	if why == NoReason && (m.cfg.MaxClients > 0 && clients >= m.cfg.MaxClients || m.cfg.MaxPerAddress > 0 && same >= m.cfg.MaxPerAddress) {
+		why = QueueFull
+	}
+	if why != NoReason {
+		m.abort(p, why)
+		m.ended(p, why)
+		return
+	}
+	m.peers = append(m.peers, p)
+	m.claim(p)
+}
+
+func (m *twin) supersede(id PeerID) {
+	if p := m.find(id); p != nil {
+		m.vanish(p, Closed)
+	}
+}
+
+func (m *twin) claim(p *twinPeer) {
+	keys := []hintKey{{endpoint: p.origin.Endpoint}}
+	if p.client {
+		for _, k := range m.next {
+			if k.address == p.origin.Address {
+				keys = append(keys, k)
+			}
+		}
+	}
+	for _, k := range keys {
+		if k == (hintKey{}) {
+			continue
+		}
+		h, ok := m.held.get(k)
+		if !ok {
+			continue
+		}
+		m.held.drop(len(m.held.keys) - 1)
+		if h.until > m.now {
+			m.identify(p, h.identity)
+			return
+		}
+	}
+}
+
+func (m *twin) identify(p *twinPeer, name string) {
+	if p.identity == name {
+		return
+	}
+	old := p.identity
+	p.identity = name
+	if old != "" && m.count(func(q *twinPeer) bool { return !q.gone && q.identity == old }) == 0 {
+		delete(m.beats, old)
+	}
+	m.beats[name] = m.now
+}
+
+func (m *twin) clientReady(id PeerID) {
+	p := m.find(id)
+	if p == nil || !p.client || p.state != PeerConnected || p.partner != nil {
+		return
+	}
+	m.places++
+	p.place, p.ready = m.places, m.now
+	waiting := m.count(func(q *twinPeer) bool { return q.state == PeerWaiting })
+	switch {
+	case len(m.choosable()) > 0:
+		m.assign(p)
+	case waiting < m.cfg.QueueMax:
+		p.state = PeerWaiting
+	default:
+		m.endClient(p, QueueFull, true)
+	}
+}
+
+func (m *twin) workerConnected(id PeerID, name string, o Origin) {
+	m.supersede(id)
+	p := &twinPeer{id: id, origin: o, connected: m.now}
+	if m.refuse != NoReason {
+		m.abort(p, m.refuse)
+		return
+	}
+	p.worker = m.named(name)
+	if w := p.worker; w == nil {
+		p.worker = &twinWorker{name: name, weight: 1}
+		m.workers = append(m.workers, p.worker)
+	} else if w.removed {
+		w.removed, w.kept, w.state, w.max, w.weight = false, false, Ready, 0, 1
+	}
+	m.peers = append(m.peers, p)
+	m.claim(p)
+}
+
+func (m *twin) workerReady(id PeerID) {
+	if p := m.find(id); p != nil && !p.client && p.state == PeerConnected {
+		p.state, p.spoke = PeerSlot, true
+	}
+}
+
+func (m *twin) dialled(client, id PeerID) {
+	m.supersede(id)
+	p, s := m.find(client), &twinPeer{id: id, connected: m.now}
+	switch {
+	case p == nil || p.state != PeerDialling:
+		m.abort(s, ClientClosed)
+	case p.worker.removed || p.worker.state != Ready:
+		m.abort(s, Drained)
+		m.requeue(p)
+	default:
+		s.worker, s.dialled, s.origin.Endpoint = p.worker, true, p.worker.endpoint
+		m.peers = append(m.peers, s)
+		m.pair(p, s)
+	}
+}
+
+func (m *twin) dialFailed(client PeerID, worker string) {
+	p := m.find(client)
+	if p == nil || p.state != PeerDialling || p.worker.name != worker {
+		return
+	}
+	p.failed++
+	m.setAside(p.worker)
+	m.requeue(p)
+}
+
+func (m *twin) probed(worker string, ok bool) {
+	w := m.named(worker)
+	if w == nil || !w.probing {
+		return
+	}
+	w.probing = false
+	if ok {
+		w.failing = false
+	} else {
+		m.backOff(w)
+	}
+}
+
+func (m *twin) opened(id PeerID) {
+	p := m.find(id)
+	if p == nil || p.state != PeerPaired {
+		return
+	}
+	if !p.client {
+		p = p.partner
+	}
+	p.state, p.partner.state = PeerOpen, PeerOpen
+	p.opened, p.openedAt = true, m.now
+	p.worker.attempt, p.worker.suspicion = 0, 0
+}
+
+func (m *twin) touch(now time.Duration, id PeerID) {
+	p := m.find(id)
+	if p == nil {
+		return
+	}
+	p.spoke = true
+	p.active = max(m.now, now)
+	if !p.client && p.partner != nil {
+		p.partner.active = max(m.now, now)
+	}
+}
+
+func (m *twin) beat(now time.Duration, name string) bool {
+	m.now = max(m.now, now)
+	if _, ok := m.beats[name]; ok {
+		m.beats[name] = m.now
+		return true
+	}
+	_, ok := m.preference(name)
+	return ok
+}
+
+func (m *twin) hint(h Hint) {
+	if h.Identity == "" {
+		return
+	}
+	m.prefer.add(h.Identity, preference{workers: h.Prefer, until: m.now + m.cfg.HintTTL})
+	if _, ok := m.beats[h.Identity]; ok {
+		m.beats[h.Identity] = m.now
+	}
+	for _, client := range []bool{true, false} {
+		i := slices.IndexFunc(m.peers, func(p *twinPeer) bool {
+			return !p.gone && !p.dialled && p.client == client && h.Endpoint != "" && p.origin.Endpoint == h.Endpoint
+		})
+		if i >= 0 {
+			m.identify(m.peers[i], h.Identity)
+			return
+		}
+	}
+	key := hintKey{endpoint: h.Endpoint}
+	if h.Endpoint == "" {
+		key = hintKey{address: h.Address, identity: h.Identity}
+	}
+	if m.cfg.HintMax == 0 || h.Endpoint == "" && h.Address == "" {
+		return
+	}
+	if h.Endpoint == "" && !slices.Contains(m.next, key) {
+		m.next = append(m.next, key)
+	}
+	m.held.add(key, heldHint{identity: h.Identity, until: m.now + m.cfg.HintTTL})
+}
+
+func (m *twin) addWorker(c WorkerConfig) bool {
+	w := m.named(c.Name)
+	switch {
+	case w == nil:
+		w = &twinWorker{name: c.Name}
+		m.workers = append(m.workers, w)
+	case w.listed && !w.removed:
+		return false
+	case w.removed:
+		w.state = Ready
+		m.trust(w)
+	}
+	w.listed, w.removed = true, false
+	w.endpoint, w.weight, w.max = c.Endpoint, max(c.Weight, 1), c.MaxPairs
+	return true
+}
+
+func (m *twin) removeWorker(name string) bool {
+	w := m.named(name)
+	if w == nil || w.removed {
+		return false
+	}
+	w.removed, w.listed, w.endpoint = true, false, ""
+	m.trust(w)
+	for {
+		a := m.coming()
+		p := m.find(a.Peer)
+		if a.Op != Abort || p == nil || p.client || p.partner != nil || p.worker != w {
+			break
+		}
+		m.end(p, Drained)
+	}
+	if m.count(func(p *twinPeer) bool { return p.worker == w && !p.client && p.partner == nil }) > 0 {
+		m.fail("%s is removed and has slots", name)
+	}
+	return true
+}
+
+func (m *twin) change(name string, f func(*twinWorker)) bool {
+	w := m.named(name)
+	if w == nil || w.removed {
+		return false
+	}
+	f(w)
+	return true
+}
+
+func (m *twin) setWorkerState(name string, s State) bool {
+	return m.change(name, func(w *twinWorker) {
+		w.state = s
+		switch s {
+		case Ready:
+			m.trust(w)
+		case Maintenance:
+			m.endWhere(Drained, func(p *twinPeer) bool { return p.worker == w && p.partner != nil })
+		}
+	})
+}
+
+func (m *twin) endAll(why Reason) { m.endWhere(why, func(*twinPeer) bool { return true }) }
+func (m *twin) stopWaiting(why Reason) {
+	m.refuse = why
+	m.endWhere(why, func(p *twinPeer) bool { return p.partner == nil })
+}
+
+// endWhere ends all that f names, in the order that the table ended them.
+func (m *twin) endWhere(why Reason, f func(*twinPeer) bool) {
+	for {
+		p := m.find(m.coming().Peer)
+		if p == nil || !f(p) {
+			break
+		}
+		m.end(p, why)
+	}
+	for _, p := range m.peers {
+		if !p.gone && f(p) {
+			m.fail("peer %v should have ended by %v", p.id, why)
+		}
+	}
+}
+
+func (m *twin) reconfigure(cfg Config) {
+	renew := cfg.Lease != m.cfg.Lease
+	m.cfg = cfg
+	m.size()
+	if !renew {
+		return
+	}
+	for _, p := range m.peers {
+		p.active, p.leased = m.now, m.now
+	}
+	for name := range m.beats {
+		m.beats[name] = m.now
+	}
+}
+
+// tick does what is due. What has jitter, or a grain, may happen from its
+// earliest moment and must from its latest.
+func (m *twin) tick() {
+	c, ttl := &m.cfg, m.cfg.Lease.TTL
+	shaking := func(p *twinPeer) time.Duration {
+		switch {
+		case p.gone || p.place > 0 && p.state != PeerPaired || p.state != PeerConnected && p.state != PeerPaired || !p.client && p.state == PeerPaired:
+			return -1
+		case p.state == PeerPaired:
+			return m.now - p.paired
+		}
+		return m.now - p.connected
+	}
+	paired := func(p *twinPeer) bool { return p.client && (p.state == PeerPaired || p.state == PeerOpen) }
+	since := func(on bool, t time.Duration) time.Duration {
+		if !on {
+			return -1
+		}
+		return m.now - t
+	}
+	if c.HandshakeTimeout > 0 {
+		m.due(HandshakeTimeout, c.HandshakeTimeout, c.HandshakeTimeout, shaking)
+	}
+	m.due(NoReason, c.DrainTimeout, c.DrainTimeout, func(p *twinPeer) time.Duration {
+		return since(p.state == PeerDraining && !p.gone, p.drains)
+	})
+	switch c.Lease.Strategy {
+	case LeaseIdle:
+		m.due(IdleExpired, ttl, ttl+ttl/20, func(p *twinPeer) time.Duration { return since(paired(p), p.active) })
+	case LeaseTTL:
+		m.due(TTLExpired, ttl-ttl/20, ttl+ttl/20, func(p *twinPeer) time.Duration { return since(paired(p), p.leased) })
+	case LeaseHeartbeat:
+		m.due(HeartbeatExpired, ttl, ttl+ttl/20, func(p *twinPeer) time.Duration {
+			return since(p.identity != "" && !p.gone, m.beats[p.identity])
+		})
+	}
+	for p := m.firstWaiting(); p != nil && m.now-p.ready >= c.QueueTimeout; p = m.firstWaiting() {
+		m.endClient(p, m.whyUnserved(p), true)
+	}
+	m.probe()
+}
+
+// due ends those whom age gives between earliest and latest, as the table did.
+func (m *twin) due(why Reason, earliest, latest time.Duration, age func(*twinPeer) time.Duration) {
+	for {
+		a := m.coming()
+		p := m.find(a.Peer)
+		if p == nil || a.Op != Abort || age(p) < earliest && (p.partner == nil || age(p.partner) < earliest) {
+			break
+		}
+		m.end(p, why)
+	}
+	for _, p := range m.peers {
+		if age(p) >= latest {
+			m.fail("peer %v is overdue: %v by %v", p.id, why, age(p))
+		}
+	}
+}
+
+func (m *twin) probe() {
+	wait := func(w *twinWorker) (time.Duration, bool) {
+		return m.now - w.retryFrom, w.failing && !w.probing
+	}
+	for m.coming().Op == Probe {
+		w := m.named(m.coming().Worker)
+		if w == nil {
+			break
+		}
+		if waited, on := wait(w); !on || waited < w.retryAfter*9/10-1 {
+			break
+		}
+		w.probing = true
+		m.emit(Action{Op: Probe, Worker: w.name, Endpoint: w.endpoint})
+	}
+	for _, w := range m.workers {
+		if waited, on := wait(w); on && waited > w.retryAfter*11/10 {
+			m.fail("%s should have been probed", w.name)
+		}
+	}
+}
