@@ -43,11 +43,23 @@ func (l *loop) perform(a pairing.Action) {
 	}
 }
 
-// join lets a pair begin: what each has sent before there was a partner goes to
-// the other, the worker's greeting first.
+// join makes a pair: its connections are adopted, and what each has sent before
+// goes to the other, the worker's greeting first.
 func (l *loop) join(client, worker *conn) {
-	f := &flow{}
+	f := &flow{client: client, worker: worker}
 	client.flow, worker.flow = f, f
+	l.adopt(client)
+	l.adopt(worker)
+	l.begin(f)
+}
+
+// begin forwards what came before, once both connections are settled.
+func (l *loop) begin(f *flow) {
+	client, worker := f.client, f.worker
+	if f.begun || client.phase != live || worker.phase != live {
+		return
+	}
+	f.begun = true
 	for _, way := range [...]struct{ from, to *conn }{{worker, client}, {client, worker}} {
 		if early := way.from.early; len(early) > 0 {
 			way.from.early = nil

@@ -39,7 +39,10 @@ func (l *loop) attend() {
 		if l.lookAfter(c) {
 			c.retry = retryMin
 		} else {
-			c.retry = min(2*c.retry, retryMax)
+			c.retry = max(retryMin, min(2*c.retry, retryMax))
+		}
+		if c.phase == adopting && l.clock < c.adoptingSince+adoptionHurried {
+			c.retry = 0
 		}
 		c.retryAt = l.clock + c.retry
 	}
@@ -61,7 +64,7 @@ func (l *loop) needsAttention(c *conn) bool {
 	if c.sock == nil {
 		return c.phase == closing && c.out.empty()
 	}
-	return c.phase == fresh || c.phase == closing || c.phase == severed ||
+	return c.phase == fresh || c.phase == adopting || c.phase == closing || c.phase == severed ||
 		c.hungUp || c.told || !c.out.empty()
 }
 
@@ -70,6 +73,9 @@ func (l *loop) lookAfter(c *conn) (progress bool) {
 	if c.phase == fresh {
 		l.admit(c)
 		return false
+	}
+	if c.phase == adopting {
+		return l.adopted(c)
 	}
 	if c.sock != nil && c.cookie == 0 { // aborted before its descriptor was proven
 		l.severUnproven(c)

@@ -30,6 +30,8 @@ type Config struct {
 	Workers []pairing.WorkerConfig
 	// Pairing holds the policy, the limits and the time limits.
 	Pairing pairing.Config
+	// Relay says what moves the bytes of pairs.
+	Relay Relay
 	// Mechanisms that a client may use (NULL, PLAIN, CURVE, GSSAPI, or one of
 	// your own); empty means any. ZMTP 1.0 and 2.0 have none and count as NULL.
 	Mechanisms []string

@@ -14,6 +14,7 @@ type phase uint8
 
 const (
 	fresh    phase = iota // STREAM: the descriptor has not been shown to be the right one
+	adopting              // libzmq was told to let go of it, see adopt.go
 	live                  // bytes go both ways
 	closing               // what was sent is being delivered, what comes is dropped
 	finished              // the kernel has everything and a FIN behind it (unix: libzmq was told to close)
@@ -25,7 +26,7 @@ const (
 // worker that the proxy dialled.
 type conn struct {
 	id   pairing.PeerID
-	sock *socket // nil for a dialled worker
+	sock *socket // nil when the loop itself reads and writes: dialled, or adopted
 	// number is the routing id on sock.
 	number uint32
 	// fd is our duplicate of libzmq's descriptor zmqFD, or a dialled
@@ -38,9 +39,12 @@ type conn struct {
 	ready     bool   // the table was told that the greeting is there
 	early     []byte // what came before there was a partner
 	out       backlog
+	received  uint64 // bytes that libzmq has handed over
 	sent      uint64 // bytes that libzmq has taken
 	handed    uint64 // of these, bytes that the kernel had at the last look while closing
 	flow      *flow  // of the pair, nil before there is one
+
+	adoptingSince time.Duration
 
 	heard     uint64 // sock.attempts when it was last heard of
 	hungUp    bool   // the kernel says that the other side has ended; the notice is due
@@ -48,9 +52,9 @@ type conn struct {
 	released  bool   // libzmq has let go of the connection ...
 	releaseAt uint64 // ... as was seen at this attempt
 
-	interest  uint32 // dialled: what the poller watches for, 0 = not registered
-	paused    bool   // dialled: not read, because the client has no room
-	broken    bool   // dialled: writing failed; the reading side will tell why
+	interest  uint32 // direct: what the poller watches for, 0 = not registered
+	paused    bool   // direct: not read, because the partner has no room
+	broken    bool   // direct: writing failed; the reading side will tell why
 	watched   bool   // STREAM: fd is registered with the poller
 	retry     time.Duration
 	retryAt   time.Duration
@@ -59,8 +63,11 @@ type conn struct {
 
 // flow is what the two connections of a pair share.
 type flow struct {
+	client, worker *conn
+
 	handshake zmtp.Handshake
-	open      bool
+	begun     bool   // both connections are settled, bytes go
+	open      bool   // the handshake is through, and no longer watched
 	in, out   uint64 // bytes client -> worker and back
 }
 
@@ -68,7 +75,7 @@ type flow struct {
 // is 64 bytes, and libzmq sends ten of them until it is greeted in turn.
 const maxEarly = readChunk / 2
 
-func (c *conn) client() bool { return c.sock != nil && c.sock.side == frontendSide }
+func (c *conn) client() bool { return side(c.id>>32) == frontendSide }
 
 // certain says whether everything is read that libzmq ever had for c up to the attempt.
 func (c *conn) certain(attempt uint64, peers int) bool {

@@ -67,10 +67,15 @@ func handed(fd int) (total uint64, ok bool) {
 	return info.Bytes_acked + uint64(queued), true
 }
 
+// States of a TCP connection, from the kernel's tcp_states.h.
+const (
+	tcpClose     = 7
+	tcpCloseWait = 8
+)
+
 // wasReset says whether a TCP connection ended by RST rather than FIN: after a
 // FIN from the other side it stays half open as long as we hold it.
 func wasReset(fd int) bool {
-	const tcpClose = 7 // TCP_CLOSE in the kernel's tcp_states.h
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	return err == nil && info.State == tcpClose
 }
@@ -80,6 +85,12 @@ func finish(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }
 
 // sever ends both directions; libzmq's notice follows.
 func sever(fd int) { _ = unix.Shutdown(fd, unix.SHUT_RDWR) }
+
+// dropUnsent has the last close of the connection send an RST and free what the
+// kernel still holds for a peer that does not take it (socket(7), SO_LINGER).
+func dropUnsent(fd int) {
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+}
 
 func closeDescriptor(fd int) {
 	if fd >= 0 {

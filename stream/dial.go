@@ -3,12 +3,9 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/pairing"
 )
@@ -157,63 +154,5 @@ func (l *loop) probe(a pairing.Action) {
 func (l *loop) cancelDial(client pairing.PeerID) {
 	if cancel, ok := l.dialler.pending[client]; ok {
 		cancel()
-	}
-}
-
-// updateInterest has the poller watch for what a dialled connection is waiting for.
-func (l *loop) updateInterest(c *conn) {
-	var mask uint32
-	if !c.paused {
-		mask |= pollIn
-	}
-	if !c.out.empty() && !c.broken {
-		mask |= pollOut
-	}
-	before := c.interest
-	c.interest = mask
-	var err error
-	switch {
-	case mask == before:
-	case mask == 0: // altogether: an error on the connection would be told again and again
-		l.poller.remove(c.fd)
-	case before == 0:
-		err = l.poller.add(c.fd, mask, token(c.id))
-	default:
-		err = l.poller.modify(c.fd, mask, token(c.id))
-	}
-	if err != nil {
-		panic(fmt.Sprintf("stream: epoll_ctl on a connection of ours: %v", err))
-	}
-}
-
-// pause stops reading a worker whose client has no room: the worker's own
-// sending blocks, as it would on a direct connection.
-func (l *loop) pause(c *conn) {
-	if c.phase == live && !c.paused {
-		c.paused = true
-		l.updateInterest(c)
-	}
-}
-
-// readDialled reads what a worker has sent, up to a fair share.
-func (l *loop) readDialled(c *conn) {
-	for range 4 {
-		n, err := unix.Read(c.fd, l.readBuf)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EAGAIN):
-			return
-		case err != nil:
-			l.ended(c, pairing.Reset)
-			return
-		case n == 0:
-			l.ended(c, pairing.Closed)
-			return
-		}
-		l.data(c, l.readBuf[:n])
-		if c.phase == dead || c.paused || n < len(l.readBuf) {
-			return
-		}
 	}
 }

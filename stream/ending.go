@@ -25,7 +25,7 @@ func (l *loop) ended(c *conn, how pairing.Gone) {
 // finishGently closes a connection once everything that was sent to it has been
 // delivered. What it sends meanwhile is dropped.
 func (l *loop) finishGently(c *conn) {
-	if c.phase != live {
+	if c.phase != live && c.phase != adopting {
 		return
 	}
 	c.phase = closing
@@ -51,6 +51,9 @@ func (l *loop) finishWhenHanded(c *conn) (progress bool) {
 		finish(c.fd)
 		c.phase = finished
 		return true
+	}
+	if c.told { // its adoption was under way; nothing was sent
+		return false
 	}
 	total, ok := handed(c.fd)
 	if !ok {
@@ -85,6 +88,9 @@ func (l *loop) abort(c *conn) {
 	if c.phase == dead || c.phase == severed {
 		return
 	}
+	if !c.out.empty() {
+		dropUnsent(c.fd)
+	}
 	if c.sock == nil {
 		l.remove(c)
 		return
@@ -106,11 +112,10 @@ func (l *loop) abort(c *conn) {
 }
 
 // closeUnheld has libzmq close a connection of which we hold no descriptor. It
-// has been sent nothing, so nothing can keep libzmq from it.
+// has been sent nothing, so nothing can keep libzmq from it. One that is dying
+// by itself refuses, and announces its end.
 func (l *loop) closeUnheld(c *conn) {
-	c.told = true
-	c.sock.closePeer(c.number)
-	c.heard = c.sock.attempts // a notice may be queued already, none comes from now on
+	c.told = c.sock.closePeer(c.number) == taken
 	l.attendAfter(c, 0)
 }
 
@@ -118,10 +123,11 @@ func (l *loop) closeUnheld(c *conn) {
 // could not be done then.
 func (l *loop) severUnproven(c *conn) {
 	switch {
-	case !c.certain(0, l.connections):
 	case c.told:
 		l.remove(c)
-	default:
+	case c.fd < 0:
+		l.closeUnheld(c)
+	case c.certain(0, l.connections):
 		if c.cookie = cookie(c.fd); c.cookie == 0 {
 			l.closeUnheld(c)
 			return
@@ -136,6 +142,9 @@ func (l *loop) remove(c *conn) {
 		return
 	}
 	delete(l.orphans, c.id)
+	if c.told && c.sock != nil {
+		l.bury(c)
+	}
 	l.backlogged -= int64(c.out.size())
 	l.forget(c)
 	c.out, c.early = backlog{}, nil

@@ -59,8 +59,17 @@ type rig struct {
 	ended []Access
 }
 
+// onBothRelays runs a test with each relay.
+func onBothRelays(t *testing.T, test func(t *testing.T, relay func(*Config))) {
+	for _, relay := range []Relay{RelayStream, RelaySplice} {
+		t.Run(relay.String(), func(t *testing.T) {
+			test(t, func(c *Config) { c.Relay = relay })
+		})
+	}
+}
+
 // newRig runs a pool with one frontend and one backend endpoint.
-func newRig(t *testing.T, change func(*Config)) *rig {
+func newRig(t *testing.T, changes ...func(*Config)) *rig {
 	t.Helper()
 	ctx, err := NewContext(1)
 	if err != nil {
@@ -75,7 +84,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 		defer r.mu.Unlock()
 		r.ended = append(r.ended, *a)
 	}
-	if change != nil {
+	for _, change := range changes {
 		change(&cfg)
 	}
 	if r.pool, err = Open(ctx, cfg); err != nil {

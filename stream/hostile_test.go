@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestWhatIsNotZMTPCostsNobodyAnything(t *testing.T) {
 		"a probe of 0s": func(c net.Conn) { _, _ = c.Write(make([]byte, 100)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, nil)
+			r := newRig(t)
 			slot := r.worker()
 			send(t, slot, signature)
 			eventually(t, "the slot is there", func() bool { return r.snapshot().Stats.Slots == 1 })
@@ -100,25 +101,32 @@ func TestMechanismIsRefusedBeforeItArrives(t *testing.T) {
 	r.expectReasons(1, pairing.MechanismRefused)
 }
 
-// A peer that does not read ends its own pair, and nobody else is held up.
+// flood sends for as long as anyone takes it, and counts.
+func flood(c net.Conn, sent *atomic.Int64) {
+	block := make([]byte, 64<<10)
+	for {
+		n, err := c.Write(block)
+		sent.Add(int64(n))
+		if err != nil {
+			return
+		}
+	}
+}
+
+// On the stream relay a peer that does not read ends its own pair, and nobody
+// else is held up.
 func TestWhoDoesNotReadEndsAlone(t *testing.T) {
 	for _, who := range []string{"client", "worker"} {
 		t.Run(who, func(t *testing.T) {
-			r := newRig(t, func(c *Config) { c.PairBuffer = MinPairBuffer })
+			r := newRig(t, func(c *Config) { c.PairBuffer, c.Relay = MinPairBuffer, RelayStream })
 			quietClient, quietWorker := r.pair()
 			client, worker := r.pair()
 			from := worker
 			if who == "worker" {
 				from = client
 			}
-			go func() {
-				block := make([]byte, 64<<10)
-				for {
-					if _, err := from.Write(block); err != nil {
-						return
-					}
-				}
-			}()
+			var sent atomic.Int64
+			go flood(from, &sent)
 			for len(r.reasons()) == 0 {
 				send(t, quietClient, []byte("ping"))
 				expect(t, quietWorker, []byte("ping"))
@@ -129,6 +137,46 @@ func TestWhoDoesNotReadEndsAlone(t *testing.T) {
 			r.expectReasons(1, pairing.Overflow)
 			_ = from.Close()
 			eventually(t, "only the quiet pair is left", func() bool { return r.snapshot().Connections == 2 })
+		})
+	}
+}
+
+// An adopted peer that does not read holds up its own partner, and nobody else;
+// when it reads again, everything is there.
+func TestWhoDoesNotReadHoldsUpItsPartner(t *testing.T) {
+	for _, who := range []string{"client", "worker"} {
+		t.Run(who, func(t *testing.T) {
+			r := newRig(t, func(c *Config) { c.Relay = RelaySplice })
+			quietClient, quietWorker := r.pair()
+			client, worker := r.pair()
+			from, to := worker, client
+			if who == "worker" {
+				from, to = client, worker
+			}
+			var sent atomic.Int64
+			go flood(from, &sent)
+			before := int64(-1)
+			eventually(t, "the sender is held up", func() bool {
+				send(t, quietClient, []byte("ping"))
+				expect(t, quietWorker, []byte("ping"))
+				now := sent.Load()
+				stuck := now == before && now > 0 && unacknowledged(from) > 0
+				before = now
+				if !stuck {
+					time.Sleep(50 * time.Millisecond)
+				}
+				return stuck
+			})
+			if b := r.snapshot().Backlog; b > 2*4*writeChunk {
+				t.Errorf("%d bytes are kept", b)
+			}
+			if reasons := r.reasons(); len(reasons) != 0 {
+				t.Fatalf("ended: %v", reasons)
+			}
+			go func() { time.Sleep(100 * time.Millisecond); _ = from.(*net.TCPConn).CloseWrite() }()
+			if n, _ := io.Copy(io.Discard, to); n != sent.Load() {
+				t.Errorf("got %d bytes of %d", n, sent.Load())
+			}
 		})
 	}
 }
@@ -169,7 +217,7 @@ func TestListeningWorkerIsHeldBack(t *testing.T) {
 // The disconnect notice is lost when the inbound pipe is exactly full at the
 // end. Around that size every end must still be seen, and every byte arrive.
 func TestEndIsSeenWhenTheNoticeIsLost(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.PairBuffer = MinPairBuffer })
+	r := newRig(t, func(c *Config) { c.PairBuffer, c.Relay = MinPairBuffer, RelayStream })
 	hwm := MinPairBuffer / 4 / readChunk
 	lost := uint64(0)
 	for chunks := hwm - 3; chunks <= hwm+3; chunks++ {

@@ -32,6 +32,8 @@ type loop struct {
 
 	// orphans are STREAM connections that the table has forgotten and libzmq has not.
 	orphans map[pairing.PeerID]*conn
+	buried  map[pairing.PeerID]grave
+	pauses  *pauses
 	// attending are the connections that need looking after at a time, see attend.go.
 	attending []*conn
 	todo      []pairing.Action
@@ -57,6 +59,8 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 		allowed: mechanismSet(cfg.Mechanisms),
 		start:   time.Now(),
 		orphans: map[pairing.PeerID]*conn{},
+		buried:  map[pairing.PeerID]grave{},
+		pauses:  newPauses(),
 		readBuf: make([]byte, 4*writeChunk),
 	}
 	l.dialler = newDialler(pool)
@@ -138,6 +142,7 @@ func (l *loop) turn() error {
 		}
 	}
 	l.attend()
+	l.decay()
 	l.act(l.table.Tick(l.clock))
 	l.longestTurn = max(l.longestTurn, l.now()-start)
 	return nil
@@ -197,7 +202,7 @@ func (l *loop) descriptorEvent(c *conn, mask uint32) {
 		l.flush(c)
 	}
 	if c.phase != dead && mask&^pollOut != 0 {
-		l.readDialled(c)
+		l.readDirect(c)
 	}
 }
 
@@ -239,10 +244,12 @@ func (l *loop) receiveKnown(s *socket, c *conn) error {
 	switch {
 	case err != nil:
 		return err
+	case c.sock == nil: // adopted since; its own descriptor tells everything
 	case len(data) == 0:
 		l.noticed(c)
 	default:
 		c.heard = s.attempts
+		c.received += uint64(len(data))
 		l.data(c, data)
 	}
 	return nil
@@ -253,7 +260,9 @@ func (l *loop) receiveNew(s *socket, number uint32) error {
 	if err != nil {
 		return err
 	}
-	if len(data) == 0 { // bytes without a connect notice: of a peer that we have closed
+	// Bytes without a connect notice, and notices of the buried, are of peers
+	// that we have closed.
+	if _, buried := l.buried[peerID(s.side, number)]; len(data) == 0 && !buried {
 		l.born(s, number, b)
 	}
 	return nil

@@ -3,8 +3,6 @@ package stream
 import (
 	"errors"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/zmtp"
 )
@@ -12,15 +10,13 @@ import (
 // data is what a connection has sent.
 func (l *loop) data(c *conn, data []byte) {
 	p := l.table.Peer(c.id)
-	if p == nil || c.phase > live {
-		return // it is being closed; nobody is there to have this
-	}
-	partner := p.Partner()
-	if partner == nil {
+	switch {
+	case p == nil, c.phase > live: // it is being closed; nobody is there to have this
+	case c.flow == nil || !c.flow.begun:
 		l.greetingOf(c, data)
-		return
+	default:
+		l.forward(c, p.Partner().Conn.(*conn), data)
 	}
-	l.forward(c, partner.Conn.(*conn), data)
 }
 
 // forward passes data on to the partner, watching as long as the pair is not open.
@@ -98,7 +94,7 @@ func (l *loop) write(c *conn, data []byte) bool {
 // push hands data to libzmq or the kernel and says how much was taken.
 func (l *loop) push(c *conn, data []byte) int {
 	if c.sock == nil {
-		return l.pushDialled(c, data)
+		return l.pushDirect(c, data)
 	}
 	done := 0
 	for done < len(data) {
@@ -113,24 +109,6 @@ func (l *loop) push(c *conn, data []byte) int {
 		case taken:
 			done += len(chunk)
 			c.sent += uint64(len(chunk))
-		}
-	}
-	return done
-}
-
-func (l *loop) pushDialled(c *conn, data []byte) int {
-	done := 0
-	for done < len(data) {
-		n, err := unix.Write(c.fd, data[done:])
-		switch {
-		case err == nil:
-			done += n
-		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EAGAIN):
-			return done
-		default: // reading will tell how it ended, after what came before the end
-			c.broken = true
-			return len(data)
 		}
 	}
 	return done

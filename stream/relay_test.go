@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -14,7 +15,7 @@ import (
 
 func TestBytesPassBothWays(t *testing.T) {
 	for name, endpoints := range map[string]func(*Config){
-		"tcp": nil,
+		"tcp": func(*Config) {},
 		"ipc": func(c *Config) {
 			c.Frontend = []string{"ipc://" + filepath.Join(t.TempDir(), "f")}
 			c.Backend = []string{"ipc://" + filepath.Join(t.TempDir(), "b")}
@@ -26,20 +27,25 @@ func TestBytesPassBothWays(t *testing.T) {
 			c.Frontend, c.Backend = []string{"tcp://[::1]:0"}, []string{"tcp://[::1]:0"}
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, endpoints)
-			client, worker := r.pair()
-			send(t, client, []byte("to the worker"))
-			expect(t, worker, []byte("to the worker"))
-			send(t, worker, []byte("to the client"))
-			expect(t, client, []byte("to the client"))
-			_ = client.Close()
-			if rest := expectEnd(t, worker); len(rest) != 0 {
-				t.Errorf("the worker got %q that nobody sent", rest)
-			}
-			_ = worker.Close()
-			r.expectReasons(1, pairing.ClientClosed)
-			r.expectQuiet()
+		onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+			t.Run(name, func(t *testing.T) {
+				if name != "tcp" && name != "tcp6" {
+					relay = func(*Config) {} // only auto and stream carry ipc
+				}
+				r := newRig(t, endpoints, relay)
+				client, worker := r.pair()
+				send(t, client, []byte("to the worker"))
+				expect(t, worker, []byte("to the worker"))
+				send(t, worker, []byte("to the client"))
+				expect(t, client, []byte("to the client"))
+				_ = client.Close()
+				if rest := expectEnd(t, worker); len(rest) != 0 {
+					t.Errorf("the worker got %q that nobody sent", rest)
+				}
+				_ = worker.Close()
+				r.expectReasons(1, pairing.ClientClosed)
+				r.expectQuiet()
+			})
 		})
 	}
 }
@@ -47,12 +53,16 @@ func TestBytesPassBothWays(t *testing.T) {
 // R5 and R9: a slot's greeting is kept until a client is there, whoever comes
 // first, and the client's is not lost either.
 func TestGreetingWaitsForItsPartner(t *testing.T) {
+	onBothRelays(t, testGreetingWaits)
+}
+
+func testGreetingWaits(t *testing.T, relay func(*Config)) {
 	t.Run("worker first", func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newRig(t, relay)
 		r.pair()
 	})
 	t.Run("client first", func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newRig(t, relay)
 		client := r.client()
 		send(t, client, signature)
 		eventually(t, "the client waits", func() bool { return r.snapshot().Stats.Waiting == 1 })
@@ -63,7 +73,7 @@ func TestGreetingWaitsForItsPartner(t *testing.T) {
 	})
 	t.Run("client before its dial", func(t *testing.T) {
 		endpoint, accept := listeningWorker(t)
-		r := newRig(t, withWorker(endpoint))
+		r := newRig(t, withWorker(endpoint), relay)
 		client := r.client()
 		send(t, client, nullPeer())
 		worker := accept()
@@ -101,30 +111,37 @@ func transfer(t *testing.T, from, to net.Conn, size int64) {
 	}
 }
 
+// What one side sent is delivered to the other before that is closed. The stream
+// relay cannot hold a sender back, so it gets what its buffer can take.
 func TestEverythingArrivesBeforeTheClose(t *testing.T) {
-	const size = 200 << 20
-	t.Run("listening worker to client", func(t *testing.T) {
-		endpoint, accept := listeningWorker(t)
-		r := newRig(t, withWorker(endpoint))
-		client := r.client()
-		send(t, client, nullPeer())
-		worker := accept()
-		expect(t, worker, nullPeer())
-		send(t, worker, nullPeer())
-		expect(t, client, nullPeer())
-		transfer(t, worker, client, size)
-		r.expectReasons(1, pairing.WorkerClosed)
-	})
-	t.Run("worker that dialled in to client", func(t *testing.T) {
-		r := newRig(t, nil)
-		client, worker := r.pair()
-		transfer(t, worker, client, size)
-		r.expectReasons(1, pairing.WorkerClosed)
-	})
-	t.Run("client to worker that dialled in", func(t *testing.T) {
-		r := newRig(t, nil)
-		client, worker := r.pair()
-		transfer(t, client, worker, size)
-		r.expectReasons(1, pairing.ClientClosed)
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		size := int64(200 << 20)
+		if strings.HasSuffix(t.Name(), "stream") {
+			size = 1 << 20
+		}
+		t.Run("worker that dialled in to client", func(t *testing.T) {
+			r := newRig(t, relay)
+			client, worker := r.pair()
+			transfer(t, worker, client, size)
+			r.expectReasons(1, pairing.WorkerClosed)
+		})
+		t.Run("client to worker that dialled in", func(t *testing.T) {
+			r := newRig(t, relay)
+			client, worker := r.pair()
+			transfer(t, client, worker, size)
+			r.expectReasons(1, pairing.ClientClosed)
+		})
+		t.Run("listening worker to client", func(t *testing.T) {
+			endpoint, accept := listeningWorker(t)
+			r := newRig(t, withWorker(endpoint), relay)
+			client := r.client()
+			send(t, client, nullPeer())
+			worker := accept()
+			expect(t, worker, nullPeer())
+			send(t, worker, nullPeer())
+			expect(t, client, nullPeer())
+			transfer(t, worker, client, 200<<20) // a worker that listens can be held back by either relay
+			r.expectReasons(1, pairing.WorkerClosed)
+		})
 	})
 }
