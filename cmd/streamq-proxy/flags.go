@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -193,6 +194,14 @@ func (f *flags) settings() (*config.Settings, error) {
 		s.Replaced(one.setting)
 	}
 	return s, nil
+}
+
+// again is plan for a reload, which only a file can have changed.
+func (f *flags) again() (*config.Plan, error) {
+	if f.config == "" {
+		return nil, errors.New("there is no --config to read again")
+	}
+	return f.plan()
 }
 
 // plan is everything that was said, with defaults, checked.

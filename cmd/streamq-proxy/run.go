@@ -39,7 +39,7 @@ again: all of it comes into force, or nothing.`,
 			signals := make(chan os.Signal, 8)
 			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 			defer signal.Stop(signals)
-			s, err := open(plan, f.plan, cmd.ErrOrStderr())
+			s, err := open(plan, f.again, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
