@@ -80,17 +80,17 @@ func (f *flags) lists(fs *pflag.FlagSet) {
 }
 
 func (f *flags) choices(fs *pflag.FlagSet) {
-	text := func(at func(*config.Pool) *string) func() setter { return plainly(at) }
-	f.pool(fs, "policy", "policy", "policy", "least-connections", "least-connections, round-robin, random or power-of-two",
-		text(func(p *config.Pool) *string { return &p.Policy }))
-	f.pool(fs, "relay", "relay", "relay", "auto", "what moves a pair's bytes: auto or stream",
-		text(func(p *config.Pool) *string { return &p.Relay }))
+	d := config.PoolDefaults()
+	f.pool(fs, "policy", "policy", "policy", d.Policy, "least-connections, round-robin, random or power-of-two",
+		plainly(func(p *config.Pool) *string { return &p.Policy }))
+	f.pool(fs, "relay", "relay", "relay", d.Relay, "what moves a pair's bytes: auto, or stream for the STREAM sockets always",
+		plainly(func(p *config.Pool) *string { return &p.Relay }))
 	f.pool(fs, "lease", "lease", "lease", "none", "what must be renewed for a pair to live: none, idle (some byte moved) or ttl (nothing helps)",
-		text(func(p *config.Pool) *string { return &p.Lease }))
+		plainly(func(p *config.Pool) *string { return &p.Lease }))
 	f.pool(fs, "lease-ttl", "lease-ttl", "duration", "", "how long a lease lasts",
-		text(func(p *config.Pool) *string { return &p.LeaseTTL }))
+		plainly(func(p *config.Pool) *string { return &p.LeaseTTL }))
 	f.pool(fs, "affinity", "affinity", "affinity", "none", "source-address gives clients of one address the worker that it had last, or none",
-		text(func(p *config.Pool) *string { return &p.Affinity }))
+		plainly(func(p *config.Pool) *string { return &p.Affinity }))
 }
 
 func (f *flags) limits(fs *pflag.FlagSet) {

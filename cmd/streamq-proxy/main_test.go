@@ -15,10 +15,24 @@ import (
 
 	"github.com/pebbe/zmq4"
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"streamq-proxy": main})
+	testscript.Main(leakChecked{m}, map[string]func(){"streamq-proxy": main})
+}
+
+// leakChecked fails when goroutines are left after all tests.
+type leakChecked struct{ *testing.M }
+
+func (l leakChecked) Run() int {
+	code := l.M.Run()
+	http.DefaultClient.CloseIdleConnections()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // TestScripts runs the program itself, as a process of its own, by the scripts
@@ -47,6 +61,7 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // the detector would have every process linger for a second
 			p := &peers{context: zctx, clients: map[string]*zmq4.Socket{}}
 			env.Values["peers"] = p
 			env.Defer(p.close)
@@ -130,7 +145,6 @@ func (p *peers) close() {
 	for _, c := range p.clients {
 		c.Close()
 	}
-	p.context.SetRetryAfterEINTR(true)
 	done := make(chan struct{})
 	go func() { // ends the workers, which receive
 		p.context.Term()

@@ -13,6 +13,7 @@ func PoolDefaults() Pool {
 	d := stream.DefaultConfig()
 	return Pool{
 		Policy:           d.Pairing.Policy.String(),
+		Relay:            d.Relay.String(),
 		QueueMax:         strconv.Itoa(d.Pairing.QueueMax),
 		QueueTimeout:     d.Pairing.QueueTimeout.String(),
 		MaxClients:       strconv.Itoa(d.Pairing.MaxClients),

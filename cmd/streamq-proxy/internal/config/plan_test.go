@@ -66,6 +66,7 @@ pools:
 	}
 	orders.Mechanisms = []string{"CURVE", "PLAIN"}
 	orders.PairBuffer = 1 << 20
+	orders.Relay = stream.RelayStream
 	orders.ConnectTimeout = 500 * time.Millisecond
 	p := &orders.Pairing
 	p.Policy = pairing.PowerOfTwo
@@ -133,7 +134,7 @@ func TestMistakesInFiles(t *testing.T) {
 		{"port", "pools:\n  - frontend: [tcp://*:3]\n    backend:\n      - tcp://127.0.0.1:x\n", `f.yaml:4:9: backend: "tcp://127.0.0.1:x": port "x" is not a number`},
 		{"policy", pool("    policy: best\n"), `f.yaml:5:13: policy: "best" is unknown, want least-connections, round-robin, random or power-of-two`},
 		{"relay", pool("    relay: fast\n"), `f.yaml:5:12: relay: "fast" is unknown, want auto or stream`},
-		{"splice", pool("    relay: splice\n"), `f.yaml:5:12: relay: splice is not in this version`},
+		{"splice", pool("    relay: splice\n"), `f.yaml:5:12: relay: splice alone is not offered by this version`},
 		{"lease", pool("    lease: long\n"), `f.yaml:5:12: lease: "long" is unknown, want none, idle or ttl`},
 		{"heartbeat", pool("    lease: heartbeat\n"), `f.yaml:5:12: lease: heartbeat needs a control socket`},
 		{"lease without a ttl", pool("    lease: idle\n"), `f.yaml:5:12: lease: idle needs a lease-ttl`},

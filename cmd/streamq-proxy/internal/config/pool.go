@@ -92,9 +92,13 @@ func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
 		cfg.Pairing.Policy = policy
 	}
 	switch p.Relay {
-	case "", "auto", "stream":
+	case "":
+	case "auto":
+		cfg.Relay = stream.RelayAuto
+	case "stream":
+		cfg.Relay = stream.RelayStream
 	case "splice":
-		c.add(i, "relay", "splice is not in this version, which relays through its STREAM sockets: use auto or stream")
+		c.add(i, "relay", "splice alone is not offered by this version: use auto or stream")
 	default:
 		c.fail(i, "relay", oneOf(p.Relay, "auto", "stream"))
 	}
