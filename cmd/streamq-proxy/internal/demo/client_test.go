@@ -68,11 +68,7 @@ func askOnce(t *testing.T, reply []string, wait time.Duration) seen {
 	_, err = c.ask(s, time.Now(), true)
 	must(t, err)
 	must(t, s.Close())
-	if reply != nil {
-		must(t, <-replied)
-	} else {
-		<-replied
-	}
+	must(t, <-replied)
 	return c.tally.seen()
 }
 
