@@ -29,6 +29,7 @@ type (
 	}
 	root struct {
 		mids [1 << rootBits]*mid
+		used int
 	}
 )
 
@@ -81,6 +82,7 @@ func (x *index) put(p *Peer) {
 	r := x.roots[side]
 	if r.mids[hi] == nil {
 		r.mids[hi] = new(mid)
+		r.used++
 	}
 	m := r.mids[hi]
 	if m.leaves[lo] == nil {
@@ -109,6 +111,7 @@ func (x *index) remove(id PeerID) {
 	m.leaves[lo] = nil
 	if m.used--; m.used == 0 {
 		x.roots[side].mids[hi] = nil
+		x.roots[side].used--
 	}
 }
 
@@ -116,13 +119,8 @@ func (x *index) remove(id PeerID) {
 // f may remove the peer that it is given, and others.
 func (x *index) each(f func(*Peer) bool) {
 	for _, r := range x.roots {
-		if r == nil {
-			continue
-		}
-		for _, m := range r.mids {
-			if m != nil && !m.each(f) {
-				return
-			}
+		if r != nil && !r.each(f) {
+			return
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(x.other)) {
@@ -132,13 +130,41 @@ func (x *index) each(f func(*Peer) bool) {
 	}
 }
 
-func (m *mid) each(f func(*Peer) bool) bool {
-	for _, l := range m.leaves {
-		if l == nil {
-			continue
+// Each level stops when it has seen as many as it had: pages are few and near to
+// each other as a rule.
+
+func (r *root) each(f func(*Peer) bool) bool {
+	left := r.used
+	for i := 0; i < len(r.mids) && left > 0; i++ {
+		if m := r.mids[i]; m != nil {
+			left--
+			if !m.each(f) {
+				return false
+			}
 		}
-		for i := range l.peers {
-			if p := l.peers[i]; p != nil && !f(p) {
+	}
+	return true
+}
+
+func (m *mid) each(f func(*Peer) bool) bool {
+	left := m.used
+	for i := 0; i < len(m.leaves) && left > 0; i++ {
+		if l := m.leaves[i]; l != nil {
+			left--
+			if !l.each(f) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (l *leaf) each(f func(*Peer) bool) bool {
+	left := l.used
+	for i := 0; i < len(l.peers) && left > 0; i++ {
+		if p := l.peers[i]; p != nil {
+			left--
+			if !f(p) {
 				return false
 			}
 		}

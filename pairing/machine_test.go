@@ -168,9 +168,19 @@ func (m *machine) event() error {
 	}
 }
 
+// tick also holds the table to its deadline: nothing is due before it, and
+// nothing is left that was due.
 func (m *machine) tick() error {
-	return m.both("tick", func(now time.Duration) ([]Action, error) { return m.table.Tick(now), nil },
+	before, some := m.table.Deadline()
+	err := m.both("tick", func(now time.Duration) ([]Action, error) { return m.table.Tick(now), nil },
 		func() bool { m.twin.tick(); return true })
+	if err == nil && len(m.twin.got) > 0 && (!some || before > m.now) {
+		err = fmt.Errorf("tick at %v did something, although nothing was due before %v", m.now, before)
+	}
+	if at, ok := m.table.Deadline(); err == nil && ok && at <= m.now {
+		err = fmt.Errorf("tick at %v left what was due at %v", m.now, at)
+	}
+	return err
 }
 
 func (m *machine) connectClient() error {

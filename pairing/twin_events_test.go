@@ -358,7 +358,8 @@ func (m *twin) due(why Reason, earliest, latest time.Duration, age func(*twinPee
 	for {
 		a := m.coming()
 		p := m.find(a.Peer)
-		if p == nil || a.Op != Abort || age(p) < earliest && (p.partner == nil || age(p.partner) < earliest) {
+		// What may end now for this reason may have to for another.
+		if p == nil || a.Op != Abort || a.Reason != why && p.state != PeerDraining || age(p) < earliest && (p.partner == nil || age(p.partner) < earliest) {
 			break
 		}
 		m.end(p, why)
