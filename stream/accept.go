@@ -70,7 +70,7 @@ func workerName(address string, origin pairing.Origin) string {
 // everything that libzmq had to say when it was duplicated has been read, and
 // an end was not in it.
 func (l *loop) admit(c *conn) {
-	if !c.certain(0, l.connections) {
+	if !c.certain(0) {
 		return
 	}
 	if c.cookie = cookie(c.fd); c.cookie == 0 {

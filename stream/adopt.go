@@ -156,7 +156,7 @@ type grave struct {
 // decay forgets the buried ids that cannot come up again.
 func (l *loop) decay() {
 	for id, g := range l.buried {
-		if g.sock.readSince(g.attempt, l.connections) {
+		if g.sock.readSince(g.attempt) {
 			delete(l.buried, id)
 		}
 	}

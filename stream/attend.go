@@ -110,7 +110,7 @@ func (l *loop) checkReleased(c *conn) {
 	switch {
 	case c.told: // libzmq announces no end that it was asked for
 		l.ended(c, howEnded(c))
-	case c.certain(c.releaseAt, l.connections):
+	case c.certain(c.releaseAt):
 		l.lostNotices++
 		l.ended(c, howEnded(c))
 	}

@@ -90,6 +90,7 @@ func TestStormOfConnects(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	eventually(t, "each has its reason", func() bool { return len(r.reasons()) >= burst })
 	r.expectQuiet()
 	if n := len(r.reasons()); n != burst {
 		t.Errorf("%d clients ended of %d", n, burst)

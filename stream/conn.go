@@ -78,8 +78,8 @@ const maxEarly = readChunk / 2
 func (c *conn) client() bool { return side(c.id>>32) == frontendSide }
 
 // certain says whether everything is read that libzmq ever had for c up to the attempt.
-func (c *conn) certain(attempt uint64, peers int) bool {
-	return c.sock.readSince(max(attempt, c.heard), peers)
+func (c *conn) certain(attempt uint64) bool {
+	return c.sock.readSince(max(attempt, c.heard))
 }
 
 // originOf tells where a connection comes from: libzmq's word for its address,

@@ -127,7 +127,7 @@ func (l *loop) severUnproven(c *conn) {
 		l.remove(c)
 	case c.fd < 0:
 		l.closeUnheld(c)
-	case c.certain(0, l.connections):
+	case c.certain(0):
 		if c.cookie = cookie(c.fd); c.cookie == 0 {
 			l.closeUnheld(c)
 			return

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -188,9 +189,34 @@ func (r *rig) expectReasons(n int, want pairing.Reason) {
 // expectQuiet waits until no connection is left and nothing is kept for any.
 func (r *rig) expectQuiet() {
 	r.t.Helper()
+	defer func() {
+		if r.t.Failed() {
+			r.dump()
+		}
+	}()
 	eventually(r.t, "every connection is gone", func() bool {
 		s := r.snapshot()
 		return s.Connections == 0 && s.Backlog == 0 && s.Descriptors == 0
+	})
+}
+
+// dump logs the connections that are left, for whoever has to find out why.
+func (r *rig) dump() {
+	_ = r.pool.answer(context.Background(), func() error {
+		l, n := r.pool.loop, map[string]int{}
+		each := func(where string, c *conn) {
+			n[fmt.Sprintf("%s: phase %d fd %v zmq-has-it %v hung-up %v told %v released %v watched %v attending %v",
+				where, c.phase, c.fd >= 0, cookie(c.zmqFD) == c.cookie, c.hungUp, c.told, c.released, c.watched, c.attending)]++
+		}
+		for _, c := range l.orphans {
+			each("orphan", c)
+		}
+		l.table.EachPeer(func(p *pairing.Peer) bool { each(p.State().String(), p.Conn.(*conn)); return true })
+		for _, c := range l.attending {
+			each("attending", c)
+		}
+		r.t.Logf("%d connections, %d buried: %v", l.connections, len(l.buried), n)
+		return nil
 	})
 }
 

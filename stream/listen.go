@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -40,8 +41,18 @@ func (s *socket) bindOne(endpoint string) error {
 	if err != nil {
 		return fmt.Errorf("asking for the bound endpoint: %w", err)
 	}
-	s.endpoints = append(s.endpoints, last)
+	s.endpoints = append(s.endpoints, unmapped(last))
 	return nil
+}
+
+// unmapped writes an IPv4 endpoint as one: on a socket that speaks IPv6, too,
+// libzmq tells it as tcp://[::ffff:127.0.0.1]:5555.
+func unmapped(endpoint string) string {
+	ap, err := netip.ParseAddrPort(strings.TrimPrefix(endpoint, "tcp://"))
+	if err != nil || !ap.Addr().Is4In6() {
+		return endpoint
+	}
+	return "tcp://" + netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String()
 }
 
 // bindError puts what bind(2) says into the words that people search for.

@@ -52,6 +52,7 @@ type socket struct {
 	// attempts counts the receives; drained is the last one that found nothing:
 	// whatever libzmq had queued before it has been read by then.
 	attempts, drained uint64
+	circle            uint64 // more peers than there can be
 	rid               [5]byte // the frame that send is about to send
 }
 
@@ -60,7 +61,7 @@ func newSocket(ctx *Context, s side, pairBuffer int) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a STREAM socket: %w", err)
 	}
-	sock := &socket{zmq: z, side: s}
+	sock := &socket{zmq: z, side: s, circle: 2 * uint64(ctx.limit)}
 	// High-water marks count messages and can only be set before binding. With
 	// both unlimited, libzmq would buffer without bound for whoever is slow.
 	err = errors.Join(
@@ -133,14 +134,14 @@ func (s *socket) receiveBirth() ([]byte, birth, error) {
 	return data, b, nil
 }
 
-// readSince says whether everything is read that libzmq had for a peer when the
-// given number of attempts had been made, the last one that brought something
-// from that peer included. Either the socket was found empty since, or so many
-// others were served that the peer's turn has come and gone: libzmq serves all
-// peers that have something in a circle, and learns of new ones at least once a
-// batch.
-func (s *socket) readSince(attempt uint64, peers int) bool {
-	return s.drained > attempt || s.attempts > attempt+receiveBatch+uint64(peers)
+// readSince says whether everything has been read that libzmq had queued when
+// the given number of attempts had been made. Either the socket was found empty
+// since, or so many messages came that every peer has had its turn: libzmq learns
+// of new ones at least once a batch and serves all that have something in a circle.
+// How many these are nobody knows who has not read them all, so the second way
+// is for a socket that is busy for a long time on end.
+func (s *socket) readSince(attempt uint64) bool {
+	return s.drained > attempt || s.attempts > attempt+receiveBatch+s.circle
 }
 
 // sent is the outcome of a send.
