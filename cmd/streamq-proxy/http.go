@@ -91,7 +91,7 @@ func newHandler(s *server) http.Handler {
 		Timeout:             httpTimeout,
 	}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, r, func(snap stream.Snapshot) (string, bool) { return "alive", true })
+		s.answer(w, r, func(stream.Snapshot) (string, bool) { return "alive", true })
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, r, s.ready)

@@ -76,7 +76,7 @@ func open(plan *config.Plan, replan func() (*config.Plan, error), stderr io.Writ
 	return s, nil
 }
 
-func newLogger(w io.Writer, asJSON bool, level slog.Leveler) *slog.Logger {
+func newLogger(w io.Writer, asJSON bool, level *slog.LevelVar) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if asJSON {
 		return slog.New(slog.NewJSONHandler(w, options))
