@@ -11,7 +11,7 @@ import (
 func FuzzTable(f *testing.F) {
 	for seed := range uint64(8) {
 		random := rand.New(rand.NewPCG(seed, 0))
-		b := make([]byte, 2000)
+		b := make([]byte, 500)
 		for i := range b {
 			b[i] = byte(random.Uint32())
 		}
@@ -27,7 +27,7 @@ func FuzzTable(f *testing.F) {
 			return v % n
 		}
 		m := newMachine(next)
-		for len(b) > 0 && len(m.log) < 3000 {
+		for len(b) > 0 && len(m.log) < 2000 {
 			if err := m.event(); err != nil {
 				t.Fatalf("%v\n%s", err, strings.Join(m.log, "\n"))
 			}

@@ -30,6 +30,10 @@ type (
 	root struct {
 		mids [1 << rootBits]*mid
 		used int
+		// One empty page of each kind is kept: a connection that comes and goes
+		// alone on its page would otherwise make and drop one each time.
+		spareMid  *mid
+		spareLeaf *leaf
 	}
 )
 
@@ -81,12 +85,12 @@ func (x *index) put(p *Peer) {
 	}
 	r := x.roots[side]
 	if r.mids[hi] == nil {
-		r.mids[hi] = new(mid)
+		r.mids[hi] = takeSpare(&r.spareMid)
 		r.used++
 	}
 	m := r.mids[hi]
 	if m.leaves[lo] == nil {
-		m.leaves[lo] = new(leaf)
+		m.leaves[lo] = takeSpare(&r.spareLeaf)
 		m.used++
 	}
 	l := m.leaves[lo]
@@ -102,17 +106,29 @@ func (x *index) remove(id PeerID) {
 		delete(x.other, id)
 		return
 	}
-	m := x.roots[side].mids[hi]
+	r := x.roots[side]
+	m := r.mids[hi]
 	l := m.leaves[lo]
 	l.peers[at] = nil
 	if l.used--; l.used > 0 {
 		return
 	}
-	m.leaves[lo] = nil
-	if m.used--; m.used == 0 {
-		x.roots[side].mids[hi] = nil
-		x.roots[side].used--
+	m.leaves[lo], r.spareLeaf = nil, l
+	if m.used--; m.used > 0 {
+		return
 	}
+	r.mids[hi], r.spareMid = nil, m
+	r.used--
+}
+
+// takeSpare takes the page that is kept, or makes one.
+func takeSpare[P any](spare **P) *P {
+	p := *spare
+	if p == nil {
+		return new(P)
+	}
+	*spare = nil
+	return p
 }
 
 // each calls f for every peer, in the order of their ids, until f returns false.

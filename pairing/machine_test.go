@@ -316,9 +316,9 @@ func (m *machine) rare() error {
 }
 
 // both runs an event on the table and on the twin, and compares.
-func (m *machine) both(what string, real func(time.Duration) ([]Action, error), naive func() bool) error {
+func (m *machine) both(what string, act func(time.Duration) ([]Action, error), naive func() bool) error {
 	m.log = append(m.log, fmt.Sprintf("%v %s", m.now, what))
-	got, err := real(m.now)
+	got, err := act(m.now)
 	for _, a := range got {
 		m.log = append(m.log, "    "+a.text())
 		switch a.Op {
@@ -332,7 +332,7 @@ func (m *machine) both(what string, real func(time.Duration) ([]Action, error), 
 	}
 	m.twin.begin(m.now, got)
 	if ok := naive(); ok != (err == nil) {
-		return fmt.Errorf("%s: error %v, but the twin says %v", what, err, ok)
+		return fmt.Errorf("%s: it failed: %v (%w), but the twin says %v", what, err != nil, err, ok)
 	}
 	m.twin.finish()
 	for i := range max(len(got), len(m.twin.want)) {

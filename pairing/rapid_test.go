@@ -16,7 +16,7 @@ func TestTwin(t *testing.T) {
 			}
 			return rapid.IntRange(0, n-1).Draw(t, "pick")
 		})
-		for range rapid.IntRange(1, 300).Draw(t, "events") {
+		for range rapid.IntRange(1, 1000).Draw(t, "events") {
 			if err := m.event(); err != nil {
 				t.Fatalf("%v\n%s", err, strings.Join(m.log, "\n"))
 			}

@@ -86,11 +86,17 @@ func (t *Table) configure(cfg Config) {
 	t.configureMemory()
 }
 
+// keepActions is how much room for actions is kept from one event to the next. An
+// EndAll of a full table must not be paid for in memory ever after.
+const keepActions = 1 << 12
+
 // begin opens an event. Slots that are too old go first, so that none of them is
 // ever given to a client however late the caller's Tick may be.
 func (t *Table) begin(now time.Duration) {
 	t.at(now)
-	clear(t.actions) // let go of the caller's handles
+	if clear(t.actions); cap(t.actions) > keepActions { // let go of the caller's handles
+		t.actions = nil
+	}
 	t.actions = t.actions[:0]
 	t.expireSlots()
 }

@@ -39,6 +39,13 @@ func (r *rig) add(c WorkerConfig) {
 	}
 }
 
+func (r *rig) set(name string, s State) {
+	r.t.Helper()
+	if _, err := r.SetWorkerState(r.now, name, s); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // connect has a client come and be ready, and returns it and the worker that is
 // dialled for it, "" when none is.
 func (r *rig) connect() (PeerID, string) {
@@ -178,7 +185,7 @@ func TestBackOffDoubles(t *testing.T) {
 		r.Probed(r.now, "w", false)
 	}
 	// What an operator says outweighs it.
-	r.SetWorkerState(r.now, "w", Ready)
+	r.set("w", Ready)
 	if w := r.worker("w"); w.State != Ready || w.RetryAt != 0 {
 		t.Errorf("enabled, and %v", w.State)
 	}
@@ -188,16 +195,14 @@ func TestStateOfDialledInWorkerOutlivesItsSlots(t *testing.T) {
 	r := newRig(t, nil)
 	r.WorkerConnected(0, 1, "w", Origin{}, nil)
 	r.WorkerReady(0, 1)
-	if _, err := r.SetWorkerState(0, "w", Draining); err != nil {
-		t.Fatal(err)
-	}
+	r.set("w", Draining)
 	r.leave(1)
 	r.WorkerConnected(0, 2, "w", Origin{}, nil)
 	r.WorkerReady(0, 2)
 	if s := r.worker("w").State; s != Draining {
 		t.Errorf("after its slots were renewed it is %v", s)
 	}
-	r.SetWorkerState(0, "w", Ready)
+	r.set("w", Ready)
 	r.leave(2)
 	if n := len(r.Workers()); n != 0 {
 		t.Errorf("%d workers are left of one that has gone", n)
@@ -217,9 +222,9 @@ func TestUsable(t *testing.T) {
 	want(true, "a worker")
 	c, s, _ := r.pairUp()
 	want(true, "busy")
-	r.SetWorkerState(0, "w", Draining)
+	r.set("w", Draining)
 	want(false, "draining")
-	r.SetWorkerState(0, "w", Ready)
+	r.set("w", Ready)
 	r.leave(c, s)
 	id, _ := r.connect()
 	r.DialFailed(0, id, "w")
