@@ -2,6 +2,8 @@ package stream
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +41,18 @@ func ParseRelay(s string) (Relay, error) {
 		}
 	}
 	return 0, fmt.Errorf("relay %q: want auto, stream or splice", s)
+}
+
+// Spliceable says which endpoint [RelaySplice] cannot serve, nil if it can serve
+// all: a unix socket keeps no account of its bytes, so that nobody could tell
+// whether libzmq had kept some.
+func Spliceable(endpoints ...[]string) error {
+	for _, endpoint := range slices.Concat(endpoints...) {
+		if strings.HasPrefix(endpoint, "ipc://") {
+			return fmt.Errorf("splice cannot carry %s: use auto or stream", endpoint)
+		}
+	}
+	return nil
 }
 
 // Adoption. When two peers are paired both are silent: neither says more before
@@ -84,11 +98,6 @@ func (l *loop) adopt(c *conn) {
 	case c.sock == nil, c.phase != live, l.cfg.Relay == RelayStream:
 		return
 	case l.cfg.Relay == RelayAuto && (c.ipc || l.pausedFor(c.origin.Address)):
-		// A unix socket keeps no account of its bytes, so nobody could tell
-		// whether libzmq had kept some.
-		return
-	case c.ipc:
-		l.act(l.table.End(l.clock, c.id, pairing.AdoptFailed))
 		return
 	}
 	if c.sock.closePeer(c.number) != taken {

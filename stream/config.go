@@ -93,6 +93,11 @@ func (c *Config) Validate() error {
 	}
 	errs = append(errs, c.checkEndpoints()...)
 	errs = append(errs, c.checkWorkers()...)
+	if c.Relay == RelaySplice {
+		if err := Spliceable(c.Frontend, c.Backend); err != nil {
+			errs = append(errs, fmt.Errorf("relay: %w", err))
+		}
+	}
 	if c.PairBuffer < MinPairBuffer {
 		errs = append(errs, fmt.Errorf("pair-buffer %d: at least %d bytes are needed", c.PairBuffer, MinPairBuffer))
 	}

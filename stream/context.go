@@ -45,6 +45,12 @@ func NewContext(ioThreads int) (*Context, error) {
 // (or been closed unrun), else Close waits for it.
 func (c *Context) Close() error { return c.zmq.Term() }
 
+// LibzmqVersion is the version of the libzmq that is loaded, such as 4.3.4.
+func LibzmqVersion() string {
+	major, minor, patch := zmq4.Version()
+	return fmt.Sprintf("%d.%d.%d", major, minor, patch)
+}
+
 // Descriptors says how many connections' descriptors are open and how many may be.
 func (c *Context) Descriptors() (used, limit int64) {
 	return c.descriptors.Load(), c.limit

@@ -83,7 +83,7 @@ func (f *flags) choices(fs *pflag.FlagSet) {
 	d := config.PoolDefaults()
 	f.pool(fs, "policy", "policy", "policy", d.Policy, "least-connections, round-robin, random or power-of-two",
 		plainly(func(p *config.Pool) *string { return &p.Policy }))
-	f.pool(fs, "relay", "relay", "relay", d.Relay, "what moves a pair's bytes: auto, or stream for the STREAM sockets always",
+	f.pool(fs, "relay", "relay", "relay", d.Relay, "what moves a pair's bytes: auto, stream for the STREAM sockets always, or splice for these never",
 		plainly(func(p *config.Pool) *string { return &p.Relay }))
 	f.pool(fs, "lease", "lease", "lease", "none", "what must be renewed for a pair to live: none, idle (some byte moved) or ttl (nothing helps)",
 		plainly(func(p *config.Pool) *string { return &p.Lease }))

@@ -91,16 +91,15 @@ func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
 		c.fail(i, "policy", err)
 		cfg.Pairing.Policy = policy
 	}
-	switch p.Relay {
-	case "":
-	case "auto":
-		cfg.Relay = stream.RelayAuto
-	case "stream":
-		cfg.Relay = stream.RelayStream
-	case "splice":
-		c.add(i, "relay", "splice alone is not offered by this version: use auto or stream")
-	default:
-		c.fail(i, "relay", oneOf(p.Relay, "auto", "stream"))
+	if p.Relay != "" {
+		relay, err := stream.ParseRelay(p.Relay)
+		if err != nil {
+			err = oneOf(p.Relay, "auto", "stream", "splice")
+		} else if relay == stream.RelaySplice {
+			err = stream.Spliceable(cfg.Frontend, cfg.Backend)
+		}
+		c.fail(i, "relay", err)
+		cfg.Relay = relay
 	}
 	if p.Affinity != "" {
 		c.fail(i, "affinity", oneOf(p.Affinity, "none", "source-address"))
