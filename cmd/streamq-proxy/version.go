@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/streamq/streamq-proxy/metrics"
+	"github.com/streamq/streamq-proxy/stream"
 )
 
 func newVersionCommand() *cobra.Command {
@@ -17,8 +18,8 @@ func newVersionCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := build()
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "streamq-proxy %s (%s, %s, %s/%s)\n",
-				b.Version, b.Revision, b.GoVersion, runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "streamq-proxy %s (%s, %s, libzmq %s, %s/%s)\n",
+				b.Version, b.Revision, b.GoVersion, stream.LibzmqVersion(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}
