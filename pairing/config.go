@@ -33,7 +33,8 @@ type Config struct {
 	// not redial at once. 0 means never.
 	SlotMaxAge time.Duration
 	// DrainTimeout is how long, after one side of a pair has gone, the other may
-	// take to receive what it was sent before it is aborted. Above 0.
+	// go without receiving anything of what it was sent before it is aborted.
+	// Above 0.
 	DrainTimeout time.Duration
 	// MaxClients bounds the clients that are connected; a further one ends with
 	// [QueueFull]. 0 means no limit.

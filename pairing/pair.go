@@ -108,6 +108,16 @@ func (t *Table) drain(p *Peer, why Reason) {
 	t.emit(Action{Op: Close, Peer: rest.ID, Partner: p.ID, Conn: rest.Conn, PartnerConn: p.Conn, Worker: c.worker.name, Reason: why})
 }
 
+// Delivering says that the remaining side of a pair still takes what the other
+// has sent: its time for that (Config.DrainTimeout) begins anew. For other
+// than a pair that drains it means nothing.
+func (t *Table) Delivering(now time.Duration, id PeerID) {
+	t.at(now)
+	if p := t.index.get(id); p != nil && p.state == PeerDraining {
+		p.phase.start(&t.drains, t.now)
+	}
+}
+
 // over notes why and when a pair came to its end; only the first cause counts.
 func (t *Table) over(c *Peer, why Reason) {
 	switch c.state {

@@ -135,6 +135,9 @@ func (tr *tracer) run(words []string) (string, error) {
 		return tr.show(t.WorkerReady(tr.now, peer), nil)
 	case "opened":
 		return tr.show(t.Opened(tr.now, peer), nil)
+	case "delivering":
+		t.Delivering(tr.now, peer)
+		return tr.show(nil, nil)
 	case "touch":
 		t.Touch(tr.now, peer)
 		return tr.show(nil, nil)

@@ -89,7 +89,7 @@ func (l *loop) lookAfter(c *conn) (progress bool) {
 	}
 	if progress {
 		// Whoever still swallows what is left is given the time for it.
-		l.table.Touch(l.clock, c.id)
+		l.table.Delivering(l.clock, c.id)
 	}
 	if c.phase != dead && c.sock != nil && (c.hungUp || c.told || c.phase == severed) {
 		l.checkReleased(c)

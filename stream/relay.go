@@ -142,6 +142,9 @@ func (l *loop) flush(c *conn) bool {
 	l.backlogged -= int64(moved)
 	if c.sock == nil {
 		l.updateInterest(c)
+		if c.phase == closing && moved > 0 {
+			l.table.Delivering(l.clock, c.id)
+		}
 	}
 	if c.out.empty() {
 		l.drainedOf(c)
