@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -46,10 +47,7 @@ func openPool(t testing.TB, configure func(*stream.Config)) *pool {
 		t.Fatal(err)
 	}
 	frontend, backend := p.Bound()
-	p.frontend = frontend[0]
-	if len(backend) > 0 {
-		p.backend = backend[0]
-	}
+	p.frontend, p.backend = frontend[0], backend[0]
 	ctx, cancel := context.WithCancel(context.Background())
 	result := make(chan error, 1)
 	go func() { result <- p.Run(ctx) }()
@@ -71,6 +69,18 @@ func (p *pool) snapshot(t testing.TB) stream.Snapshot {
 	return s
 }
 
+// worker is what a snapshot says of a worker.
+func (p *pool) worker(t testing.TB, name string) pairing.WorkerInfo {
+	t.Helper()
+	for _, w := range p.snapshot(t).Workers {
+		if w.Name == name {
+			return w
+		}
+	}
+	t.Fatalf("there is no worker %s", name)
+	return pairing.WorkerInfo{}
+}
+
 // accesses are the clients that have ended so far.
 func (p *pool) accesses() []stream.Access {
 	p.mu.Lock()
@@ -81,4 +91,14 @@ func (p *pool) accesses() []stream.Access {
 // counts are a snapshot's peers by where they are in their life.
 type counts struct {
 	clients, waiting, slots, open, draining int
+}
+
+func (p *pool) counts(t testing.TB) counts {
+	t.Helper()
+	s := p.snapshot(t).Stats
+	c := counts{waiting: s.Waiting, slots: s.Slots, open: s.Open, draining: s.Draining}
+	for _, n := range s.Clients {
+		c.clients += n
+	}
+	return c
 }

@@ -33,6 +33,8 @@ func startProxy(t testing.TB, flags ...string) *proxy {
 	p := &proxy{exited: make(chan struct{})}
 	args := append([]string{"run", "--http", "", "--log-format", "json", "--drain-timeout", "50ms"}, flags...)
 	p.command = exec.Command(os.Getenv(binaryVariable), args...)
+	// The race detector would have every process sleep for a second before it ends.
+	p.command.Env = append(p.command.Environ(), "GORACE=atexit_sleep_ms=0")
 	stderr, err := p.command.StderrPipe()
 	must(t, err)
 	must(t, p.command.Start())
@@ -67,13 +69,13 @@ func (p *proxy) watch(stderr io.Reader, listening chan struct{}) {
 	p.err = p.command.Wait()
 }
 
-// parseListening reads the line that the proxy logs once for each pool when it is ready.
+// parseListening reads the line that the proxy logs for each pool when it is ready.
 func parseListening(line string) (frontend, backend []string, ok bool) {
 	var record struct {
 		Msg               string
 		Frontend, Backend endpoints
 	}
-	if json.Unmarshal([]byte(line), &record) != nil || record.Msg != "listening" {
+	if json.Unmarshal([]byte(line), &record) != nil || record.Msg != "serving" {
 		return nil, nil, false
 	}
 	return record.Frontend, record.Backend, true

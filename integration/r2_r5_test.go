@@ -38,8 +38,10 @@ func TestR3Lists(t *testing.T) {
 		t.Fatalf("the workers are %+v", w)
 	}
 
+	clients := map[string]*rawPeer{}
 	for i, name := range []string{"ann", "bob"} {
 		client := dialRaw(t, p.frontend)
+		clients[name] = client
 		must(t, p.Hint(t.Context(), pairing.Hint{Identity: name, Endpoint: client.LocalAddr().String()}))
 		client.send(t, signature())
 		eventually(t, "the client is seen", func() bool { return p.counts(t).clients == i+1 })
@@ -47,7 +49,6 @@ func TestR3Lists(t *testing.T) {
 			client.expect(t, signature())
 			served.expect(t, signature())
 			shakeHands(t, client, served)
-			defer client.Close()
 			continue
 		}
 		eventually(t, "a second client waits", func() bool { return p.counts(t).waiting == 1 })
@@ -56,6 +57,8 @@ func TestR3Lists(t *testing.T) {
 	}
 	eventually(t, "the pair is open", func() bool { return p.counts(t).open == 1 })
 	served.Close()
+	clients["ann"].expectEnd(t)
+	clients["ann"].Close()
 	eventually(t, "everybody has gone", func() bool { c := p.counts(t); return c == counts{} })
 
 	ended := p.accesses()

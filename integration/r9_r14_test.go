@@ -12,6 +12,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -218,6 +219,7 @@ func TestR14ClientLeaves(t *testing.T) {
 				}
 				client.Close()
 				served.expectEnd(t)
+				served.Close() // as every peer does when it has heard the end
 				eventually(t, "both are forgotten", func() bool { return p.counts(t) == counts{} })
 			}
 			for _, a := range p.accesses() {
@@ -258,8 +260,7 @@ func TestR14WorkerDies(t *testing.T) {
 	}
 	must(t, doomed.command.Process.Kill())
 	eventually(t, "every client is at the worker that is left", func() bool {
-		s := p.snapshot(t)
-		return p.counts(t).open == 6 && s.Workers[0].Pairs == 6
+		return p.counts(t).open == 6 && p.worker(t, "w0").Pairs == 6
 	})
 	for i, c := range clients {
 		if got := ask(t, c); got != "w0" {
@@ -268,5 +269,19 @@ func TestR14WorkerDies(t *testing.T) {
 	}
 	if c := p.counts(t); c.clients != 6 || c.waiting != 0 {
 		t.Errorf("the table counts %+v", c)
+	}
+	if w := p.worker(t, "doomed"); w.State != pairing.SetAside || w.Pairs != 0 {
+		t.Errorf("the dead worker is %v with %d pairs", w.State, w.Pairs)
+	}
+
+	back := &processWorker{program: python(), kind: "REP", sec: sec}
+	back.listen(t, doomedAt)
+	eventually(t, "the worker is seen to be back", func() bool { return p.worker(t, "doomed").State == pairing.Ready })
+	for range 3 {
+		c := newClient(t, ctx, zmq.REQ, sec, "")
+		must(t, c.Connect(p.frontend))
+		if got := ask(t, c); got != "who?" {
+			t.Errorf("a new client is at %s and not at the worker that is back and idle", got)
+		}
 	}
 }

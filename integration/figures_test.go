@@ -1,0 +1,180 @@
+package integration
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// operated is a running proxy with its metrics at hand.
+type operated struct {
+	*proxy
+	metrics string // URL
+}
+
+// startOperated is startProxy with the metrics turned on.
+func startOperated(t testing.TB, flags ...string) *operated {
+	t.Helper()
+	p := &operated{proxy: startProxy(t, append(flags, "--http", "127.0.0.1:0")...)}
+	eventually(t, "the proxy says where its metrics are", func() bool {
+		for line := range strings.Lines(p.said()) {
+			var record struct{ Msg, Address string }
+			if json.Unmarshal([]byte(line), &record) == nil && record.Msg == "serving HTTP" {
+				p.metrics = "http://" + record.Address + "/metrics"
+			}
+		}
+		return p.metrics != ""
+	})
+	return p
+}
+
+// scraper opens a connection for each scrape, so that an idle one is not counted among what is to be flat.
+var scraper = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+
+// samples are the metrics of one moment by name and labels, as the text format writes them.
+type samples map[string]float64
+
+func (p *operated) scrape(t testing.TB) samples {
+	t.Helper()
+	response, err := scraper.Get(p.metrics)
+	must(t, err)
+	defer response.Body.Close()
+	all := samples{}
+	for in := bufio.NewScanner(response.Body); in.Scan(); {
+		name, value, ok := cutLast(in.Text(), " ")
+		if v, err := strconv.ParseFloat(value, 64); ok && err == nil && !strings.HasPrefix(name, "#") {
+			all[name] = v
+		}
+	}
+	return all
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// of is a sample of the pool, with labels in alphabetical order before and behind the pool's as they come: the labels are
+// "name=value" pairs. A sample that is not there fails the test, for a misspelt name would be 0 for ever.
+func (s samples) of(t testing.TB, name string, labels ...string) int {
+	t.Helper()
+	all := []string{`pool="default"`}
+	for _, l := range labels {
+		key, value, _ := strings.Cut(l, "=")
+		all = append(all, fmt.Sprintf("%s=%q", key, value))
+	}
+	slices.Sort(all)
+	v, ok := s["streamq_"+name+"{"+strings.Join(all, ",")+"}"]
+	if !ok {
+		t.Fatalf("there is no sample %s of %v", name, all)
+	}
+	return int(v)
+}
+
+// ends are the clients that have ended, by reason; reasons that nobody had are left out.
+func (s samples) ends() map[string]int {
+	by := map[string]int{}
+	for name, n := range s {
+		if _, reason, ok := strings.Cut(name, `streamq_clients_ended_total{pool="default",reason="`); ok && n > 0 {
+			by[strings.TrimSuffix(reason, `"}`)] = int(n)
+		}
+	}
+	return by
+}
+
+// until scrapes until ok.
+func (p *operated) until(t testing.TB, what string, ok func(samples) bool) samples {
+	t.Helper()
+	var s samples
+	defer func() {
+		if t.Failed() && s != nil {
+			t.Logf("ended %v, %v", s.ends(), figuresOf(t, p, s))
+		}
+	}()
+	eventually(t, what, func() bool {
+		time.Sleep(10 * time.Millisecond) // a scrape is no light work
+		s = p.scrape(t)
+		return ok(s)
+	})
+	return s
+}
+
+// figures are what a proxy uses of its machine.
+type figures struct {
+	goroutines, descriptors, connections int
+	backlog, resident                    int // bytes
+}
+
+func (f figures) String() string {
+	return fmt.Sprintf("%d goroutines, %d descriptors, %d connections, %d bytes of backlog, %.1f MiB resident",
+		f.goroutines, f.descriptors, f.connections, f.backlog, float64(f.resident)/(1<<20))
+}
+
+func figuresOf(t testing.TB, p *operated, s samples) figures {
+	t.Helper()
+	pid := p.command.Process.Pid
+	descriptors, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	must(t, err)
+	return figures{
+		goroutines:  int(s["go_goroutines"]),
+		descriptors: len(descriptors),
+		connections: s.of(t, "connections"),
+		backlog:     s.of(t, "backlog_bytes"),
+		resident:    resident(t, pid),
+	}
+}
+
+// resident is the memory of a process that is in RAM, in bytes (proc(5), VmRSS).
+func resident(t testing.TB, pid int) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	must(t, err)
+	for line := range strings.Lines(string(status)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
+			n, err := strconv.Atoi(fields[1])
+			must(t, err)
+			return n << 10
+		}
+	}
+	t.Fatal("no VmRSS in the status of a process")
+	return 0
+}
+
+// calm are the figures of a proxy that is left alone: the least of a few looks, since a look is seen by itself.
+func (p *operated) calm(t testing.TB) figures {
+	t.Helper()
+	least := figuresOf(t, p, p.scrape(t))
+	for range 9 {
+		time.Sleep(5 * time.Millisecond)
+		f := figuresOf(t, p, p.scrape(t))
+		least.goroutines = min(least.goroutines, f.goroutines)
+		least.descriptors = min(least.descriptors, f.descriptors)
+		least.resident = f.resident
+	}
+	return least
+}
+
+// expectBack waits until the proxy uses no more than before. Of memory it may keep so many bytes for the next time.
+func (p *operated) expectBack(t testing.TB, before figures, spare int) {
+	t.Helper()
+	p.until(t, fmt.Sprintf("back to %v", before), func(s samples) bool {
+		f := figuresOf(t, p, s)
+		return f.goroutines <= before.goroutines && f.descriptors <= before.descriptors &&
+			f.connections <= before.connections && f.backlog <= before.backlog
+	})
+	after := p.calm(t)
+	if after.resident > before.resident+spare {
+		t.Errorf("%d bytes more are resident than before, at most %d are expected", after.resident-before.resident, spare)
+	}
+	t.Logf("before: %v; after: %v", before, after)
+}

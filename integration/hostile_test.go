@@ -1,0 +1,170 @@
+package integration
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// dialAny connects to a tcp or ipc endpoint.
+func dialAny(t testing.TB, endpoint string) *rawPeer {
+	t.Helper()
+	path, ok := strings.CutPrefix(endpoint, "ipc://")
+	if !ok {
+		return dialRaw(t, endpoint)
+	}
+	c, err := net.Dial("unix", path)
+	must(t, err)
+	t.Cleanup(func() { c.Close() })
+	return &rawPeer{c}
+}
+
+// reset closes a TCP connection by an RST.
+func (p *rawPeer) reset() {
+	if c, ok := p.Conn.(*net.TCPConn); ok {
+		_ = c.SetLinger(0) // on a connection that has ended anyway it does not matter
+	}
+	p.Close()
+}
+
+// awaitEnd reads until the connection ends, and drops what comes before.
+func (p *rawPeer) awaitEnd(t testing.TB) {
+	t.Helper()
+	must(t, p.SetReadDeadline(time.Now().Add(patience)))
+	if _, err := io.Copy(io.Discard, p); isTimeout(err) {
+		t.Fatalf("still open after %v", patience)
+	}
+}
+
+func isTimeout(err error) bool {
+	e, ok := err.(net.Error)
+	return ok && e.Timeout()
+}
+
+// expectEnds waits until so many clients have ended, and fails when one of them ended with another reason than these.
+func (p *operated) expectEnds(t testing.TB, n int, reasons ...string) {
+	t.Helper()
+	total := func(s samples) (sum int) {
+		for v := range maps.Values(s.ends()) {
+			sum += v
+		}
+		return sum
+	}
+	s := p.until(t, fmt.Sprintf("%d clients have ended", n), func(s samples) bool { return total(s) >= n })
+	if total(s) != n {
+		t.Errorf("%d clients have ended, want %d", total(s), n)
+	}
+	for reason, n := range s.ends() {
+		if !slices.Contains(reasons, reason) {
+			t.Errorf("%d clients ended with %s, want %v", n, reason, reasons)
+		}
+	}
+}
+
+// oddClient is somebody at the frontend who is no client, or a bad one.
+type oddClient struct {
+	name    string
+	act     func(t testing.TB, p *rawPeer, number int)
+	reasons []string // any of these may be how it ends
+}
+
+// oddClients end without ever having cost a worker anything.
+func oddClients() []oddClient {
+	return []oddClient{
+		{"a port scanner", func(_ testing.TB, p *rawPeer, _ int) { p.Close() }, []string{"client-closed"}},
+		{"a port scanner that resets", func(_ testing.TB, p *rawPeer, _ int) { p.reset() }, []string{"client-closed", "client-reset"}},
+		{"silence", func(t testing.TB, p *rawPeer, _ int) { p.awaitEnd(t) }, []string{"handshake-timeout"}},
+		{"half a greeting and then silence", func(t testing.TB, p *rawPeer, _ int) {
+			p.send(t, signature()[:5])
+			p.awaitEnd(t)
+		}, []string{"handshake-timeout"}},
+		{"a byte at a time", func(t testing.TB, p *rawPeer, _ int) {
+			for _, b := range signature()[:9] { // of a second each if the time limit were not scaled down
+				p.send(t, []byte{b})
+				time.Sleep(50 * time.Millisecond)
+			}
+			p.awaitEnd(t)
+		}, []string{"handshake-timeout"}},
+		{"64 KiB of random bytes", func(t testing.TB, p *rawPeer, number int) {
+			b := make([]byte, 64<<10)
+			_, _ = rand.NewChaCha8([32]byte{byte(number)}).Read(b) // never fails
+			_, _ = p.Write(b)                                      // it may be cut off before the last of them
+			p.awaitEnd(t)
+		}, []string{"not-zmtp"}},
+		{"a TLS hello", func(t testing.TB, p *rawPeer, _ int) {
+			must(t, p.SetDeadline(time.Now().Add(patience)))
+			if err := tls.Client(p, &tls.Config{InsecureSkipVerify: true}).Handshake(); err == nil || isTimeout(err) {
+				t.Errorf("a TLS handshake: %v, want to be cut off", err)
+			}
+		}, []string{"not-zmtp"}},
+		{"a browser", func(t testing.TB, p *rawPeer, _ int) {
+			_, _ = fmt.Fprint(p, "GET / HTTP/1.1\r\nHost: example.org\r\nUser-Agent: Mozilla/5.0\r\n\r\n")
+			p.awaitEnd(t)
+		}, []string{"not-zmtp"}},
+		{"an SSH client", func(t testing.TB, p *rawPeer, _ int) {
+			_, _ = fmt.Fprint(p, "SSH-2.0-OpenSSH_9.2\r\n")
+			p.awaitEnd(t)
+		}, []string{"not-zmtp"}},
+	}
+}
+
+// TestHostileClients has each kind of odd client come in numbers, over TCP and over ipc, while a slot is free: none of
+// them gets it, each ends with its reason, and the proxy is left as it was.
+func TestHostileClients(t *testing.T) {
+	const crowd = 50
+	for _, transport := range []string{"tcp", "ipc"} {
+		for _, odd := range oddClients() {
+			t.Run(transport+"/"+odd.name, func(t *testing.T) {
+				t.Parallel()
+				p, beside := startBeside(t, "--frontend", wildcard(t, transport), "--backend", "tcp://127.0.0.1:0", "--handshake-timeout", "1s")
+				slot := dialRaw(t, p.backend[0])
+				slot.send(t, signature())
+				p.until(t, "a slot", func(s samples) bool { return s.of(t, "worker_connections", "state=slot") == 1 })
+				before := p.calm(t)
+				var wg sync.WaitGroup
+				for i := range crowd {
+					wg.Go(func() { odd.act(t, dialAny(t, p.frontend[0]), i) })
+				}
+				wg.Wait()
+				p.expectEnds(t, crowd, odd.reasons...)
+				p.expectBack(t, before, 16<<20)
+				if n := p.scrape(t).of(t, "worker_connections", "state=slot"); n != 1 {
+					t.Errorf("%d slots are left of one", n)
+				}
+				beside.expectUntouched(t, p)
+			})
+		}
+	}
+}
+
+// TestHostileStorm is ten thousand connects, each reset at once.
+func TestHostileStorm(t *testing.T) {
+	const storm, at = 10_000, 8
+	p, beside := startBeside(t, "--access-log=false")
+	before := p.calm(t)
+	var wg sync.WaitGroup
+	for range at {
+		wg.Go(func() {
+			for range storm / at {
+				c, err := net.Dial("tcp", strings.TrimPrefix(p.frontend[0], "tcp://"))
+				if err != nil {
+					t.Errorf("a connect failed: %v", err)
+					return
+				}
+				(&rawPeer{c}).reset()
+			}
+		})
+	}
+	wg.Wait()
+	p.expectEnds(t, storm, "client-closed", "client-reset")
+	p.expectBack(t, before, 32<<20)
+	beside.expectUntouched(t, p)
+}
