@@ -54,7 +54,7 @@ func (m *machine) config() Config {
 		MaxPerAddress:    m.pick(3) * 4,
 		Lease:            Lease{Strategy: Strategy(m.pick(int(strategyCount))), TTL: time.Duration(1+m.pick(3)) * 4 * time.Second},
 		AffinityMax:      m.pick(3) * 2,
-		AffinityTTL:      20 * time.Second,
+		AffinityTTL:      3 * time.Second,
 		AffinityBySource: m.pick(2) == 1,
 		HintMax:          m.pick(3) * 2,
 		HintTTL:          6 * time.Second,

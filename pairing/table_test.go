@@ -160,6 +160,12 @@ func TestSuspicion(t *testing.T) {
 	r.now = r.worker("bad").RetryAt
 	r.expect("the back-off is over", r.Tick(r.now), "probe of bad at tcp://bad")
 	r.Probed(r.now, "bad", true)
+	for range suspicionMax { // half of them on the other
+		die(false)
+	}
+	if w := r.worker("bad"); w.State != Ready {
+		t.Error("what was held against it before it came back counted again")
+	}
 	for range 6 * suspicionMax {
 		die(true)
 	}
@@ -206,6 +212,40 @@ func TestStateOfDialledInWorkerOutlivesItsSlots(t *testing.T) {
 	r.leave(2)
 	if n := len(r.Workers()); n != 0 {
 		t.Errorf("%d workers are left of one that has gone", n)
+	}
+}
+
+func TestAffinityIsForgotten(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.AffinityMax, c.AffinityTTL, c.AffinityBySource = 2, time.Minute, true })
+	for _, name := range []string{"a", "b", "c"} {
+		r.add(WorkerConfig{Name: name})
+	}
+	visit := func(address string) string {
+		r.next++
+		r.ClientConnected(r.now, r.next, Origin{Address: address}, nil)
+		a := r.ClientReady(r.now, r.next)
+		name, client := a[0].Worker, r.next
+		r.next++
+		r.Dialled(r.now, client, r.next, nil)
+		r.leave(client, r.next)
+		return name
+	}
+	first := visit("10.0.0.1")
+	for range 5 { // each visit counts anew
+		r.now += 50 * time.Second
+		if got := visit("10.0.0.1"); got != first {
+			t.Errorf("it had %s and got %s", first, got)
+		}
+	}
+	r.now += time.Minute
+	if got := visit("10.0.0.1"); got == first {
+		t.Error("affinity was kept beyond its time")
+	}
+	for i := range 5 {
+		visit(fmt.Sprint("10.0.1.", i))
+	}
+	if s := r.Stats(); s.Affinities != 2 || s.ChosenByAffinity != 5 || s.ChosenByPolicy != 7 {
+		t.Errorf("%d are remembered; %d were chosen by it, %d by the policy", s.Affinities, s.ChosenByAffinity, s.ChosenByPolicy)
 	}
 }
 
