@@ -122,17 +122,6 @@ func (p *proxy) stop(t testing.TB) {
 	}
 }
 
-// ended returns the access log's records so far: one for each client that has ended.
-func (p *proxy) ended() (records []map[string]any) {
-	for line := range strings.Lines(p.said()) {
-		var record map[string]any
-		if json.Unmarshal([]byte(line), &record) == nil && record["reason"] != nil && record["client"] != nil {
-			records = append(records, record)
-		}
-	}
-	return records
-}
-
 // wildcard is an endpoint that the system completes.
 func wildcard(t testing.TB, transport string) string {
 	if transport == "ipc" {
