@@ -231,6 +231,13 @@ func (m *machine) answerProbe() error {
 }
 
 func (m *machine) renew() error {
+	if m.pick(4) == 0 {
+		id := m.known(PeerDraining)
+		m.log = append(m.log, fmt.Sprint("delivering ", id))
+		m.table.Delivering(m.now, id)
+		m.twin.delivering(m.now, id)
+		return m.compare()
+	}
 	if m.pick(2) == 0 {
 		id := m.known(PeerPaired, PeerOpen, PeerDraining)
 		m.log = append(m.log, fmt.Sprint("touch ", id))

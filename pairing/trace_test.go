@@ -95,7 +95,7 @@ var errTrace = errors.New("not understood")
 //	after DURATION                         time passes, then Tick
 //	late DURATION                          time passes, and nobody calls Tick
 //	client ID ADDRESS[:PORT]               worker ID NAME ADDRESS[:PORT]
-//	ready ID    greeted ID    opened ID    touch ID    gone ID [reset]
+//	ready ID    greeted ID    opened ID    touch ID    delivering ID    gone ID [reset]
 //	dialled CLIENT ID    dial-failed CLIENT WORKER    probed WORKER ok|failed
 //	end ID REASON    end-all REASON    stop-waiting REASON
 //	add NAME [endpoint=E] [weight=N] [max=N]    remove NAME

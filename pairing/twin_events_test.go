@@ -175,6 +175,13 @@ func (m *twin) touch(now time.Duration, id PeerID) {
 	}
 }
 
+func (m *twin) delivering(now time.Duration, id PeerID) {
+	m.now = max(m.now, now)
+	if p := m.find(id); p != nil && p.state == PeerDraining {
+		p.drains = m.now
+	}
+}
+
 func (m *twin) beat(now time.Duration, name string) bool {
 	m.now = max(m.now, now)
 	if _, ok := m.beats[name]; ok {
