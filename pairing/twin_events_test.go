@@ -177,7 +177,15 @@ func (m *twin) touch(now time.Duration, id PeerID) {
 
 func (m *twin) delivering(now time.Duration, id PeerID) {
 	m.now = max(m.now, now)
-	if p := m.find(id); p != nil && p.state == PeerDraining {
+	p := m.find(id)
+	if p == nil || p.state != PeerDraining {
+		return
+	}
+	c := p
+	if !p.client {
+		c = p.partner
+	}
+	if m.now-c.over < 9*m.cfg.DrainTimeout {
 		p.drains = m.now
 	}
 }
