@@ -79,6 +79,9 @@ func (l *loop) readDirect(c *conn) {
 		case err != nil:
 			l.ended(c, pairing.Reset)
 			return
+		case n == 0 && c.broken: // a write was told of the reset, and nobody is told twice
+			l.ended(c, pairing.Reset)
+			return
 		case n == 0:
 			l.ended(c, pairing.Closed)
 			return
