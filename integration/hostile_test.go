@@ -38,7 +38,7 @@ func (p *rawPeer) reset() {
 // awaitEnd reads until the connection ends, and drops what comes before.
 func (p *rawPeer) awaitEnd(t testing.TB) {
 	t.Helper()
-	must(t, p.SetReadDeadline(time.Now().Add(patience)))
+	_ = p.SetReadDeadline(time.Now().Add(patience)) // fails when it has ended by our own hand
 	if _, err := io.Copy(io.Discard, p); isTimeout(err) {
 		t.Fatalf("still open after %v", patience)
 	}
@@ -148,6 +148,7 @@ func TestHostileClients(t *testing.T) {
 // TestHostileStorm is ten thousand connects, each reset at once.
 func TestHostileStorm(t *testing.T) {
 	const storm, at = 10_000, 8
+	withoutRace(t)
 	p, beside := startBeside(t, "--access-log=false")
 	before := p.calm(t)
 	var wg sync.WaitGroup
