@@ -180,17 +180,20 @@ func (p *operated) expectBack(t testing.TB, before figures, spare int) {
 			f.connections <= before.connections && f.backlog <= before.backlog
 	})
 	after := p.calm(t)
-	if more := after.resident - before.resident; more > spare && !raced(t) {
+	if more := after.resident - before.resident; more > spare && !raced(t, p.executable()) {
 		t.Errorf("%d bytes more are resident than before, at most %d are expected", more, spare)
 	}
 	t.Logf("before: %v; after: %v", before, after)
 }
 
-// raced says whether the proxy was built with the race detector, which never gives back the memory in which it keeps its
+// executable is the program that the proxy has become, whatever started it.
+func (p *operated) executable() string { return fmt.Sprintf("/proc/%d/exe", p.command.Process.Pid) }
+
+// raced says whether a program was built with the race detector, which never gives back the memory in which it keeps its
 // books, several times what the program itself ever used at once.
-func raced(t testing.TB) bool {
+func raced(t testing.TB, program string) bool {
 	t.Helper()
-	info, err := buildinfo.ReadFile(os.Getenv(binaryVariable))
+	info, err := buildinfo.ReadFile(program)
 	must(t, err)
 	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
@@ -199,7 +202,7 @@ func raced(t testing.TB) bool {
 // parallel.
 func withoutRace(t *testing.T) {
 	t.Helper()
-	if !raced(t) {
+	if !raced(t, os.Getenv(binaryVariable)) {
 		return
 	}
 	binary := filepath.Join(t.TempDir(), "streamq-proxy")
@@ -208,4 +211,34 @@ func withoutRace(t *testing.T) {
 		t.Fatalf("the proxy does not build: %v\n%s", err, said)
 	}
 	t.Setenv(binaryVariable, binary)
+}
+
+// statusOf are the fields of /proc/PID/stat from the third on, the process's state (proc(5)): the second is a name, which
+// may hold anything.
+func statusOf(t testing.TB, pid int) []string {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	must(t, err)
+	_, rest, _ := cutLast(string(stat), ") ")
+	return strings.Fields(rest)
+}
+
+// processState is R, S, T for stopped, and so on.
+func processState(t testing.TB, pid int) byte {
+	t.Helper()
+	return statusOf(t, pid)[0][0]
+}
+
+// processorTime is what a process has used of the processors until now.
+func processorTime(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	const user, system = 14 - 3, 15 - 3 // of which proc(5) counts from one, and the first two are cut off
+	const tick = time.Second / 100      // USER_HZ, which Linux has fixed for all its ABIs
+	var sum time.Duration
+	for _, field := range []int{user, system} {
+		n, err := strconv.Atoi(statusOf(t, pid)[field])
+		must(t, err)
+		sum += time.Duration(n) * tick
+	}
+	return sum
 }

@@ -130,7 +130,7 @@ func hostileReader(t *testing.T, w whoReads) {
 // expectGrowth fails when more memory is in use than before by more than so many bytes.
 func (p *operated) expectGrowth(t testing.TB, before figures, most int) {
 	t.Helper()
-	if more := resident(t, p.command.Process.Pid) - before.resident; more > most && !raced(t) {
+	if more := resident(t, p.command.Process.Pid) - before.resident; more > most && !raced(t, p.executable()) {
 		t.Errorf("the proxy has grown by %d bytes, want at most %d", more, most)
 	}
 }
