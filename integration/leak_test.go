@@ -50,7 +50,8 @@ func lateReplies(t *testing.T, w way, kind zmq.Type, immediate bool) (late int) 
 	const envelope = "" // the delimiter that REP wants and the others return
 	var request []string
 
-	first := newClient(t, ctx, zmq.DEALER, sec, "same")
+	// Two identities: a worker that has not yet seen the first client's end would ignore a second one of the same.
+	first := newClient(t, ctx, zmq.DEALER, sec, "first")
 	must(t, first.SetRcvhwm(1))
 	must(t, first.Connect(endpoint))
 	for i := range replies {
@@ -62,7 +63,7 @@ func lateReplies(t *testing.T, w way, kind zmq.Type, immediate bool) (late int) 
 	}
 	first.close()
 
-	second := newClient(t, ctx, zmq.DEALER, sec, "same")
+	second := newClient(t, ctx, zmq.DEALER, sec, "second")
 	must(t, second.Connect(endpoint))
 	second.send(t, envelope, "second")
 	for request = served.recv(t); request[len(request)-1] != "second"; request = served.recv(t) {

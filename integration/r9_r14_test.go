@@ -46,30 +46,35 @@ func TestR9GreetingThenBothWays(t *testing.T) {
 // message is a ZMTP frame of a message of one short part.
 func message(body string) []byte { return append([]byte{0, byte(len(body))}, body...) }
 
-// TestR10ForwardsUnchanged sends random bytes in pieces of every size both ways at the same time, through an open pair
-// that is parsed no more: they arrive unchanged, in order, all of them, and none of another's.
+// TestR10ForwardsUnchanged sends random bytes in pieces of every size both ways at the same time, by the relay of the two STREAM
+// sockets and by the default one, through an open pair that is parsed no more: they arrive unchanged, in order, all of them, and none of another's.
 func TestR10ForwardsUnchanged(t *testing.T) {
 	const volume = 8 << 20
 	for _, w := range throughProxy() {
-		t.Run(w.name, func(t *testing.T) {
-			client, served := openRaw(t, w)
-			sent, received := make(chan [32]byte, 2), make(chan [32]byte, 2)
-			for i, p := range []*rawPeer{client, served} {
-				must(t, p.SetDeadline(time.Now().Add(2*patience)))
-				go func() { sent <- writeRandom(t, p, uint64(i), volume) }()
-				go func() {
-					h := sha256.New()
-					if n, err := io.CopyN(h, p, volume); err != nil {
-						t.Errorf("%d of %d bytes arrived: %v", n, volume, err)
-					}
-					received <- [32]byte(h.Sum(nil))
-				}()
+		for _, relay := range []string{"stream", "auto"} {
+			t.Run(w.name+"/"+relay, func(t *testing.T) { bothWays(t, w, relay, volume) })
+		}
+	}
+}
+
+// bothWays has each side of a raw pair send so many bytes while it receives the other's.
+func bothWays(t *testing.T, w way, relay string, volume int) {
+	client, served := openRaw(t, w, "--relay", relay)
+	sent, received := make(chan [32]byte, 2), make(chan [32]byte, 2)
+	for i, p := range []*rawPeer{client, served} {
+		must(t, p.SetDeadline(time.Now().Add(2*patience)))
+		go func() { sent <- writeRandom(t, p, uint64(i), volume) }()
+		go func() {
+			h := sha256.New()
+			if n, err := io.CopyN(h, p, int64(volume)); err != nil {
+				t.Errorf("%d of %d bytes arrived: %v", n, volume, err)
 			}
-			a, b, c, d := <-sent, <-sent, <-received, <-received
-			if a != c && a != d || b != c && b != d || c == d {
-				t.Error("what arrived is not what was sent")
-			}
-		})
+			received <- [32]byte(h.Sum(nil))
+		}()
+	}
+	a, b, c, d := <-sent, <-sent, <-received, <-received
+	if a != c && a != d || b != c && b != d || c == d {
+		t.Error("what arrived is not what was sent")
 	}
 }
 

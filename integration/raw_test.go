@@ -132,11 +132,11 @@ func (p *rawPeer) expectSilence(t testing.TB) {
 	}
 }
 
-// openRaw pairs a raw client with a raw worker by w and takes both through a NULL handshake.
-func openRaw(t testing.TB, w way) (client, served *rawPeer) {
+// openRaw pairs a raw client with a raw worker by w and takes both through a NULL handshake. flags are the proxy's.
+func openRaw(t testing.TB, w way, flags ...string) (client, served *rawPeer) {
 	t.Helper()
 	rw := &rawWorker{}
-	endpoint := w.open(t, "tcp", []worker{rw})
+	endpoint := w.open(t, "tcp", []worker{rw}, flags...)
 	client = dialRaw(t, endpoint)
 	if rw.dialled != nil {
 		rw.dialled.send(t, signature()) // it is nobody's slot before that
