@@ -19,7 +19,7 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 	refused := l.refusal(c)
 	l.count(c, +1)
 	c.origin = originOf(b.address, c.fd)
-	c.ipc = c.fd >= 0 && c.origin.Endpoint == ""
+	c.ipc = isIPC(b.address)
 	if s.side == frontendSide {
 		l.act(l.table.ClientConnected(l.clock, c.id, c.origin, c))
 	} else {
@@ -50,8 +50,8 @@ func (l *loop) refusal(c *conn) pairing.Reason {
 	// The number may already belong to another connection; the duplicate counts
 	// for nothing until admit has seen that no end was announced.
 	var err error
-	if c.fd, err = duplicate(c.zmqFD); errors.Is(err, unix.EMFILE) {
-		return pairing.QueueFull
+	if c.fd, err = duplicate(c.zmqFD); err != nil && !errors.Is(err, unix.EBADF) {
+		return pairing.QueueFull // our want
 	}
 	return 0
 }
@@ -73,6 +73,10 @@ func (l *loop) admit(c *conn) {
 	if !c.certain(0) {
 		return
 	}
+	if l.doubtful(c) {
+		l.act(l.table.End(l.clock, c.id, pairing.Overflow))
+		return
+	}
 	if c.cookie = cookie(c.fd); c.cookie == 0 {
 		// Not a socket any more, and yet no end was announced.
 		l.abort(c)
@@ -87,6 +91,11 @@ func (l *loop) admit(c *conn) {
 	}
 	l.inspect(c)
 }
+
+// doubtful: as many messages as the inbound pipe holds came before the
+// descriptor was proven, so that the notice of an end may have been lost, and
+// the descriptor be another connection's. No honest peer says so much unasked.
+func (l *loop) doubtful(c *conn) bool { return c.chunks+1 >= receiveHWM(l.fixed.PairBuffer) }
 
 // greetingOf gathers what an unpaired connection sends.
 func (l *loop) greetingOf(c *conn, data []byte) {
@@ -125,14 +134,14 @@ func (l *loop) inspect(c *conn) {
 // connections is ended in good time.
 func (l *loop) guardWrap(s *socket, number uint32) {
 	const every, ahead = 1 << 20, 1 << 21
-	if l.births++; l.births%every != 0 {
+	if number%every != 0 {
 		return
 	}
 	var old []pairing.PeerID
 	l.table.EachPeer(func(p *pairing.Peer) bool {
-		c := p.Conn.(*conn)
-		if c.sock == s && soon(number, c.number, ahead) {
-			old = append(old, c.id)
+		// Adopted ones, too: libzmq has forgotten the number, the table has not.
+		if side(p.ID>>32) == s.side && soon(number, uint32(p.ID), ahead) {
+			old = append(old, p.ID)
 		}
 		return true
 	})

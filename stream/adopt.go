@@ -1,9 +1,7 @@
 package stream
 
 import (
-	"fmt"
-	"slices"
-	"strings"
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,48 +10,6 @@ import (
 
 	"github.com/streamq/streamq-proxy/pairing"
 )
-
-// Relay says what moves a pair's bytes.
-type Relay uint8
-
-const (
-	// RelayAuto takes each connection out of libzmq when it is paired, if that
-	// can be done, and leaves it to the STREAM socket if not.
-	RelayAuto Relay = iota
-	// RelayStream leaves every connection to its STREAM socket. libzmq cannot
-	// stop reading one peer, so a partner that reads more slowly than the other
-	// side sends ends with overflow.
-	RelayStream
-	// RelaySplice takes every connection out of libzmq, and ends a pair for
-	// which that fails (adopt-failed).
-	RelaySplice
-)
-
-var relayNames = [...]string{RelayAuto: "auto", RelayStream: "stream", RelaySplice: "splice"}
-
-func (r Relay) String() string { return relayNames[r] }
-
-// ParseRelay reads what String writes.
-func ParseRelay(s string) (Relay, error) {
-	for r, name := range relayNames {
-		if s == name {
-			return Relay(r), nil
-		}
-	}
-	return 0, fmt.Errorf("relay %q: want auto, stream or splice", s)
-}
-
-// Spliceable says which endpoint [RelaySplice] cannot serve, nil if it can serve
-// all: a unix socket keeps no account of its bytes, so that nobody could tell
-// whether libzmq had kept some.
-func Spliceable(endpoints ...[]string) error {
-	for _, endpoint := range slices.Concat(endpoints...) {
-		if strings.HasPrefix(endpoint, "ipc://") {
-			return fmt.Errorf("splice cannot carry %s: use auto or stream", endpoint)
-		}
-	}
-	return nil
-}
 
 // Adoption. When two peers are paired both are silent: neither says more before
 // it has heard the other. So nothing is on its way through libzmq, and when
@@ -112,8 +68,8 @@ func (l *loop) adopted(c *conn) bool {
 	if cookie(c.zmqFD) == c.cookie {
 		return false
 	}
-	if delivered, ok := received(c.fd); !ok || delivered != c.received {
-		l.cfg.Log.Debug("adoption failed", "pool", l.cfg.Name, "from", c.origin.Endpoint, "received", delivered, "delivered", c.received)
+	if taken := takenOut(c.fd); taken != c.received {
+		l.cfg.Log.Debug("adoption failed", "pool", l.cfg.Name, "from", c.origin.Endpoint, "taken", taken, "handed over", c.received)
 		l.pauseFor(c.origin.Address)
 		l.act(l.table.End(l.clock, c.id, pairing.AdoptFailed))
 		return true
@@ -131,22 +87,34 @@ func (l *loop) adopted(c *conn) bool {
 	return true
 }
 
-// received is how many bytes were taken out of a TCP connection over its life.
-// The kernel counts a FIN as one.
-func received(fd int) (uint64, bool) {
+// takenOut is how many bytes have been read from a TCP connection over its life,
+// by whomever. Once libzmq has let go nobody reads, so it is a fixed number; but
+// the kernel tells its two parts one after the other, and something may arrive
+// in between. Then they do not agree twice in a row.
+func takenOut(fd int) uint64 {
+	before, after := takenOutNow(fd), takenOutNow(fd)
+	for before != after {
+		before, after = after, takenOutNow(fd)
+	}
+	return after
+}
+
+// takenOutNow is what has arrived less what is unread. The kernel counts a FIN
+// as a byte. All ones when fd is not a TCP connection.
+func takenOutNow(fd int) uint64 {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
-		return 0, false
+		return math.MaxUint64
 	}
 	unread, err := unix.IoctlGetInt(fd, unix.SIOCINQ)
 	if err != nil {
-		return 0, false
+		return math.MaxUint64
 	}
 	total := info.Bytes_received - uint64(unread)
 	if info.State == tcpCloseWait {
 		total--
 	}
-	return total, true
+	return total
 }
 
 // Connections that libzmq was told to close may have left notices behind in its
@@ -154,19 +122,26 @@ func received(fd int) (uint64, bool) {
 // taken for new ones: the descriptor that a notice names may be anybody's.
 
 // bury remembers the id of a connection that libzmq was told to close.
-func (l *loop) bury(c *conn) { l.buried[c.id] = grave{c.sock, c.sock.attempts} }
+func (l *loop) bury(c *conn) {
+	l.buried[c.id] = true
+	l.graves = append(l.graves, grave{c.id, c.sock, c.sock.attempts})
+}
 
-// grave is when a connection's id was last in use, and where.
+// grave is which id was last in use when, and where.
 type grave struct {
+	id      pairing.PeerID
 	sock    *socket
 	attempt uint64
 }
 
 // decay forgets the buried ids that cannot come up again.
 func (l *loop) decay() {
-	for id, g := range l.buried {
-		if g.sock.readSince(g.attempt) {
-			delete(l.buried, id)
-		}
+	n := 0
+	for n < len(l.graves) && l.graves[n].sock.readSince(l.graves[n].attempt) {
+		delete(l.buried, l.graves[n].id)
+		n++
+	}
+	if n > 0 {
+		l.graves = append(l.graves[:0], l.graves[n:]...)
 	}
 }

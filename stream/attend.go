@@ -35,7 +35,7 @@ func (l *loop) attend() {
 		if c.phase == dead || c.retryAt > l.clock {
 			continue
 		}
-		c.retryAt = l.clock + retryMax
+		c.retryAt = l.clock + retryMax // lookAfter may wish for less
 		if l.lookAfter(c) {
 			c.retry = retryMin
 		} else {
@@ -44,7 +44,7 @@ func (l *loop) attend() {
 		if c.phase == adopting && l.clock < c.adoptingSince+adoptionHurried {
 			c.retry = 0
 		}
-		c.retryAt = l.clock + c.retry
+		c.retryAt = min(c.retryAt, l.clock+c.retry)
 	}
 	kept := l.attending[:0]
 	for _, c := range l.attending {

@@ -15,6 +15,7 @@ import (
 const (
 	DefaultPairBuffer     = 4 << 20 // bytes a direction
 	MinPairBuffer         = 256 << 10
+	MaxPairBuffer         = 1 << 30
 	DefaultConnectTimeout = 3 * time.Second
 )
 
@@ -36,7 +37,7 @@ type Config struct {
 	// your own); empty means any. ZMTP 1.0 and 2.0 have none and count as NULL.
 	Mechanisms []string
 	// PairBuffer bounds the memory of one direction of a pair, in bytes, from
-	// MinPairBuffer. A quarter of it may be waiting in libzmq to be read, a
+	// MinPairBuffer to MaxPairBuffer. A quarter of it may be waiting in libzmq to be read, a
 	// quarter to be written, and half in the loop.
 	PairBuffer int
 	// ConnectTimeout bounds one dial of a worker, name look-up included.
@@ -44,7 +45,7 @@ type Config struct {
 	// Log gets what an operator should know; nil discards it.
 	Log *slog.Logger
 	// Access is called once for each client that ended, on the goroutine of
-	// [Pool.Run]: it must not block. nil means nobody is interested.
+	// [Pool.Run]: it must neither block nor call the pool's methods. nil means nobody is interested.
 	Access func(*Access)
 }
 
@@ -98,15 +99,18 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("relay: %w", err))
 		}
 	}
-	if c.PairBuffer < MinPairBuffer {
-		errs = append(errs, fmt.Errorf("pair-buffer %d: at least %d bytes are needed", c.PairBuffer, MinPairBuffer))
+	if c.PairBuffer < MinPairBuffer || c.PairBuffer > MaxPairBuffer {
+		errs = append(errs, fmt.Errorf("pair-buffer %d: want %d to %d bytes", c.PairBuffer, MinPairBuffer, MaxPairBuffer))
+	}
+	if int(c.Relay) >= len(relayNames) {
+		errs = append(errs, fmt.Errorf("relay %d: there is none of that number", c.Relay))
 	}
 	if c.ConnectTimeout <= 0 {
 		errs = append(errs, fmt.Errorf("connect-timeout %v: must be above zero", c.ConnectTimeout))
 	}
 	for _, m := range c.Mechanisms {
 		if m == "" || len(m) > 20 || strings.ToUpper(m) != m {
-			errs = append(errs, fmt.Errorf("mechanisms: %q is no mechanism's name (1 to 20 upper-case letters: NULL, PLAIN, CURVE, GSSAPI)", m))
+			errs = append(errs, fmt.Errorf("mechanisms: %q is no mechanism's name (1 to 20 octets, no lower case: NULL, PLAIN, CURVE, GSSAPI)", m))
 		}
 	}
 	if err := c.Pairing.Validate(); err != nil {
@@ -122,7 +126,7 @@ func (c *Config) checkEndpoints() (errs []error) {
 		switch {
 		case err != nil:
 			errs = append(errs, err)
-		case seen[ep.String()] && ep.Port+uint16(len(ep.Path)) != 0:
+		case seen[ep.String()] && (ep.Network == "ipc" || ep.Port != 0):
 			errs = append(errs, fmt.Errorf("%s is named twice", s))
 		default:
 			seen[ep.String()] = true
@@ -150,4 +154,15 @@ func (c *Config) checkWorkers() (errs []error) {
 		names[w.Name] = true
 	}
 	return errs
+}
+
+func mechanismSet(names []string) map[string]bool {
+	if len(names) == 0 {
+		return nil
+	}
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
 }

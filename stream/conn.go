@@ -39,7 +39,8 @@ type conn struct {
 	ready     bool   // the table was told that the greeting is there
 	early     []byte // what came before there was a partner
 	out       backlog
-	received  uint64 // bytes that libzmq has handed over
+	received  uint64 // bytes that libzmq has handed over ...
+	chunks    int    // ... in so many messages
 	sent      uint64 // bytes that libzmq has taken
 	handed    uint64 // of these, bytes that the kernel had at the last look while closing
 	flow      *flow  // of the pair, nil before there is one
@@ -71,6 +72,14 @@ type flow struct {
 	in, out   uint64 // bytes client -> worker and back
 }
 
+// partner is the other connection of the pair.
+func (f *flow) partner(c *conn) *conn {
+	if c == f.client {
+		return f.worker
+	}
+	return f.client
+}
+
 // maxEarly bounds what a connection may send before it has a partner. A greeting
 // is 64 bytes, and libzmq sends ten of them until it is greeted in turn.
 const maxEarly = readChunk / 2
@@ -85,11 +94,11 @@ func (c *conn) certain(attempt uint64) bool {
 // originOf tells where a connection comes from: libzmq's word for its address,
 // and the far end of the descriptor.
 func originOf(address string, fd int) pairing.Origin {
-	if strings.HasPrefix(address, "localhost:") { // ipc: localhost:uid:gid:pid
+	if isIPC(address) {
 		return pairing.Origin{Address: address}
 	}
 	ep := peerEndpoint(fd)
-	if ip, err := netip.ParseAddr(address); err == nil && ep.Addr() != ip.Unmap() {
+	if ip, err := netip.ParseAddr(address); err == nil && ep.Addr() != ip.Unmap().WithZone("") {
 		ep = netip.AddrPort{} // the descriptor is somebody else's by now
 	}
 	if !ep.IsValid() {
@@ -97,6 +106,9 @@ func originOf(address string, fd int) pairing.Origin {
 	}
 	return pairing.Origin{Address: sourceAddress(ep.Addr().String()), Endpoint: ep.String()}
 }
+
+// isIPC tells libzmq's way of writing the peer of a unix socket, localhost:uid:gid:pid.
+func isIPC(address string) bool { return strings.HasPrefix(address, "localhost:") }
 
 // sourceAddress is what limits by source count: an IPv4 address, or the /64 of
 // an IPv6 one, since whoever has one address there has them all.

@@ -12,12 +12,15 @@ import (
 // libraries, the HTTP listener, libzmq's own.
 const reservedDescriptors = 128
 
+// maxDescriptors are used at most, however many there may be.
+const maxDescriptors = 1 << 17
+
 // Context is libzmq's context, its I/O threads, and the process's budget of
 // descriptors, shared by all pools.
 type Context struct {
 	zmq         *zmq4.Context
 	descriptors atomic.Int64 // used by connections, over all pools
-	limit       int64        // RLIMIT_NOFILE less reservedDescriptors
+	limit       int64        // RLIMIT_NOFILE, or maxDescriptors, less reservedDescriptors
 }
 
 // NewContext makes a context with that many I/O threads; libzmq's manual
@@ -27,16 +30,17 @@ func NewContext(ioThreads int) (*Context, error) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &rlimit); err != nil {
 		return nil, fmt.Errorf("reading the limit of open descriptors: %w", err)
 	}
+	limit := int64(min(rlimit.Cur, maxDescriptors)) - reservedDescriptors
+	if limit < reservedDescriptors {
+		return nil, fmt.Errorf("only %d descriptors may be open (ulimit -n): at least %d are needed", rlimit.Cur, 2*reservedDescriptors)
+	}
 	zctx, err := zmq4.NewContext()
 	if err != nil {
 		return nil, fmt.Errorf("libzmq: %w", err)
 	}
 	if err := zctx.SetIoThreads(ioThreads); err != nil {
+		_ = zctx.Term()
 		return nil, fmt.Errorf("io-threads %d: %w", ioThreads, err)
-	}
-	limit := int64(min(rlimit.Cur, 1<<30)) - reservedDescriptors
-	if limit < reservedDescriptors {
-		return nil, fmt.Errorf("only %d descriptors may be open (ulimit -n): at least %d are needed", rlimit.Cur, 2*reservedDescriptors)
 	}
 	return &Context{zmq: zctx, limit: limit}, nil
 }

@@ -80,8 +80,8 @@ func wasReset(fd int) bool {
 	return err == nil && info.State == tcpClose
 }
 
-// finish sends a FIN after what the kernel already has; reading goes on.
-func finish(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }
+// sendFIN ends our side after what the kernel already has; reading goes on.
+func sendFIN(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }
 
 // sever ends both directions; libzmq's notice follows.
 func sever(fd int) { _ = unix.Shutdown(fd, unix.SHUT_RDWR) }

@@ -14,6 +14,9 @@ import (
 // wait for their turn.
 const maxDials = 512
 
+// errTooManyDials: no turn came up in the time of one dial.
+var errTooManyDials = errors.New("too many dials under way")
+
 // dialler connects to workers that listen. STREAM's own connect is unfit for
 // it: it hides refusals, retries for ever, and hands the bytes of one session to
 // the next. The loop owns all fields; the goroutines post what they have done.
@@ -52,9 +55,13 @@ func (d *dialler) dial(ctx context.Context, endpoint string, timeout time.Durati
 	if err != nil {
 		return -1, err
 	}
+	turn := time.NewTimer(timeout)
+	defer turn.Stop()
 	select {
 	case d.turns <- struct{}{}:
 		defer func() { <-d.turns }()
+	case <-turn.C:
+		return -1, errTooManyDials
 	case <-ctx.Done():
 		return -1, ctx.Err()
 	}
@@ -91,11 +98,17 @@ func detach(c syscall.Conn) (int, error) {
 
 // dial answers the table's wish for a connection to a worker, on behalf of a client.
 func (l *loop) dial(a pairing.Action) {
+	if used, limit := l.ctx.Descriptors(); used >= limit {
+		l.act(l.table.End(l.clock, a.Peer, pairing.QueueFull))
+		return
+	}
+	l.ctx.descriptors.Add(1) // from now on, so that many dials at once are seen
 	ctx, cancel := context.WithCancel(l.dialler.ctx)
 	l.dialler.pending[a.Peer] = cancel
 	client, worker := a.Peer, a.Worker
 	l.dialler.connect(ctx, a.Endpoint, l.cfg.ConnectTimeout, func(fd int, err error) {
 		cancel()
+		l.ctx.descriptors.Add(-1)
 		delete(l.dialler.pending, client)
 		switch {
 		case l.closed:
@@ -110,7 +123,9 @@ func (l *loop) dial(a pairing.Action) {
 
 // dialled makes a connection of the descriptor and offers it to the table.
 func (l *loop) dialled(client pairing.PeerID, fd int) {
-	l.dialler.number++
+	for l.dialler.number++; l.table.Peer(peerID(dialledSide, l.dialler.number)) != nil; {
+		l.dialler.number++ // come round to one that is still there
+	}
 	c := &conn{id: peerID(dialledSide, l.dialler.number), fd: fd, zmqFD: -1, phase: live}
 	if ep := peerEndpoint(fd); ep.IsValid() {
 		c.origin = pairing.Origin{Address: ep.Addr().String(), Endpoint: ep.String()}
@@ -125,7 +140,7 @@ func (l *loop) dialled(client pairing.PeerID, fd int) {
 func (l *loop) dialFailed(client pairing.PeerID, worker string, err error) {
 	switch {
 	case errors.Is(err, context.Canceled): // the client has gone
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOBUFS):
+	case errors.Is(err, errTooManyDials), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOBUFS):
 		// Our want, not the worker's fault.
 		l.act(l.table.End(l.now(), client, pairing.QueueFull))
 		return

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"errors"
-	"fmt"
 
 	"golang.org/x/sys/unix"
 
@@ -53,8 +52,10 @@ func (l *loop) updateInterest(c *conn) {
 	default:
 		err = l.poller.modify(c.fd, mask, token(c.id))
 	}
-	if err != nil {
-		panic(fmt.Sprintf("stream: epoll_ctl on a connection of ours: %v", err))
+	if err != nil { // for want of memory; without events the connection is of no use
+		c.interest = 0
+		l.cfg.Log.Error("cannot watch a connection", "pool", l.cfg.Name, "error", err)
+		l.act(l.table.End(l.clock, c.id, pairing.QueueFull))
 	}
 }
 
@@ -79,11 +80,8 @@ func (l *loop) readDirect(c *conn) {
 		case err != nil:
 			l.ended(c, pairing.Reset)
 			return
-		case n == 0 && c.broken: // a write was told of the reset, and nobody is told twice
-			l.ended(c, pairing.Reset)
-			return
-		case n == 0:
-			l.ended(c, pairing.Closed)
+		case n == 0: // or a write was told of the reset: nobody is told twice
+			l.ended(c, howEnded(c))
 			return
 		}
 		l.data(c, l.readBuf[:n])

@@ -10,7 +10,8 @@ import (
 func (l *loop) noticed(c *conn) { l.ended(c, howEnded(c)) }
 
 func howEnded(c *conn) pairing.Gone {
-	if c.cookie != 0 && !c.ipc && wasReset(c.fd) {
+	// A connection of libzmq's must be known to be the one behind the descriptor.
+	if (c.cookie != 0 || c.sock == nil) && c.fd >= 0 && !c.ipc && wasReset(c.fd) {
 		return pairing.Reset
 	}
 	return pairing.Closed
@@ -48,7 +49,7 @@ func (l *loop) finishWhenHanded(c *conn) (progress bool) {
 		return false
 	}
 	if c.sock == nil {
-		finish(c.fd)
+		sendFIN(c.fd)
 		c.phase = finished
 		return true
 	}
@@ -63,7 +64,7 @@ func (l *loop) finishWhenHanded(c *conn) (progress bool) {
 	progress = total != c.handed
 	c.handed = total
 	if total >= c.sent || c.broken {
-		finish(c.fd)
+		sendFIN(c.fd)
 		c.phase = finished
 	}
 	return progress
@@ -115,8 +116,24 @@ func (l *loop) abort(c *conn) {
 // has been sent nothing, so nothing can keep libzmq from it. One that is dying
 // by itself refuses, and announces its end.
 func (l *loop) closeUnheld(c *conn) {
-	c.told = c.sock.closePeer(c.number) == taken
+	switch c.sock.closePeer(c.number) {
+	case taken:
+		c.told = true
+	case gone: // its notice has been read, is under way, or was lost
+		if c.certain(0) {
+			l.remove(c)
+			return
+		}
+	case full: // dying
+	}
 	l.attendAfter(c, 0)
+}
+
+// letGoOf gives up a descriptor that may be another connection's.
+func (l *loop) letGoOf(c *conn) {
+	closeDescriptor(c.fd)
+	c.fd = -1
+	l.ctx.descriptors.Add(-1)
 }
 
 // severUnproven does for a connection that was aborted while it was fresh what
@@ -126,6 +143,9 @@ func (l *loop) severUnproven(c *conn) {
 	case c.told:
 		l.remove(c)
 	case c.fd < 0:
+		l.closeUnheld(c)
+	case c.certain(0) && l.doubtful(c):
+		l.letGoOf(c)
 		l.closeUnheld(c)
 	case c.certain(0):
 		if c.cookie = cookie(c.fd); c.cookie == 0 {
@@ -161,7 +181,7 @@ func (l *loop) forget(c *conn) {
 	}
 	l.count(c, -1)
 	closeDescriptor(c.fd)
-	c.phase = dead
+	c.phase, c.fd, c.paused, c.watched, c.interest = dead, -1, false, false, 0
 }
 
 // count keeps the number of connections and of the descriptors that they use.
@@ -174,9 +194,12 @@ func (l *loop) count(c *conn, n int) {
 	l.ctx.descriptors.Add(int64(descriptors))
 }
 
+// maxDeadline keeps sums of times from wrapping.
+const maxDeadline = 365 * 24 * time.Hour
+
 // drain refuses who comes and lets pairs end by themselves until the deadline.
 func (l *loop) drain(deadline time.Duration) {
-	at := l.now() + deadline
+	at := l.now() + max(0, min(deadline, maxDeadline))
 	if l.draining {
 		l.drainAt = min(l.drainAt, at)
 		return
@@ -185,8 +208,8 @@ func (l *loop) drain(deadline time.Duration) {
 	l.act(l.table.StopWaiting(l.now(), pairing.Shutdown))
 }
 
-// drained: nobody is left, or the time is up.
-func (l *loop) drained() bool {
+// drainOver: nobody is left, or the time is up.
+func (l *loop) drainOver() bool {
 	if !l.draining {
 		return false
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/pebbe/zmq4"
 )
 
 // bind makes the socket listen on each endpoint. There is no way back but to
@@ -42,6 +44,7 @@ func (s *socket) bindOne(endpoint string) error {
 		return fmt.Errorf("asking for the bound endpoint: %w", err)
 	}
 	s.endpoints = append(s.endpoints, unmapped(last))
+	s.notePath(ep)
 	return nil
 }
 
@@ -57,12 +60,12 @@ func unmapped(endpoint string) string {
 
 // bindError puts what bind(2) says into the words that people search for.
 func bindError(err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE), strings.Contains(err.Error(), "in use"):
+	switch syscall.Errno(zmq4.AsErrno(err)) {
+	case syscall.EADDRINUSE:
 		return errors.New("address already in use")
-	case strings.Contains(err.Error(), "No such device"), strings.Contains(err.Error(), "assign"):
+	case syscall.ENODEV, syscall.EADDRNOTAVAIL:
 		return errors.New("this machine has no such address")
-	case strings.Contains(err.Error(), "denied"):
+	case syscall.EACCES:
 		return errors.New("permission denied")
 	}
 	return err
@@ -84,19 +87,33 @@ func freePath(path string) error {
 	case info.Mode()&fs.ModeSocket == 0:
 		return errors.New("the path exists and is not a socket")
 	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+	c, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED): // left behind
+		return os.Remove(path)
+	case err == nil:
 		_ = c.Close()
-		return errors.New("address already in use")
 	}
-	return os.Remove(path)
+	return errors.New("address already in use")
 }
 
-// removePaths deletes the files of unix listeners, which outlive the socket.
+// removePaths deletes the files of unix listeners, which outlive the socket,
+// unless somebody else has put his there since.
 func (s *socket) removePaths() {
-	for _, endpoint := range s.endpoints {
-		if path, ok := strings.CutPrefix(endpoint, "ipc://"); ok && !strings.HasPrefix(path, "@") {
+	for path, made := range s.paths {
+		if info, err := os.Lstat(path); err == nil && os.SameFile(info, made) {
 			_ = os.Remove(path)
 		}
+	}
+}
+
+// notePath remembers which file a unix listener has made.
+func (s *socket) notePath(ep Endpoint) {
+	if ep.Network != "ipc" || strings.HasPrefix(ep.Path, "@") {
+		return
+	}
+	if info, err := os.Lstat(ep.Path); err == nil {
+		s.paths[ep.Path] = info
 	}
 }
 

@@ -32,7 +32,8 @@ type loop struct {
 
 	// orphans are STREAM connections that the table has forgotten and libzmq has not.
 	orphans map[pairing.PeerID]*conn
-	buried  map[pairing.PeerID]grave
+	buried  map[pairing.PeerID]bool
+	graves  []grave // of the buried, oldest first
 	pauses  *pauses
 	// attending are the connections that need looking after at a time, see attend.go.
 	attending []*conn
@@ -47,7 +48,6 @@ type loop struct {
 	bytesIn, bytesOut uint64
 	backlogged        int64
 	connections       int
-	births            uint32
 	lostNotices       uint64
 	longestTurn       time.Duration
 }
@@ -59,7 +59,7 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 		allowed: mechanismSet(cfg.Mechanisms),
 		start:   time.Now(),
 		orphans: map[pairing.PeerID]*conn{},
-		buried:  map[pairing.PeerID]grave{},
+		buried:  map[pairing.PeerID]bool{},
 		pauses:  newPauses(),
 		readBuf: make([]byte, 4*writeChunk),
 	}
@@ -105,7 +105,7 @@ func (l *loop) listen() error {
 
 // run turns until ctx ends or draining is through.
 func (l *loop) run(ctx context.Context) error {
-	for ctx.Err() == nil && !l.drained() {
+	for ctx.Err() == nil && !l.drainOver() {
 		if err := l.turn(); err != nil {
 			return fmt.Errorf("pool %s: %w", l.cfg.Name, err)
 		}
@@ -250,6 +250,7 @@ func (l *loop) receiveKnown(s *socket, c *conn) error {
 	default:
 		c.heard = s.attempts
 		c.received += uint64(len(data))
+		c.chunks++
 		l.data(c, data)
 	}
 	return nil
@@ -262,7 +263,7 @@ func (l *loop) receiveNew(s *socket, number uint32) error {
 	}
 	// Bytes without a connect notice, and notices of the buried, are of peers
 	// that we have closed.
-	if _, buried := l.buried[peerID(s.side, number)]; len(data) == 0 && !buried {
+	if len(data) == 0 && !l.buried[peerID(s.side, number)] {
 		l.born(s, number, b)
 	}
 	return nil

@@ -42,18 +42,18 @@ func newPoller() (*poller, error) {
 
 func (p *poller) close() { _ = unix.Close(p.fd) }
 
-func event(mask uint32, t token) *unix.EpollEvent {
+func epollEvent(mask uint32, t token) *unix.EpollEvent {
 	return &unix.EpollEvent{Events: mask, Fd: int32(uint32(t)), Pad: int32(uint32(t >> 32))}
 }
 
 func tokenOf(e *unix.EpollEvent) token { return token(uint32(e.Pad))<<32 | token(uint32(e.Fd)) }
 
 func (p *poller) add(fd int, mask uint32, t token) error {
-	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, event(mask, t))
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, epollEvent(mask, t))
 }
 
 func (p *poller) modify(fd int, mask uint32, t token) error {
-	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, fd, event(mask, t))
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, fd, epollEvent(mask, t))
 }
 
 // remove must come before the descriptor is closed: a duplicate elsewhere

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -20,7 +21,9 @@ type Pool struct {
 	// commands are run by the loop between two turns.
 	commands chan func()
 	wake     *waker
-	stopped  chan struct{}
+	stopped  chan struct{} // no more commands are taken
+	closed   chan struct{} // the loop has released everything
+	leftover sync.Mutex    // of whoever runs commands that came too late
 }
 
 // Open binds the pool's endpoints. The error is one line that names what was
@@ -36,7 +39,7 @@ func Open(ctx *Context, cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{commands: make(chan func(), 1024), wake: wake, stopped: make(chan struct{})}
+	p := &Pool{commands: make(chan func(), 1024), wake: wake, stopped: make(chan struct{}), closed: make(chan struct{})}
 	p.loop, err = newLoop(ctx, cfg, p)
 	if err != nil {
 		wake.close()
@@ -60,13 +63,17 @@ func (p *Pool) Close() { p.shut() }
 func (p *Pool) shut() {
 	close(p.stopped)
 	p.loop.close()
-	p.drainCommands()
+	close(p.closed)
+	p.runLeftovers()
 	p.wake.close()
 }
 
-// drainCommands runs what was posted before stopped was seen, so that a dial
+// runLeftovers runs what was posted before stopped was seen, so that a dial
 // that succeeded too late is closed.
-func (p *Pool) drainCommands() {
+func (p *Pool) runLeftovers() {
+	<-p.closed
+	p.leftover.Lock()
+	defer p.leftover.Unlock()
 	for {
 		select {
 		case f := <-p.commands:
@@ -87,6 +94,11 @@ func (p *Pool) post(f func()) bool {
 	select {
 	case p.commands <- f:
 		p.wake.wake()
+		select {
+		case <-p.stopped: // perhaps after the loop had looked for the last time
+			p.runLeftovers()
+		default:
+		}
 		return true
 	case <-p.stopped:
 		return false
@@ -127,16 +139,18 @@ func (p *Pool) Bound() (frontend, backend []string) {
 	return p.loop.frontend.bound(), p.loop.backend.bound()
 }
 
-// Drain stops listening, ends who still waits (reason shutdown), lets pairs go
-// on until they end by themselves or the deadline has passed (reason drained),
-// and then lets Run return. A later call can only shorten the deadline.
+// Drain ends who waits and who connects from now on (reason shutdown), lets
+// pairs go on until they end by themselves or the deadline, from now, has passed
+// (reason drained), and then lets Run return. A later call can only shorten the
+// deadline. The endpoints stay bound until then, because libzmq cannot close a
+// listener without the connections that it has accepted.
 func (p *Pool) Drain(deadline time.Duration) {
 	p.post(func() { p.loop.drain(deadline) })
 }
 
-// Reload puts cfg in force: workers are added, removed and reweighted, limits,
-// time limits, policy, lease and mechanisms apply to what comes; no pair is
-// touched. Endpoints, the name and PairBuffer cannot change while a pool runs: then
+// Reload puts cfg in force: workers are added, removed and reweighted; limits,
+// time limits, policy, lease, relay and mechanisms apply to what comes; no pair
+// is touched. Endpoints, the name and PairBuffer cannot change while a pool runs: then
 // the error says which, and nothing has changed.
 func (p *Pool) Reload(ctx context.Context, cfg Config) error {
 	if err := cfg.Validate(); err != nil {

@@ -9,13 +9,12 @@ import (
 
 // data is what a connection has sent.
 func (l *loop) data(c *conn, data []byte) {
-	p := l.table.Peer(c.id)
 	switch {
-	case p == nil, c.phase > live: // it is being closed; nobody is there to have this
+	case c.phase > live: // it is being closed; nobody is there to have this
 	case c.flow == nil || !c.flow.begun:
 		l.greetingOf(c, data)
 	default:
-		l.forward(c, p.Partner().Conn.(*conn), data)
+		l.forward(c, c.flow.partner(c), data)
 	}
 }
 
@@ -147,15 +146,15 @@ func (l *loop) flush(c *conn) bool {
 		}
 	}
 	if c.out.empty() {
-		l.drainedOf(c)
+		l.caughtUp(c)
 	}
 	return moved > 0
 }
 
-// drainedOf: c has taken everything, so whoever was held back for it may go on.
-func (l *loop) drainedOf(c *conn) {
-	if p := l.table.Peer(c.id); p != nil && p.Partner() != nil {
-		if from := p.Partner().Conn.(*conn); from.paused {
+// caughtUp: c has taken everything, so whoever was held back for it may go on.
+func (l *loop) caughtUp(c *conn) {
+	if c.flow != nil {
+		if from := c.flow.partner(c); from.paused && from.phase == live {
 			from.paused = false
 			l.updateInterest(from)
 		}
@@ -163,15 +162,4 @@ func (l *loop) drainedOf(c *conn) {
 	if c.phase == closing {
 		l.attendAfter(c, 0)
 	}
-}
-
-func mechanismSet(names []string) map[string]bool {
-	if len(names) == 0 {
-		return nil
-	}
-	set := make(map[string]bool, len(names))
-	for _, n := range names {
-		set[n] = true
-	}
-	return set
 }

@@ -27,7 +27,7 @@ type Snapshot struct {
 	Turn time.Duration
 	// Usable: a worker could take a client, now or when one of its pairs ends.
 	Usable bool
-	// Draining: the pool no longer listens.
+	// Draining: who connects now is refused.
 	Draining bool
 }
 

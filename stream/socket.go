@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"syscall"
 
@@ -48,11 +49,12 @@ type socket struct {
 	// fd becomes readable when events() may have changed; edge-triggered, so
 	// events() must be asked before waiting on it (zmq_getsockopt(3), ZMQ_FD).
 	fd        int
-	endpoints []string // as bound, wildcard ports resolved
-	// attempts counts the receives; drained is the last one that found nothing:
+	endpoints []string               // as bound, wildcard ports resolved
+	paths     map[string]fs.FileInfo // the files of unix listeners
+	// attempts counts the receives; emptyAt is the last one that found nothing:
 	// whatever libzmq had queued before it has been read by then.
-	attempts, drained uint64
-	circle            uint64 // more peers than there can be
+	attempts, emptyAt uint64
+	circle            uint64  // more peers than there can be
 	rid               [5]byte // the frame that send is about to send
 }
 
@@ -61,11 +63,11 @@ func newSocket(ctx *Context, s side, pairBuffer int) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a STREAM socket: %w", err)
 	}
-	sock := &socket{zmq: z, side: s, circle: 2 * uint64(ctx.limit)}
+	sock := &socket{zmq: z, side: s, circle: 2 * uint64(ctx.limit), paths: map[string]fs.FileInfo{}}
 	// High-water marks count messages and can only be set before binding. With
 	// both unlimited, libzmq would buffer without bound for whoever is slow.
 	err = errors.Join(
-		z.SetRcvhwm(pairBuffer/4/readChunk),
+		z.SetRcvhwm(receiveHWM(pairBuffer)),
 		z.SetSndhwm(pairBuffer/4/writeChunk),
 		z.SetBacklog(listenBacklog),
 		z.SetIpv6(true),
@@ -81,6 +83,9 @@ func newSocket(ctx *Context, s side, pairBuffer int) (*socket, error) {
 	}
 	return sock, nil
 }
+
+// receiveHWM is how many messages of a peer libzmq may hold for us.
+func receiveHWM(pairBuffer int) int { return pairBuffer / 4 / readChunk }
 
 func (s *socket) close() { _ = s.zmq.Close() }
 
@@ -100,7 +105,7 @@ func (s *socket) receiveID() (uint32, error) {
 	id, err := s.zmq.RecvBytes(zmq4.DONTWAIT)
 	if err != nil {
 		if again(err) {
-			s.drained = s.attempts
+			s.emptyAt = s.attempts
 			return 0, errEmpty
 		}
 		return 0, fmt.Errorf("receiving a routing id: %w", err)
@@ -141,7 +146,7 @@ func (s *socket) receiveBirth() ([]byte, birth, error) {
 // How many these are nobody knows who has not read them all, so the second way
 // is for a socket that is busy for a long time on end.
 func (s *socket) readSince(attempt uint64) bool {
-	return s.drained > attempt || s.attempts > attempt+receiveBatch+s.circle
+	return s.emptyAt > attempt || s.attempts > attempt+receiveBatch+s.circle
 }
 
 // sent is the outcome of a send.

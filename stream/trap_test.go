@@ -1,0 +1,290 @@
+package stream
+
+import (
+	"io"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// onLoop runs f between two turns.
+func (r *rig) onLoop(f func(l *loop)) {
+	r.t.Helper()
+	if err := r.pool.answer(r.t.Context(), func() error { f(r.pool.loop); return nil }); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// stall stops the loop until release is called.
+func (r *rig) stall() (release func()) {
+	stalled, let := make(chan struct{}), make(chan struct{})
+	r.pool.post(func() { close(stalled); <-let })
+	<-stalled
+	return func() { close(let) }
+}
+
+// sides finds the two connections of the only pair.
+func (l *loop) sides() (client, worker *conn) {
+	l.table.EachPeer(func(p *pairing.Peer) bool {
+		if c := p.Conn.(*conn); c.client() {
+			client = c
+		} else {
+			worker = c
+		}
+		return true
+	})
+	return client, worker
+}
+
+// A peer that dies while it is held back, its partner being held back, too, is
+// not touched any more when the partner has room again.
+func TestBothHeldBackAndOneDies(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Relay = RelaySplice })
+	client, worker := r.pair()
+	fill := func(from net.Conn, side func(*loop) *conn) {
+		block := make([]byte, 16<<10)
+		eventually(t, "the sender is held back", func() (paused bool) {
+			r.onLoop(func(l *loop) { paused = side(l).paused })
+			if !paused {
+				send(t, from, block)
+				eventually(t, "it has been read", func() bool { return unacknowledged(from) == 0 })
+			}
+			return paused
+		})
+	}
+	fill(worker, func(l *loop) *conn { _, w := l.sides(); return w })
+	fill(client, func(l *loop) *conn { c, _ := l.sides(); return c })
+	reset(client)
+	eventually(t, "the client has gone", func() bool { return r.snapshot().Connections == 1 })
+	_, _ = io.Copy(io.Discard, worker)
+	_ = worker.Close()
+	r.expectReasons(1, pairing.ClientReset)
+	r.expectQuiet()
+}
+
+// silentEnd is a client whose end is not announced: its inbound pipe was
+// exactly full. The loop must be stalled meanwhile.
+func silentEnd(t *testing.T, r *rig) {
+	t.Helper()
+	c := r.client()
+	send(t, c, signature)
+	for range receiveHWM(MinPairBuffer) - 2 { // the connect notice is one, the signature another
+		eventually(t, "libzmq has read it", func() bool { return unacknowledged(c) == 0 })
+		time.Sleep(time.Millisecond) // two chunks must not become one
+		send(t, c, []byte{3})
+	}
+	time.Sleep(2 * time.Millisecond)
+	_ = c.Close()
+	time.Sleep(20 * time.Millisecond)
+}
+
+// When the notice of a connection's end is lost before its descriptor was
+// duplicated, the number may be another connection's. Ending the one must not
+// end the other.
+func TestDescriptorOfAnother(t *testing.T) {
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		r := newRig(t, relay, func(c *Config) {
+			c.PairBuffer = MinPairBuffer
+			c.Pairing.HandshakeTimeout = time.Second
+		})
+		release := r.stall()
+		silentEnd(t, r)
+		innocent := r.client() // libzmq's accept gets the number that the other had
+		send(t, innocent, signature)
+		time.Sleep(20 * time.Millisecond)
+		release()
+		eventually(t, "only the living client waits", func() bool { return r.snapshot().Connections == 1 })
+		worker := r.worker()
+		send(t, worker, signature)
+		expect(t, worker, signature)
+		expect(t, innocent, signature)
+		send(t, innocent, nullPeer()[len(signature):])
+		send(t, worker, nullPeer()[len(signature):])
+		expect(t, innocent, nullPeer()[len(signature):])
+		eventually(t, "the ghost has ended", func() bool { return len(r.reasons()) == 1 })
+		_ = innocent.SetReadDeadline(time.Now().Add(1500 * time.Millisecond)) // longer than any limit that the ghost has
+		if b, err := innocent.Read(make([]byte, 1)); err == nil || b != 0 || !isTimeout(err) {
+			t.Errorf("the open pair was ended for another connection's sake: %v", err)
+		}
+	})
+}
+
+func isTimeout(err error) bool {
+	ne, ok := err.(net.Error)
+	return ok && ne.Timeout()
+}
+
+// The same when nobody has the number.
+func TestDescriptorOfNobody(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.PairBuffer = MinPairBuffer })
+	release := r.stall()
+	silentEnd(t, r)
+	release()
+	r.expectQuiet()
+}
+
+// A unix listener that is too busy to answer is not one that was left behind.
+func TestBusyPathIsNotFree(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // more than the backlog takes
+		if c, err := net.DialTimeout("unix", path, 100*time.Millisecond); err == nil {
+			defer func() { _ = c.Close() }()
+		}
+	}
+	if err := freePath(path); err == nil {
+		t.Error("the path of a busy listener counts as free")
+	}
+}
+
+// A survivor of four thousand million connections is ended before its number
+// comes round, adopted or not.
+func TestSurvivorMakesWay(t *testing.T) {
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		r := newRig(t, relay)
+		r.pair()
+		r.onLoop(func(l *loop) {
+			c, _ := l.sides()
+			l.guardWrap(l.frontend, (c.number-1)&^(1<<20-1))
+		})
+		r.expectReasons(1, pairing.Drained)
+	})
+}
+
+// Dials count against the budget of descriptors from their beginning.
+func TestDialsAreInTheBudget(t *testing.T) {
+	endpoint, _ := listeningWorker(t)
+	r := newRig(t, withWorker(endpoint), func(c *Config) { c.Relay = RelayStream })
+	r.onLoop(func(*loop) { r.ctx.limit = 200 })
+	var crowd []net.Conn
+	for range 88 {
+		crowd = append(crowd, r.client())
+	}
+	eventually(t, "all are there", func() bool { return r.snapshot().Connections == len(crowd) })
+	for _, c := range crowd {
+		send(t, c, signature)
+	}
+	eventually(t, "all have what there is", func() bool {
+		s := r.snapshot()
+		if s.Descriptors > s.DescriptorLimit {
+			t.Fatalf("%d descriptors of %d", s.Descriptors, s.DescriptorLimit)
+		}
+		return int(s.Stats.PairsTotal)+len(r.reasons()) == len(crowd)
+	})
+	for _, why := range r.reasons() {
+		if why != pairing.QueueFull {
+			t.Errorf("ended %v", why)
+		}
+	}
+}
+
+// A failed write takes the connection's error with it; the end is still a reset.
+func TestResetThatAWriteWasToldOf(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Relay = RelaySplice })
+	client, worker := r.pair()
+	release := r.stall()
+	send(t, worker, make([]byte, 100))
+	reset(client)
+	time.Sleep(2 * time.Millisecond)
+	release()
+	eventually(t, "the client has gone", func() bool { return r.snapshot().Connections == 1 })
+	_ = worker.Close()
+	r.expectReasons(1, pairing.ClientReset)
+}
+
+// A client that talks while it is adopted makes libzmq swallow bytes. That must
+// not go unseen: the pair ends, and its address is left to the STREAM sockets.
+func TestSwallowedByteIsSeen(t *testing.T) {
+	r := newRig(t)
+	client := r.client()
+	send(t, client, signature)
+	eventually(t, "the client waits", func() bool { return r.snapshot().Stats.Waiting == 1 })
+	worker := r.worker()
+	r.onLoop(func(l *loop) {
+		c, _ := l.sides()
+		c.received-- // as if a byte had been kept
+	})
+	send(t, worker, signature)
+	expectEnd(t, client)
+	_ = worker.Close()
+	r.expectReasons(1, pairing.AdoptFailed)
+	// The next from there is served all the same, over the STREAM socket.
+	r.pair()
+	r.onLoop(func(l *loop) {
+		if c, _ := l.sides(); c.sock == nil {
+			t.Error("adopted again at once")
+		}
+	})
+}
+
+// A draining pool ends who waits and who comes, and returns when the last pair
+// has ended by itself, however far the deadline is.
+func TestDrainWaitsForPairs(t *testing.T) {
+	r := newRig(t)
+	client, worker := r.pair()
+	waiting := r.client()
+	send(t, waiting, signature)
+	eventually(t, "a client waits", func() bool { return r.snapshot().Stats.Waiting == 1 })
+	r.pool.Drain(1<<63 - 1)
+	expectEnd(t, waiting)
+	expectEnd(t, r.client())
+	r.expectReasons(2, pairing.Shutdown)
+	send(t, client, []byte("still here"))
+	expect(t, worker, []byte("still here"))
+	_, _ = client.Close(), worker.Close()
+	if err := <-r.done; err != nil {
+		t.Error(err)
+	}
+	r.done <- nil
+}
+
+// At the deadline what is left ends.
+func TestDrainDeadline(t *testing.T) {
+	r := newRig(t)
+	client, _ := r.pair()
+	r.pool.Drain(50 * time.Millisecond)
+	expectEnd(t, client)
+	<-r.done
+	r.done <- nil
+	r.expectReasons(1, pairing.Drained)
+}
+
+func TestReload(t *testing.T) {
+	r := newRig(t)
+	endpoint, accept := listeningWorker(t)
+	cfg := r.pool.loop.fixed
+	cfg.Workers = []pairing.WorkerConfig{{Name: "added", Endpoint: endpoint}}
+	if err := r.pool.Reload(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	client := r.client()
+	send(t, client, signature)
+	expect(t, accept(), signature)
+	cfg.Frontend = []string{"tcp://127.0.0.1:1"}
+	if err := r.pool.Reload(t.Context(), cfg); err == nil {
+		t.Error("an endpoint was changed under a running pool")
+	}
+	cfg.Frontend, cfg.Workers = r.pool.loop.fixed.Frontend, nil
+	if err := r.pool.Reload(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the worker is only there for its pair", func() bool {
+		s := r.snapshot()
+		return !s.Usable && s.Stats.Handshaking == 1
+	})
+}
