@@ -131,8 +131,12 @@ func TestNumbersComeRound(t *testing.T) {
 		next, number uint32
 		want         bool
 	}{
-		{100, 150, true}, {100, 100, false}, {100, 50, false}, {100, 201, false},
-		{0xffffffff, 20, true}, {5, 0xffffffff, false},
+		{100, 150, true},
+		{100, 100, false},
+		{100, 50, false},
+		{100, 201, false},
+		{0xffffffff, 20, true},
+		{5, 0xffffffff, false},
 	} {
 		if got := soon(tc.next, tc.number, 100); got != tc.want {
 			t.Errorf("soon(%d, %d) = %v", tc.next, tc.number, got)
