@@ -15,7 +15,7 @@ BENCHTIME   ?= 1s
 BENCH       ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers bench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers soak bench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-peers: ## run the tests against zeromq.js and JeroMQ too
 	@tools/setup.sh peers
 	go test -race -timeout 10m -tags peers -run '^TestPeers' -json ./integration | go -C tools run ./progress
 
+soak: setup ## let 30,000 clients come and go in each way, and print what they leave behind
+	STREAMQ_SOAK=30000 go test -count=1 -v -timeout 30m -run '^TestSoak' ./integration
+
 bench: setup ## run the benchmarks (BENCH=regexp BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
@@ -44,7 +47,7 @@ bench: setup ## run the benchmarks (BENCH=regexp BENCHTIME=1s)
 fuzz: setup ## run every fuzz target for a while (FUZZTIME=20s)
 	@grep -rn --include='*_test.go' -oE '^func Fuzz[A-Za-z0-9_]*' . | while IFS=: read -r file _ func; do \
 		echo "fuzz: $${func#func } in $$(dirname "$$file")"; \
-		go test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+		go test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$(dirname "$$file")"; \
 	done
 
 lint: setup $(LINT) ## run golangci-lint over everything
