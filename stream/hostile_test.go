@@ -71,15 +71,17 @@ func TestWhoSaysTooLittleEnds(t *testing.T) {
 	}
 }
 
-// One byte a second is a greeting that never ends: the limit is on the whole.
+// One byte a second is a handshake that never ends: the limit is on the whole.
 func TestDripEndsByTheHandshakeLimit(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Pairing.HandshakeTimeout = 500 * time.Millisecond })
 	worker := r.worker()
 	send(t, worker, signature)
 	eventually(t, "the slot is there", func() bool { return r.snapshot().Stats.Slots == 1 })
 	c := r.client()
+	send(t, c, signature)
+	expect(t, worker, signature)
 	go func() {
-		for _, b := range nullPeer() {
+		for _, b := range nullPeer()[len(signature):] {
 			if _, err := c.Write([]byte{b}); err != nil {
 				return
 			}
