@@ -159,7 +159,7 @@ func TestHostileHandshakes(t *testing.T) {
 		{"resets", func(_ testing.TB, served *rawPeer) { served.reset() }, []string{"worker-reset", "worker-closed"}},
 		{"closes in the greeting", func(t testing.TB, served *rawPeer) {
 			served.send(t, greeting("CURVE", 1)[10:40])
-			served.tcp().CloseWrite()
+			must(t, served.tcp().CloseWrite())
 		}, []string{"worker-closed"}},
 		{"says what is not ZMTP", func(t testing.TB, served *rawPeer) {
 			served.send(t, greeting("NULL", 0)[10:], []byte{0xFF, 0xFF, 0xFF})
