@@ -96,6 +96,14 @@ func (s samples) ends() map[string]int {
 	return by
 }
 
+// ended is how many clients have ended.
+func (s samples) ended() (sum int) {
+	for _, n := range s.ends() {
+		sum += n
+	}
+	return sum
+}
+
 // until scrapes until ok.
 func (p *operated) until(t testing.TB, what string, ok func(samples) bool) samples {
 	t.Helper()
