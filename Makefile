@@ -37,8 +37,8 @@ test-peers: ## run the tests against zeromq.js and JeroMQ too
 	@tools/setup.sh peers
 	go test -race -timeout 10m -tags peers -run '^TestPeers' -json ./integration | go -C tools run ./progress
 
-soak: setup ## let 30,000 clients come and go in each way, and print what they leave behind
-	STREAMQ_SOAK=30000 go test -count=1 -v -timeout 30m -run '^TestSoak' ./integration
+soak: build ## let 30,000 clients come and go in each way, and print what they leave behind
+	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_SOAK=30000 go test -count=1 -v -timeout 30m -run '^TestSoak' ./integration
 
 bench: setup ## run the benchmarks (BENCH=regexp BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...

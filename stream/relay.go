@@ -10,11 +10,25 @@ import (
 // data is what a connection has sent.
 func (l *loop) data(c *conn, data []byte) {
 	switch {
-	case c.phase > live: // it is being closed; nobody is there to have this
+	case c.phase > live:
+		l.swallow(c, len(data))
 	case c.flow == nil || !c.flow.begun:
 		l.greetingOf(c, data)
 	default:
 		l.forward(c, c.flow.partner(c), data)
+	}
+}
+
+// maxSwallowed is how many times PairBuffer a connection that is being closed
+// may send, in bytes, before it is aborted. It is more than kernels buffer, so
+// that who answers all that it is still owed, and reads our FIN behind it, is
+// let finish; who does not care about a FIN is not read for ever.
+const maxSwallowed = 16
+
+// swallow drops what a connection sends that nobody is there to have any more.
+func (l *loop) swallow(c *conn, n int) {
+	if c.swallowed += n; c.swallowed > maxSwallowed*l.fixed.PairBuffer {
+		l.act(l.table.End(l.clock, c.id, pairing.Overflow)) // the pair has its reason already, and keeps it
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -285,5 +286,19 @@ func TestReload(t *testing.T) {
 	eventually(t, "the worker is only there for its pair", func() bool {
 		s := r.snapshot()
 		return !s.Usable && s.Stats.Handshaking == 1
+	})
+}
+
+// Who goes on sending and does not care about our FIN is not read for ever.
+func TestFloodAfterTheEnd(t *testing.T) {
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		r := newRig(t, relay, func(c *Config) { c.PairBuffer = MinPairBuffer })
+		client, worker := r.pair()
+		_ = client.Close()
+		expectEnd(t, worker)
+		var sent atomic.Int64
+		flood(worker, &sent) // until it is refused
+		r.expectReasons(1, pairing.ClientClosed)
+		r.expectQuiet()
 	})
 }
