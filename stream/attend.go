@@ -77,8 +77,8 @@ func (l *loop) lookAfter(c *conn) (progress bool) {
 	if c.phase == adopting {
 		return l.adopted(c)
 	}
-	if c.sock != nil && c.cookie == 0 { // aborted before its descriptor was proven
-		l.severUnproven(c)
+	if c.phase == severed && c.sent == 0 {
+		l.dismiss(c)
 		return false
 	}
 	if !c.out.empty() && c.phase != severed {

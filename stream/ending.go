@@ -99,61 +99,33 @@ func (l *loop) abort(c *conn) {
 	l.backlogged -= int64(c.out.size())
 	c.out, c.early = backlog{}, nil
 	l.orphans[c.id] = c
-	proven := c.cookie != 0
 	c.phase = severed
-	switch {
-	case proven:
+	if c.sent > 0 {
 		sever(c.fd)
 		l.attendAfter(c, noticeGrace)
-	case c.fd < 0:
-		l.closeUnheld(c)
-	default: // shutting it down now could hit another connection: see severUnproven
-		l.attendAfter(c, 0)
+		return
 	}
+	l.dismiss(c)
 }
 
-// closeUnheld has libzmq close a connection of which we hold no descriptor. It
-// has been sent nothing, so nothing can keep libzmq from it. One that is dying
-// by itself refuses, and announces its end.
-func (l *loop) closeUnheld(c *conn) {
-	switch c.sock.closePeer(c.number) {
-	case taken:
-		c.told = true
-	case gone: // its notice has been read, is under way, or was lost
-		if c.certain(0) {
-			l.remove(c)
-			return
+// dismiss has libzmq close a connection that was sent nothing, so that nothing
+// can keep libzmq from it, and drop unread what it has sent: a flood ends here.
+// The descriptor is not needed for that, which may not have been proven yet.
+func (l *loop) dismiss(c *conn) {
+	if !c.told {
+		switch c.sock.closePeer(c.number) {
+		case taken:
+			c.told = true
+		case gone: // its notice has been read, is under way, or was lost
+			c.told = c.certain(0)
+		case full: // it is dying, and announces its end
 		}
-	case full: // dying
 	}
-	l.attendAfter(c, 0)
-}
-
-// letGoOf gives up a descriptor that may be another connection's.
-func (l *loop) letGoOf(c *conn) {
-	closeDescriptor(c.fd)
-	c.fd = -1
-	l.ctx.descriptors.Add(-1)
-}
-
-// severUnproven does for a connection that was aborted while it was fresh what
-// could not be done then.
-func (l *loop) severUnproven(c *conn) {
-	switch {
-	case c.told:
+	if c.told {
 		l.remove(c)
-	case c.fd < 0:
-		l.closeUnheld(c)
-	case c.certain(0) && l.doubtful(c):
-		l.letGoOf(c)
-		l.closeUnheld(c)
-	case c.certain(0):
-		if c.cookie = cookie(c.fd); c.cookie == 0 {
-			l.closeUnheld(c)
-			return
-		}
-		sever(c.fd)
+		return
 	}
+	l.attendAfter(c, noticeGrace)
 }
 
 // remove releases what a connection holds and forgets it.

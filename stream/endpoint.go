@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -87,6 +88,26 @@ func (e Endpoint) dialable() error {
 		return fmt.Errorf("%w %q: a worker's endpoint needs a host and a port", ErrEndpoint, e)
 	}
 	return nil
+}
+
+// resolved replaces a name by its first address: libzmq binds only to
+// addresses, and to names of network interfaces, which stay as they are.
+func (e Endpoint) resolved() (Endpoint, error) {
+	if e.Network != "tcp" || e.Host == "*" {
+		return e, nil
+	}
+	if _, err := netip.ParseAddr(e.Host); err == nil {
+		return e, nil
+	}
+	if _, err := net.InterfaceByName(e.Host); err == nil {
+		return e, nil
+	}
+	addresses, err := net.LookupHost(e.Host)
+	if err != nil {
+		return e, fmt.Errorf("no such host or network interface: %s", e.Host)
+	}
+	e.Host = addresses[0]
+	return e, nil
 }
 
 // dialArgs are the endpoint's arguments to net.Dialer.

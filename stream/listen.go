@@ -36,6 +36,9 @@ func (s *socket) bindOne(endpoint string) error {
 			return err
 		}
 	}
+	if ep, err = ep.resolved(); err != nil {
+		return err
+	}
 	if err := s.zmq.Bind(ep.String()); err != nil {
 		return bindError(err)
 	}

@@ -23,13 +23,16 @@ func TestBytesPassBothWays(t *testing.T) {
 		"abstract ipc": func(c *Config) {
 			c.Frontend, c.Backend = []string{"ipc://@streamq-test-f"}, []string{"ipc://@streamq-test-b"}
 		},
+		"a name": func(c *Config) {
+			c.Frontend, c.Backend = []string{"tcp://localhost:0"}, []string{"tcp://localhost:0"}
+		},
 		"tcp6": func(c *Config) {
 			c.Frontend, c.Backend = []string{"tcp://[::1]:0"}, []string{"tcp://[::1]:0"}
 		},
 	} {
 		onBothRelays(t, func(t *testing.T, relay func(*Config)) {
 			t.Run(name, func(t *testing.T) {
-				if name != "tcp" && name != "tcp6" {
+				if strings.Contains(name, "ipc") {
 					relay = func(*Config) {} // only auto and stream carry ipc
 				}
 				r := newRig(t, endpoints, relay)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -301,4 +302,37 @@ func TestFloodAfterTheEnd(t *testing.T) {
 		r.expectReasons(1, pairing.ClientClosed)
 		r.expectQuiet()
 	})
+}
+
+// Who floods before it is paired is cut off at once, and what libzmq holds of
+// the flood is dropped unread, so that the socket is free for others.
+func TestFloodBeforeThePair(t *testing.T) {
+	r := newRig(t)
+	client, worker := r.pair()
+	flooder := append(append([]byte{}, signature...), make([]byte, 512<<10)...)
+	const floods = 200
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range floods / 4 {
+				c := r.client()
+				_, _ = c.Write(flooder)
+				expectEnd(t, c)
+				_ = c.Close()
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+			send(t, client, []byte("beside"))
+			expect(t, worker, []byte("beside"))
+		}
+	}
+	r.expectReasons(floods, pairing.Overflow)
+	eventually(t, "only the pair is left", func() bool { return r.snapshot().Connections == 2 })
 }
