@@ -309,7 +309,7 @@ func TestFloodAfterTheEnd(t *testing.T) {
 func TestFloodBeforeThePair(t *testing.T) {
 	r := newRig(t)
 	client, worker := r.pair()
-	flooder := append(append([]byte{}, signature...), make([]byte, 512<<10)...)
+	flooder := append(nullPeer(), make([]byte, 512<<10)...)
 	const floods = 200
 	var wg sync.WaitGroup
 	for range 4 {
