@@ -22,21 +22,26 @@ type lastWorker struct {
 // identity prefers, else the one that it had last, else by the policy. Somebody
 // must be choosable.
 func (t *Table) pick(p *Peer) *worker {
+	p.decision = decision{}
 	if p.identity != nil {
 		if preferred, ok := t.preference(p.identity.name); ok {
 			for _, name := range preferred.workers {
 				if w := t.workers[name]; w != nil && w.at >= 0 {
 					t.stats.chosen[byPrefer]++
+					p.decision.rule = ByPreference
 					return w
 				}
+				p.decision.pass(name, t.unfit(name))
 			}
 		}
 	}
 	if w := t.last(p); w != nil {
 		t.stats.chosen[byAffinity]++
+		p.decision.rule = ByAffinity
 		return w
 	}
 	t.stats.chosen[byPolicy]++
+	p.decision.rule = ByPolicy
 	return t.choose()
 }
 
@@ -70,6 +75,7 @@ func (t *Table) last(p *Peer) *worker {
 	if w := t.workers[l.worker]; w != nil && w.at >= 0 {
 		return w
 	}
+	p.decision.pass(l.worker, t.unfit(l.worker))
 	return nil
 }
 

@@ -48,10 +48,18 @@ func (t *Table) supersede(id PeerID) {
 func (t *Table) ClientReady(now time.Duration, id PeerID) []Action {
 	t.begin(now)
 	p := t.index.get(id)
-	if p == nil || !p.client || p.state != PeerConnected {
+	if p == nil || !p.client || p.state != PeerConnected || p.held {
 		return t.finish()
 	}
 	p.phase.stop()
+	if !t.await(p) {
+		t.enter(p)
+	}
+	return t.finish()
+}
+
+// enter gives a client a worker, or has it wait for one.
+func (t *Table) enter(p *Peer) {
 	t.queue.admit(p, t.now)
 	switch {
 	case t.choosable > 0:
@@ -61,7 +69,6 @@ func (t *Table) ClientReady(now time.Duration, id PeerID) []Action {
 	default:
 		t.endClient(p, QueueFull, true)
 	}
-	return t.finish()
 }
 
 // assign gives a client a worker. Somebody must be choosable.

@@ -12,6 +12,18 @@ import (
 // nobody would have told it why.
 const MaxQueueTimeout = 30 * time.Second
 
+// DefaultHello is how long a client has to be named where an identity is
+// required and [Config.HintWait] is 0.
+const DefaultHello = 5 * time.Second
+
+// holdTime is how long a client is held for its identity.
+func (c Config) holdTime() time.Duration {
+	if c.RequireHello && c.HintWait == 0 {
+		return DefaultHello
+	}
+	return c.HintWait
+}
+
 // Config is everything about a [Table] that can be chosen. [Table.Reconfigure]
 // changes it while the table is in use.
 type Config struct {
@@ -56,6 +68,13 @@ type Config struct {
 	// off: a hint then reaches only a connection that exists.
 	HintMax int
 	HintTTL time.Duration
+	// HintWait is how long a client without an identity is held, once it is
+	// ready, for a hint to say which worker it should have. Below
+	// [MaxQueueTimeout]; 0 turns it off.
+	HintWait time.Duration
+	// RequireHello ends a client that has no identity after HintWait (of 0,
+	// after DefaultHello), with [HeartbeatExpired].
+	RequireHello bool
 	// RetryMin is how long a worker that failed is set aside before it is
 	// probed; it doubles with every further failure up to RetryMax, and varies
 	// by 10 % either way. 0 < RetryMin <= RetryMax.
@@ -88,6 +107,8 @@ func (c Config) Validate() error {
 	need(c.AffinityMax == 0 || c.AffinityTTL > 0, "affinity-ttl: %v is not above zero", c.AffinityTTL)
 	need(c.HintMax >= 0, "hint-max: %d is below zero", c.HintMax)
 	need(c.HintMax == 0 || c.HintTTL > 0, "hint-ttl: %v is not above zero", c.HintTTL)
+	need(c.HintWait >= 0 && c.HintWait < MaxQueueTimeout, "hint-wait: %v is not from 0s to below %v, after which the client's own libzmq gives up", c.HintWait, MaxQueueTimeout)
+	need(!c.RequireHello || c.HintMax > 0, "require-hello: hint-max of 0 holds no hello for a connection that is about to come")
 	need(c.RetryMin > 0, "retry-min: %v is not above zero", c.RetryMin)
 	need(c.RetryMax >= c.RetryMin, "retry-max: %v is below retry-min, %v", c.RetryMax, c.RetryMin)
 	return errors.Join(errs...)

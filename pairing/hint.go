@@ -20,6 +20,10 @@ type Hint struct {
 	Address string
 	// Prefer is the worker to have and, after it, the fallbacks, by name.
 	Prefer []string
+	// Worker says that it is about connections that a worker dials in: the
+	// identity is the worker's name. With an Address it is about all that come
+	// from there, now and later.
+	Worker bool
 }
 
 // identity is a name that live peers have.
@@ -41,6 +45,7 @@ type hintKey struct{ endpoint, address, identity string }
 
 type heldHint struct {
 	identity string
+	worker   bool
 	until    time.Duration
 }
 
@@ -65,8 +70,12 @@ func (t *Table) Hint(now time.Duration, h Hint) []Action {
 	if i := t.identities[h.Identity]; i != nil {
 		t.leaseIdentity(i)
 	}
+	if h.Worker && h.Endpoint == "" {
+		t.alias(h.Address, h.Identity)
+		return t.finish()
+	}
 	if p := t.peerAt(h.Endpoint); p != nil {
-		t.identify(p, h.Identity)
+		t.name(p, h.Identity, h.Worker)
 		return t.finish()
 	}
 	t.hold(h)
@@ -101,7 +110,7 @@ func (t *Table) hold(h Hint) {
 			t.hints.next[h.Address] = append(t.hints.next[h.Address], h.Identity)
 		}
 	}
-	t.hints.held.Add(key, heldHint{identity: h.Identity, until: t.now + t.cfg.HintTTL})
+	t.hints.held.Add(key, heldHint{identity: h.Identity, worker: h.Worker, until: t.now + t.cfg.HintTTL})
 }
 
 // dropped is told of every hint that is not held any more.
@@ -122,13 +131,16 @@ func (h *hints) dropped(key hintKey, _ heldHint) {
 
 // claimHint gives a new peer the identity of the hint that was held for it.
 func (t *Table) claimHint(p *Peer) {
-	if t.hints.held == nil || t.hints.held.Len() == 0 {
+	if t.hints.held == nil || t.hints.held.Len() == 0 && len(t.aliases) == 0 {
 		return
 	}
 	if e := p.origin.Endpoint; e != "" && t.claim(p, hintKey{endpoint: e}) {
 		return
 	}
 	if !p.client {
+		if name, ok := t.aliases[p.origin.Address]; ok {
+			t.name(p, name, true)
+		}
 		return
 	}
 	for a := p.origin.Address; len(t.hints.next[a]) > 0; {
@@ -148,12 +160,15 @@ func (t *Table) claim(p *Peer, key hintKey) bool {
 	if h.until <= t.now {
 		return false
 	}
-	t.identify(p, h.identity)
+	t.name(p, h.identity, h.worker)
 	return true
 }
 
 // preference is what an identity has said, if that is remembered still.
 func (t *Table) preference(name string) (preference, bool) {
+	if workers, pinned := t.pins[name]; pinned {
+		return preference{workers: workers}, true
+	}
 	if t.preferred == nil {
 		return preference{}, false
 	}
@@ -180,6 +195,7 @@ func (t *Table) identify(p *Peer, name string) {
 	p.identity, p.identityAt = i, len(i.peers)
 	i.peers = append(i.peers, p)
 	t.leaseIdentity(i)
+	t.release(p)
 }
 
 // leaveIdentity has a peer no longer count among those of its identity. The peer

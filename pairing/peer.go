@@ -72,6 +72,8 @@ type Peer struct {
 	connected, ready, paired, opened, over time.Duration
 	place                                  uint64 // client: order of readiness, from 1; 0 before
 	dials, failedDials                     int
+	decision                               decision // client: how it got its worker
+	held                                   bool     // client: ready, and waits for its identity
 	wasOpen                                bool
 }
 

@@ -47,13 +47,7 @@ func (t *Table) WorkerReady(now time.Duration, id PeerID) []Action {
 	w := p.worker
 	w.greeting.remove(p)
 	t.setState(p, PeerSlot)
-	// Freshest first. A connection greets right after it was made, so that its
-	// place is the first or next to it.
-	var fresher *Peer
-	for s := w.slots.head; s != nil && s.connected > p.connected; s = s.next {
-		fresher = s
-	}
-	w.slots.insert(p, fresher)
+	t.insertSlot(w, p)
 	t.place(w)
 	return t.finish()
 }

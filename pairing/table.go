@@ -36,6 +36,7 @@ type Table struct {
 	retries   retries
 
 	handshakes expiry[*Peer]
+	holds      expiry[*Peer]
 	drains     expiry[*Peer]
 	ages       spreadExpiry // of slots, from their connecting
 	idles      expiry[*Peer]
@@ -45,9 +46,14 @@ type Table struct {
 	identities map[string]*identity
 	hints      hints
 	preferred  *simplelru.LRU[string, preference]
+	pins       map[string][]string // by identity: what an operator has it prefer
+	aliases    map[string]string   // names of workers by the address that they dial in from
 	affinity   *simplelru.LRU[affinityKey, lastWorker]
 
 	stats counters
+
+	watched bool
+	changes []WorkerChange
 }
 
 // New makes an empty table. cfg should have passed [Config.Validate].
@@ -80,6 +86,7 @@ func (t *Table) Reconfigure(now time.Duration, cfg Config) []Action {
 func (t *Table) configure(cfg Config) {
 	t.cfg = cfg
 	t.handshakes.after = cfg.HandshakeTimeout
+	t.holds.after = cfg.holdTime()
 	t.drains.after = cfg.DrainTimeout
 	t.ages.set(cfg.SlotMaxAge/5*4, cfg.SlotMaxAge)
 	t.configureLease()
@@ -120,6 +127,7 @@ func (t *Table) Tick(now time.Duration) []Action {
 	for x := t.drains.due(t.now); x != nil; x = t.drains.due(t.now) {
 		t.end(x.owner, x.owner.reason)
 	}
+	t.expireHolds()
 	t.expireLeases()
 	t.expireQueue()
 	t.retry()
@@ -135,6 +143,7 @@ func (t *Table) Deadline() (at time.Duration, ok bool) {
 		}
 	}
 	sooner(t.handshakes.deadline())
+	sooner(t.holds.deadline())
 	sooner(t.drains.deadline())
 	sooner(t.idles.deadline())
 	sooner(t.heartbeats.deadline())

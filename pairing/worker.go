@@ -94,6 +94,7 @@ type worker struct {
 	filed       int // load under which class.loads has it
 	prev, next  *worker
 	able, ready bool // as last counted by place
+	empty       bool // as last seen by note
 }
 
 func (w *worker) load() int { return w.paired.n + w.dialling }
@@ -149,7 +150,9 @@ func (t *Table) place(w *worker) {
 		t.unplace(w)
 	}
 	t.able += tally(&w.able, w.isAble())
+	wasReady := w.ready
 	t.usable += tally(&w.ready, w.isReady())
+	t.note(w, wasReady)
 	if !w.here() && !w.stays() {
 		t.stopRetrying(w)
 		delete(t.workers, w.name)

@@ -21,6 +21,7 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 	c.origin = originOf(b.address, c.fd)
 	c.ipc = isIPC(b.address)
 	if s.side == frontendSide {
+		l.tellOf(TopicClientConnected, c)
 		l.act(l.table.ClientConnected(l.clock, c.id, c.origin, c))
 	} else {
 		l.act(l.table.WorkerConnected(l.clock, c.id, workerName(b.address, c.origin), c.origin, c))

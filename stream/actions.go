@@ -26,11 +26,13 @@ func (l *loop) act(actions []pairing.Action) {
 		l.todo = nil // ending everyone at once took much
 	}
 	l.acting = false
+	l.tellChanges()
 }
 
 func (l *loop) perform(a pairing.Action) {
 	switch a.Op {
 	case pairing.Join:
+		l.tellOf(TopicPairMade, a.Conn.(*conn))
 		l.join(a.Conn.(*conn), a.PartnerConn.(*conn))
 	case pairing.Dial:
 		l.dial(a)
@@ -76,6 +78,7 @@ func (l *loop) begin(f *flow) {
 
 // report tells of a client that has ended.
 func (l *loop) report(r *pairing.Record) {
+	l.tellEnded(r)
 	if l.cfg.Access == nil {
 		return
 	}

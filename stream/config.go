@@ -47,6 +47,9 @@ type Config struct {
 	// Access is called once for each client that ended, on the goroutine of
 	// [Pool.Run]: it must neither block nor call the pool's methods. nil means nobody is interested.
 	Access func(*Access)
+	// Events is called with everything that happens, on the goroutine of
+	// [Pool.Run]: it must not block. nil means nobody is interested.
+	Events func(Event)
 }
 
 // Access is what there is to say of a client that has ended.

@@ -35,6 +35,7 @@ type conn struct {
 	cookie    uint64 // of the socket behind fd; tells whether zmqFD is still the same one
 	ipc       bool
 	origin    pairing.Origin
+	local     string // our own end of a dialled connection, IP:PORT
 	phase     phase
 	ready     bool   // the table was told that the greeting is there
 	early     []byte // what came before there was a partner

@@ -40,6 +40,19 @@ func peerEndpoint(fd int) netip.AddrPort {
 	if err != nil {
 		return netip.AddrPort{}
 	}
+	return addrPort(sa)
+}
+
+// ownEndpoint is our own IP:PORT; invalid for other than TCP.
+func ownEndpoint(fd int) netip.AddrPort {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return addrPort(sa)
+}
+
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
 	case *unix.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))

@@ -130,6 +130,7 @@ func (l *loop) dialled(client pairing.PeerID, fd int) {
 	if ep := peerEndpoint(fd); ep.IsValid() {
 		c.origin = pairing.Origin{Address: ep.Addr().String(), Endpoint: ep.String()}
 	}
+	l.know(c)
 	l.count(c, +1)
 	l.act(l.table.Dialled(l.now(), client, c.id, c))
 	if c.phase == live {

@@ -34,7 +34,7 @@ func (l *loop) pushDirect(c *conn, data []byte) int {
 // updateInterest has the poller watch for what a direct connection is waiting for.
 func (l *loop) updateInterest(c *conn) {
 	var mask uint32
-	if !c.paused {
+	if !c.paused && !l.halted {
 		mask |= pollIn
 	}
 	if !c.out.empty() && !c.broken {

@@ -151,6 +151,7 @@ func (l *loop) forget(c *conn) {
 	if c.watched || c.interest != 0 {
 		l.poller.remove(c.fd)
 	}
+	l.unknow(c)
 	l.count(c, -1)
 	closeDescriptor(c.fd)
 	c.phase, c.fd, c.paused, c.watched, c.interest = dead, -1, false, false, 0
@@ -171,6 +172,9 @@ const maxDeadline = 365 * 24 * time.Hour
 
 // drain refuses who comes and lets pairs end by themselves until the deadline.
 func (l *loop) drain(deadline time.Duration) {
+	if err := l.resume(); err != nil {
+		l.cfg.Log.Error("drain", "pool", l.cfg.Name, "error", err)
+	}
 	at := l.now() + max(0, min(deadline, maxDeadline))
 	if l.draining {
 		l.drainAt = min(l.drainAt, at)

@@ -33,7 +33,8 @@ type loop struct {
 	// orphans are STREAM connections that the table has forgotten and libzmq has not.
 	orphans map[pairing.PeerID]*conn
 	buried  map[pairing.PeerID]bool
-	graves  []grave // of the buried, oldest first
+	graves  []grave          // of the buried, oldest first
+	locals  map[string]*conn // that were dialled, by our own end
 	pauses  *pauses
 	// attending are the connections that need looking after at a time, see attend.go.
 	attending []*conn
@@ -44,8 +45,12 @@ type loop struct {
 	draining bool
 	drainAt  time.Duration
 	closed   bool
+	halted   bool // see halt.go
+	haltedAt time.Time
 
 	bytesIn, bytesOut uint64
+	chunksIn          uint64
+	chunksOut         uint64
 	backlogged        int64
 	connections       int
 	lostNotices       uint64
@@ -60,8 +65,12 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 		start:   time.Now(),
 		orphans: map[pairing.PeerID]*conn{},
 		buried:  map[pairing.PeerID]bool{},
+		locals:  map[string]*conn{},
 		pauses:  newPauses(),
 		readBuf: make([]byte, 4*writeChunk),
+	}
+	if cfg.Events != nil {
+		l.table.Watch()
 	}
 	l.dialler = newDialler(pool)
 	if err := l.open(); err != nil {
@@ -117,7 +126,9 @@ func (l *loop) run(ctx context.Context) error {
 // now sets the clock and reads it. What the table is told must never go back,
 // so within a turn everyone goes by the same clock.
 func (l *loop) now() time.Duration {
-	l.clock = time.Since(l.start)
+	if !l.halted {
+		l.clock = time.Since(l.start)
+	}
 	return l.clock
 }
 
@@ -136,6 +147,9 @@ func (l *loop) turn() error {
 		l.event(tokenOf(&events[i]), events[i].Events)
 	}
 	l.runCommands()
+	if l.halted {
+		return nil
+	}
 	for _, s := range [...]*socket{l.frontend, l.backend} {
 		if err := l.receive(s); err != nil {
 			return err
@@ -150,6 +164,9 @@ func (l *loop) turn() error {
 
 // patience is how long the loop may wait for its descriptors; negative: for ever.
 func (l *loop) patience() (time.Duration, error) {
+	if l.halted { // the clock stands still
+		return -1, nil
+	}
 	for _, s := range [...]*socket{l.frontend, l.backend} {
 		// Also has libzmq work off its commands, without which its descriptor
 		// may stay silent although a message is there.

@@ -44,9 +44,11 @@ func (l *loop) forward(from, to *conn, data []byte) {
 	if from.client() {
 		f.in += uint64(len(data))
 		l.bytesIn += uint64(len(data))
+		l.chunksIn++
 	} else {
 		f.out += uint64(len(data))
 		l.bytesOut += uint64(len(data))
+		l.chunksOut++
 	}
 	l.table.Touch(l.clock, from.id)
 	if to.phase == live && !l.write(to, data) {
@@ -74,6 +76,7 @@ func (l *loop) watch(from *conn, f *flow, data []byte) pairing.Reason {
 	case state == zmtp.Open:
 		f.open = true
 		l.act(l.table.Opened(l.clock, from.id))
+		l.tellOf(TopicPairOpened, f.client)
 	}
 	return 0
 }

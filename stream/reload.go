@@ -29,7 +29,7 @@ func (l *loop) reload(cfg Config) error {
 		return err
 	}
 	old := l.cfg.Workers
-	cfg.Log, cfg.Access = l.cfg.Log, l.cfg.Access
+	cfg.Log, cfg.Access, cfg.Events = l.cfg.Log, l.cfg.Access, l.cfg.Events
 	l.cfg = cfg
 	l.allowed = mechanismSet(cfg.Mechanisms)
 	now := l.now()

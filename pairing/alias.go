@@ -1,0 +1,83 @@
+package pairing
+
+// A worker that dials in is known by its address until it says who it is. What
+// it says holds for one connection, or, said of an address, for all that come
+// from there: the slots of one process are then one worker with one load.
+
+// name gives a peer an identity and, if that is a worker's, the worker its connection.
+func (t *Table) name(p *Peer, identity string, worker bool) {
+	t.identify(p, identity)
+	if worker && !p.client {
+		t.rename(p, identity)
+	}
+}
+
+// rename makes a worker's connection one of the worker called name. A connection
+// that is in a pair stays where it is until the pair has ended, and it with it.
+func (t *Table) rename(p *Peer, name string) {
+	old := p.worker
+	if old.name == name || p.inPair() {
+		return
+	}
+	w := t.workers[name]
+	switch {
+	case w == nil:
+		w = t.newWorker(name, 1, 0)
+	case w.removed:
+		w.removed, w.kept, w.state, w.max = false, false, Ready, 0
+		t.reweigh(w, 1)
+	}
+	if p.state == PeerSlot {
+		old.slots.remove(p)
+		t.insertSlot(w, p)
+	} else {
+		old.greeting.remove(p)
+		w.greeting.pushBack(p)
+	}
+	p.worker = w
+	t.place(old)
+	t.place(w)
+}
+
+// insertSlot puts a slot among its worker's, freshest first. A connection greets
+// right after it was made, so that its place is the first or next to it.
+func (t *Table) insertSlot(w *worker, p *Peer) {
+	var fresher *Peer
+	for s := w.slots.head; s != nil && s.connected > p.connected; s = s.next {
+		fresher = s
+	}
+	w.slots.insert(p, fresher)
+}
+
+// alias has all connections that workers make from an address be of the worker
+// called name, those in pairs excepted.
+func (t *Table) alias(address, name string) {
+	if t.cfg.HintMax == 0 {
+		return
+	}
+	if t.aliases == nil {
+		t.aliases = map[string]string{}
+	}
+	if _, known := t.aliases[address]; !known && len(t.aliases) >= t.cfg.HintMax {
+		return
+	}
+	t.aliases[address] = name
+	t.index.each(func(p *Peer) bool {
+		if !p.client && p.origin.Address == address && !p.inPair() && p.identity == nil {
+			t.name(p, name, true)
+		}
+		return true
+	})
+}
+
+// dropAlias forgets the addresses of a worker, and says whether there were any.
+func (t *Table) dropAlias(name string) bool {
+	found := false
+	for address, n := range t.aliases {
+		if n == name {
+			delete(t.aliases, address)
+			found = true
+		}
+	}
+	return found
+}

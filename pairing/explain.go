@@ -1,0 +1,193 @@
+package pairing
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Rule is what decided which worker a client got.
+type Rule uint8
+
+// The rules, in the order in which they are tried.
+const (
+	NoRule       Rule = iota // nothing has been decided yet
+	ByPreference             // its identity prefers it, or is pinned to it
+	ByAffinity               // it had it last
+	ByPolicy                 // the policy chose
+	ruleCount
+)
+
+var ruleNames = [ruleCount]string{"none", "prefer", "affinity", "policy"}
+
+// String is the rule in lower case.
+func (r Rule) String() string {
+	if r < ruleCount {
+		return ruleNames[r]
+	}
+	return fmt.Sprintf("rule(%d)", uint8(r))
+}
+
+// Unfit is why a worker cannot take a client.
+type Unfit uint8
+
+// The reasons to pass a worker over.
+const (
+	Fit          Unfit = iota // it can
+	UnfitUnknown              // there is none of that name
+	UnfitRemoved              // an operator took it out
+	UnfitDrains               // it is draining
+	UnfitMaint                // it is in maintenance
+	UnfitFailed               // it failed and is set aside
+	UnfitFull                 // it has as many pairs as it may
+	UnfitNoSlot               // it only dials in, and no slot of it is there
+	unfitCount
+)
+
+var unfitNames = [unfitCount]string{"fit", "unknown", "removed", "draining", "maintenance", "set-aside", "full", "no-slot"}
+
+// String is the reason in lower case.
+func (u Unfit) String() string {
+	if u < unfitCount {
+		return unfitNames[u]
+	}
+	return fmt.Sprintf("unfit(%d)", uint8(u))
+}
+
+// Candidate is a worker that was, or would be, considered.
+type Candidate struct {
+	Worker string
+	Unfit  Unfit
+	Load   int // now; see [Policy]
+	Weight int
+}
+
+// decision is how a client got its worker.
+type decision struct {
+	rule   Rule
+	passed []passed // before the one that it got, in order
+}
+
+// passed is a worker that was passed over.
+type passed struct {
+	worker string
+	why    Unfit
+}
+
+func (d *decision) pass(worker string, why Unfit) { d.passed = append(d.passed, passed{worker, why}) }
+
+// unfit says why the worker of a name cannot take a client.
+func (t *Table) unfit(name string) Unfit {
+	w := t.workers[name]
+	switch {
+	case w == nil:
+		return UnfitUnknown
+	case w.at >= 0:
+		return Fit
+	case w.removed:
+		return UnfitRemoved
+	case w.state == Draining:
+		return UnfitDrains
+	case w.state == Maintenance:
+		return UnfitMaint
+	case w.failing:
+		return UnfitFailed
+	case w.max != 0 && w.load() >= w.max:
+		return UnfitFull
+	}
+	return UnfitNoSlot
+}
+
+// Explanation is why a client has its worker, and what it would get now.
+type Explanation struct {
+	Identity string
+	// Peers are its connections, or the one that was asked for.
+	Peers []PeerInfo
+	// Passed were passed over for the newest client among Peers, in order, before Rule decided.
+	Passed []Candidate
+	// Rule decided for the newest client among Peers.
+	Rule Rule
+	// Prefer is what the identity prefers, Pinned whether an operator has said so.
+	Prefer []string
+	Pinned bool
+	// Last is the worker that is remembered for it, "" for none.
+	Last string
+	// Policy of the table, and the workers as it would find them now: at most
+	// maxCandidates, those that can take a client first.
+	Policy     Policy
+	Candidates []Candidate
+}
+
+// maxCandidates bounds an explanation.
+const maxCandidates = 100
+
+// Explain tells of an identity or, if who is no identity, of the connection
+// whose far end is who. false: neither is known.
+func (t *Table) Explain(now time.Duration, who string) (Explanation, bool) {
+	t.at(now)
+	e := Explanation{Policy: t.cfg.Policy}
+	var newest *Peer
+	if i := t.identities[who]; i != nil {
+		e.Identity = who
+		for _, p := range i.peers {
+			e.Peers = append(e.Peers, t.info(p))
+			if p.client && (newest == nil || p.ID > newest.ID) {
+				newest = p
+			}
+		}
+		slices.SortFunc(e.Peers, func(a, b PeerInfo) int { return int(int64(a.ID) - int64(b.ID)) })
+	} else if p := t.peerAt(who); p != nil {
+		e.Identity = p.Identity()
+		e.Peers = []PeerInfo{t.info(p)}
+		newest = clientOf(p)
+	} else if _, held := t.preference(who); held {
+		e.Identity = who
+	} else {
+		return e, false
+	}
+	if e.Identity != "" {
+		preferred, _ := t.preference(e.Identity)
+		e.Prefer = slices.Clone(preferred.workers)
+		_, e.Pinned = t.pins[e.Identity]
+	}
+	if newest != nil {
+		e.Rule = newest.decision.rule
+		for _, p := range newest.decision.passed {
+			e.Passed = append(e.Passed, Candidate{Worker: p.worker, Unfit: p.why})
+		}
+		e.Last = t.lastOf(newest)
+	} else if t.affinity != nil {
+		l, _ := t.affinity.Peek(affinityKey{name: e.Identity})
+		e.Last = l.worker
+	}
+	e.Candidates = t.candidates()
+	return e, true
+}
+
+// lastOf is the worker that is remembered for a client.
+func (t *Table) lastOf(p *Peer) string {
+	key, ok := t.affinityKey(p)
+	if !ok {
+		return ""
+	}
+	l, ok := t.affinity.Peek(key)
+	if !ok || l.until <= t.now {
+		return ""
+	}
+	return l.worker
+}
+
+func (t *Table) candidates() []Candidate {
+	all := make([]Candidate, 0, len(t.workers))
+	for name, w := range t.workers {
+		all = append(all, Candidate{Worker: name, Unfit: t.unfit(name), Load: w.load(), Weight: w.weight})
+	}
+	slices.SortFunc(all, func(a, b Candidate) int {
+		if (a.Unfit == Fit) != (b.Unfit == Fit) {
+			return 2*tally(new(bool), b.Unfit == Fit) - 1
+		}
+		return strings.Compare(a.Worker, b.Worker)
+	})
+	return all[:min(len(all), maxCandidates)]
+}

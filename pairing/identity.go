@@ -1,0 +1,160 @@
+package pairing
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// IdentityInfo is a copy of what is known of an identity.
+type IdentityInfo struct {
+	Name string
+	// Peers are its live connections.
+	Peers []PeerInfo
+	// Held says that a hint or a pin of it is held.
+	Held   bool
+	Prefer []string
+	Pinned bool
+	// TTL is how long it may stay silent, 0 when its heartbeat does not matter.
+	TTL time.Duration
+}
+
+// Identity tells of a name; false when it is not known.
+func (t *Table) Identity(now time.Duration, name string) (IdentityInfo, bool) {
+	t.at(now)
+	info := IdentityInfo{Name: name}
+	if i := t.identities[name]; i != nil {
+		for _, p := range i.peers {
+			info.Peers = append(info.Peers, t.info(p))
+		}
+	}
+	preferred, held := t.preference(name)
+	info.Held = held
+	info.Prefer = slices.Clone(preferred.workers)
+	_, info.Pinned = t.pins[name]
+	if t.cfg.Lease.Strategy == LeaseHeartbeat {
+		info.TTL = t.cfg.Lease.TTL
+	}
+	return info, held || len(info.Peers) > 0
+}
+
+// Bye ends an identity's connections, as if they had closed themselves, and
+// forgets what it has said. A pin stays.
+func (t *Table) Bye(now time.Duration, name string) []Action {
+	t.begin(now)
+	t.unhint(name)
+	if i := t.identities[name]; i != nil {
+		for len(i.peers) > 0 {
+			p := i.peers[0]
+			t.end(p, Closed.reason(p.client))
+		}
+	}
+	return t.finish()
+}
+
+// Unhint forgets what an identity has said, and the hints that wait for its
+// connections. Its connections stay what they are. It says whether there was any.
+func (t *Table) Unhint(now time.Duration, name string) bool {
+	t.at(now)
+	return t.unhint(name)
+}
+
+func (t *Table) unhint(name string) bool {
+	found := t.dropAlias(name)
+	if t.preferred != nil {
+		found = t.preferred.Remove(name) || found
+	}
+	if t.hints.held == nil {
+		return found
+	}
+	for _, key := range t.hints.held.Keys() {
+		if h, ok := t.hints.held.Peek(key); ok && h.identity == name {
+			t.hints.held.Remove(key)
+			found = true
+		}
+	}
+	return found
+}
+
+// Pin has an identity prefer these workers until [Table.Unpin], whatever it
+// says itself. At most [Config.HintMax] are held: false when there is no room.
+func (t *Table) Pin(name string, workers []string) bool {
+	if _, pinned := t.pins[name]; !pinned && len(t.pins) >= t.cfg.HintMax {
+		return false
+	}
+	if t.pins == nil {
+		t.pins = map[string][]string{}
+	}
+	t.pins[name] = slices.Clone(workers)
+	return true
+}
+
+// Unpin ends a pin, and says whether there was one.
+func (t *Table) Unpin(name string) bool {
+	_, pinned := t.pins[name]
+	delete(t.pins, name)
+	return pinned
+}
+
+// HintInfo is one thing that is held of an identity.
+type HintInfo struct {
+	Identity string
+	// Endpoint or Address that a connection is awaited from; both are "" for
+	// what an identity prefers.
+	Endpoint, Address string
+	Prefer            []string
+	Pinned            bool
+	Left              time.Duration // until it is forgotten, 0 for a pin
+}
+
+// Hints lists what is held, ordered by identity: those after the first skip ones,
+// max at most. It costs a look at everything that is held.
+func (t *Table) Hints(now time.Duration, identity string, skip, most int) (page []HintInfo, more bool) {
+	t.at(now)
+	var all []HintInfo
+	add := func(h HintInfo) {
+		if (identity == "" || identity == h.Identity) && (h.Pinned || h.Left > 0) {
+			all = append(all, h)
+		}
+	}
+	for name, workers := range t.pins {
+		add(HintInfo{Identity: name, Prefer: workers, Pinned: true})
+	}
+	if t.preferred != nil {
+		for _, name := range t.preferred.Keys() {
+			p, _ := t.preferred.Peek(name)
+			add(HintInfo{Identity: name, Prefer: p.workers, Left: p.until - t.now})
+		}
+	}
+	if t.hints.held != nil {
+		for _, key := range t.hints.held.Keys() {
+			h, _ := t.hints.held.Peek(key)
+			add(HintInfo{Identity: h.identity, Endpoint: key.endpoint, Address: key.address, Left: h.until - t.now})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b HintInfo) int {
+		return 2*strings.Compare(a.Identity, b.Identity) + strings.Compare(a.Endpoint+a.Address, b.Endpoint+b.Address)
+	})
+	all = all[min(skip, len(all)):]
+	page = all[:min(most, len(all))]
+	for i := range page {
+		page[i].Prefer = slices.Clone(page[i].Prefer)
+	}
+	return page, len(all) > len(page)
+}
+
+// EndWorker ends the pairs of a worker. Errors: [ErrNoWorker].
+func (t *Table) EndWorker(now time.Duration, name string, why Reason) ([]Action, error) {
+	t.begin(now)
+	w, err := t.lookup(name)
+	if err != nil {
+		return t.finish(), err
+	}
+	for w.paired.head != nil {
+		t.endPair(clientOf(w.paired.head), why)
+	}
+	return t.finish(), nil
+}
+
+// Known says whether a worker of that name is known.
+func (t *Table) Known(name string) bool { return t.workers[name] != nil }

@@ -1,0 +1,91 @@
+package stream
+
+import (
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// Topics of events.
+const (
+	TopicClientConnected = "client.connected"
+	TopicClientEnded     = "client.ended" // once for each client that connected
+	TopicPairMade        = "pair.made"    // a client has its worker
+	TopicPairOpened      = "pair.opened"  // their handshake is through
+	TopicPairEnded       = "pair.ended"   // before client.ended of its client
+	TopicWorkerUp        = "worker.up"
+	TopicWorkerDown      = "worker.down"
+	TopicWorkerEmpty     = "worker.empty" // draining, in maintenance or removed, and its last pair has ended
+)
+
+// Event is something that happened in a pool.
+type Event struct {
+	Topic string    `json:"-"`
+	Time  time.Time `json:"time"`
+	Pool  string    `json:"pool"`
+	// ID, Client (IP:PORT, or the address of one over ipc) and Identity are a client's.
+	ID       pairing.PeerID `json:"id,omitempty"`
+	Client   string         `json:"client,omitempty"`
+	Identity string         `json:"identity,omitempty"`
+	Worker   string         `json:"worker,omitempty"`
+	State    string         `json:"state,omitempty"`  // of the worker
+	Reason   string         `json:"reason,omitempty"` // of an end
+}
+
+// Topics are all topics, in a fixed order.
+func Topics() []string {
+	return []string{
+		TopicClientConnected, TopicClientEnded, TopicPairMade, TopicPairOpened, TopicPairEnded,
+		TopicWorkerUp, TopicWorkerDown, TopicWorkerEmpty,
+	}
+}
+
+// tell passes an event on to whoever is interested.
+func (l *loop) tell(e Event) {
+	if l.cfg.Events != nil {
+		e.Time, e.Pool = time.Now(), l.cfg.Name
+		l.cfg.Events(e)
+	}
+}
+
+// tellOf is tell about a client's connection.
+func (l *loop) tellOf(topic string, c *conn) {
+	if l.cfg.Events == nil {
+		return
+	}
+	e := Event{Topic: topic, ID: c.id, Client: whence(c.origin)}
+	if p := l.table.Peer(c.id); p != nil {
+		e.Identity, e.Worker = p.Identity(), p.Worker()
+	}
+	l.tell(e)
+}
+
+func (l *loop) tellEnded(r *pairing.Record) {
+	e := Event{
+		Topic: TopicPairEnded, ID: r.Client, Client: whence(r.Origin),
+		Identity: r.Identity, Worker: r.Worker, Reason: r.Reason.String(),
+	}
+	if r.Paired {
+		l.tell(e)
+	}
+	e.Topic = TopicClientEnded
+	l.tell(e)
+}
+
+// tellChanges tells what has become of workers since it was last called.
+func (l *loop) tellChanges() {
+	if l.cfg.Events == nil {
+		return
+	}
+	topics := [...]string{pairing.WorkerUp: TopicWorkerUp, pairing.WorkerDown: TopicWorkerDown, pairing.WorkerEmpty: TopicWorkerEmpty}
+	for _, c := range l.table.Changes() {
+		l.tell(Event{Topic: topics[c.Change], Worker: c.Worker, State: c.State.String()})
+	}
+}
+
+func whence(o pairing.Origin) string {
+	if o.Endpoint != "" {
+		return o.Endpoint
+	}
+	return o.Address
+}

@@ -1,0 +1,73 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// Pause stops reading from every connection of the pool, as zmq_proxy_steerable(3)
+// does. Peers feel backpressure and nothing is lost. The pool's clock stands
+// still meanwhile, so that nothing expires because it was paused.
+func (p *Pool) Pause(ctx context.Context) error {
+	return p.answer(ctx, p.loop.halt)
+}
+
+// Resume goes on after Pause.
+func (p *Pool) Resume(ctx context.Context) error {
+	return p.answer(ctx, p.loop.resume)
+}
+
+// Traffic counts what passed one way: chunks of bytes as they were read, which
+// is what a STREAM socket calls a message, and their bytes.
+type Traffic struct{ Chunks, Bytes uint64 }
+
+// Traffic from clients to workers, and back.
+func (p *Pool) Traffic(ctx context.Context) (in, out Traffic, err error) {
+	both, err := query(ctx, p, func(l *loop) [2]Traffic {
+		return [2]Traffic{{l.chunksIn, l.bytesIn}, {l.chunksOut, l.bytesOut}}
+	})
+	return both[0], both[1], err
+}
+
+func (l *loop) halt() error {
+	if l.halted || l.draining {
+		return nil
+	}
+	l.now()
+	l.halted, l.haltedAt = true, time.Now()
+	l.poller.remove(l.frontend.fd)
+	l.poller.remove(l.backend.fd)
+	l.updateAll()
+	return nil
+}
+
+func (l *loop) resume() error {
+	if !l.halted {
+		return nil
+	}
+	l.halted = false
+	l.start = l.start.Add(time.Since(l.haltedAt))
+	l.updateAll()
+	err := errors.Join(
+		l.poller.add(l.frontend.fd, pollIn, socketToken),
+		l.poller.add(l.backend.fd, pollIn, socketToken))
+	if err != nil {
+		return fmt.Errorf("going on after a pause: %w", err)
+	}
+	return nil
+}
+
+// updateAll has the connections that the loop reads itself no longer watched
+// for input, or watched again.
+func (l *loop) updateAll() {
+	l.table.EachPeer(func(p *pairing.Peer) bool {
+		if c := p.Conn.(*conn); c.sock == nil && c.phase == live {
+			l.updateInterest(c)
+		}
+		return true
+	})
+}

@@ -1,0 +1,214 @@
+package stream
+
+import (
+	"context"
+	"net"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// query has the loop answer a question between two turns.
+func query[T any](ctx context.Context, p *Pool, f func(l *loop) T) (T, error) {
+	result := make(chan T, 1)
+	if err := p.ask(ctx, func() { result <- f(p.loop) }); err != nil {
+		var none T
+		return none, err
+	}
+	return <-result, nil
+}
+
+// Listing is one page of connections.
+type Listing struct {
+	Peers []pairing.PeerInfo
+	// Last is the After of the next page, if there is more.
+	Last pairing.PeerID
+	More bool
+}
+
+// Page lists connections, see [pairing.Table.Page].
+func (p *Pool) Page(ctx context.Context, s pairing.Selection) (Listing, error) {
+	return query(ctx, p, func(l *loop) (page Listing) {
+		page.Peers, page.Last, page.More = l.table.Page(l.now(), s)
+		return page
+	})
+}
+
+// Identity tells of a name; nil when it is not known.
+func (p *Pool) Identity(ctx context.Context, name string) (*pairing.IdentityInfo, error) {
+	return query(ctx, p, func(l *loop) *pairing.IdentityInfo { return l.identity(name) })
+}
+
+func (l *loop) identity(name string) *pairing.IdentityInfo {
+	if info, known := l.table.Identity(l.now(), name); known {
+		return &info
+	}
+	return nil
+}
+
+// Judge says whether a caller may do something about an identity: info is what
+// is known of it, nil for nothing; listed says that a worker of that name is
+// known. It runs on the goroutine of [Pool.Run] and must not block.
+type Judge func(info *pairing.IdentityInfo, listed bool) error
+
+// Hello is Hint for a caller that judge has nothing against.
+func (p *Pool) Hello(ctx context.Context, hint pairing.Hint, judge Judge) error {
+	return p.judged(ctx, hint.Identity, judge, func(l *loop) { l.act(l.table.Hint(l.now(), hint)) })
+}
+
+// Beat renews the lease of an identity, and tells of it; nil when it is not known.
+func (p *Pool) Beat(ctx context.Context, name string, judge Judge) (info *pairing.IdentityInfo, err error) {
+	err = p.judged(ctx, name, judge, func(l *loop) {
+		l.table.Beat(l.now(), name)
+		info = l.identity(name)
+	})
+	if err != nil { // the loop may still be about to write info
+		return nil, err
+	}
+	return info, nil
+}
+
+// Bye ends the connections of an identity and forgets what it has said.
+func (p *Pool) Bye(ctx context.Context, name string, judge Judge) error {
+	return p.judged(ctx, name, judge, func(l *loop) { l.act(l.table.Bye(l.now(), name)) })
+}
+
+func (p *Pool) judged(ctx context.Context, name string, judge Judge, do func(*loop)) error {
+	return p.answer(ctx, func() error {
+		if err := judge(p.loop.identity(name), p.loop.table.Known(name)); err != nil {
+			return err
+		}
+		do(p.loop)
+		return nil
+	})
+}
+
+// Unhint forgets what was said of an identity, and says whether anything was.
+func (p *Pool) Unhint(ctx context.Context, name string) (bool, error) {
+	return query(ctx, p, func(l *loop) bool { return l.table.Unhint(l.now(), name) })
+}
+
+// Pin has an identity prefer workers until Unpin; false when there is no room.
+func (p *Pool) Pin(ctx context.Context, name string, workers []string) (bool, error) {
+	return query(ctx, p, func(l *loop) bool { return l.table.Pin(name, workers) })
+}
+
+// Unpin ends a pin, and says whether there was one.
+func (p *Pool) Unpin(ctx context.Context, name string) (bool, error) {
+	return query(ctx, p, func(l *loop) bool { return l.table.Unpin(name) })
+}
+
+// HintPage is one page of hints.
+type HintPage struct {
+	Hints []pairing.HintInfo
+	More  bool
+}
+
+// Hints lists what is held, see [pairing.Table.Hints].
+func (p *Pool) Hints(ctx context.Context, identity string, skip, most int) (HintPage, error) {
+	return query(ctx, p, func(l *loop) (page HintPage) {
+		page.Hints, page.More = l.table.Hints(l.now(), identity, skip, most)
+		return page
+	})
+}
+
+// Explain says why an identity or an endpoint has its worker; nil when it is not known.
+func (p *Pool) Explain(ctx context.Context, who string) (*pairing.Explanation, error) {
+	return query(ctx, p, func(l *loop) *pairing.Explanation {
+		if e, known := l.table.Explain(l.now(), who); known {
+			return &e
+		}
+		return nil
+	})
+}
+
+// SetWeight changes the weight of a worker.
+func (p *Pool) SetWeight(ctx context.Context, name string, weight int) error {
+	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.SetWeight(l.now(), name, weight) })
+}
+
+// SetMaxPairs changes how many pairs a worker may have, 0 for no limit.
+func (p *Pool) SetMaxPairs(ctx context.Context, name string, n int) error {
+	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.SetMaxPairs(l.now(), name, n) })
+}
+
+// Kick ends a connection, with its pair if it has one; nil when it is not known.
+func (p *Pool) Kick(ctx context.Context, id pairing.PeerID) (*pairing.PeerInfo, error) {
+	return query(ctx, p, func(l *loop) *pairing.PeerInfo {
+		info, known := l.table.Info(l.now(), id)
+		if !known {
+			return nil
+		}
+		l.act(l.table.End(l.now(), id, pairing.Kicked))
+		return &info
+	})
+}
+
+// KickWorker ends the pairs of a worker.
+func (p *Pool) KickWorker(ctx context.Context, name string) error {
+	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) {
+		return l.table.EndWorker(l.now(), name, pairing.Kicked)
+	})
+}
+
+// Find is the connection whose far end is endpoint; nil when there is none.
+func (p *Pool) Find(ctx context.Context, endpoint string) (*pairing.PeerInfo, error) {
+	return query(ctx, p, func(l *loop) *pairing.PeerInfo {
+		if info, known := l.table.Find(l.now(), endpoint); known {
+			return &info
+		}
+		return nil
+	})
+}
+
+// Acquaintance is what a worker may know of one of its connections.
+type Acquaintance struct {
+	// Worker's own host of the connection: who may ask.
+	Host   string
+	Client pairing.PeerInfo // the zero value while it serves nobody
+}
+
+// Whois tells of a worker's connection by the far end that the worker sees: the
+// worker's own end of a connection that it dialled in, or the proxy's end of one
+// that the proxy dialled. nil when there is no such connection.
+func (p *Pool) Whois(ctx context.Context, endpoint string) (*Acquaintance, error) {
+	return query(ctx, p, func(l *loop) *Acquaintance {
+		var worker *pairing.Peer
+		host := ""
+		if c := l.locals[endpoint]; c != nil {
+			worker, host = l.table.Peer(c.id), hostOf(c.origin.Endpoint)
+		} else if info, known := l.table.Find(l.now(), endpoint); known && !info.Client {
+			worker, host = l.table.Peer(info.ID), hostOf(info.Origin.Endpoint)
+		}
+		if worker == nil {
+			return nil
+		}
+		a := &Acquaintance{Host: host}
+		if client := worker.Partner(); client != nil {
+			a.Client, _ = l.table.Info(l.now(), client.ID)
+		}
+		return a
+	})
+}
+
+// know notes the proxy's own end of a connection that it dialled.
+func (l *loop) know(c *conn) {
+	if ep := ownEndpoint(c.fd); ep.IsValid() {
+		c.local = ep.String()
+		l.locals[c.local] = c
+	}
+}
+
+func (l *loop) unknow(c *conn) {
+	if c.local != "" && l.locals[c.local] == c {
+		delete(l.locals, c.local)
+	}
+}
+
+// HostOf is the host of an IP:PORT.
+func HostOf(endpoint string) string {
+	host, _, err := net.SplitHostPort(endpoint)
+	if err != nil {
+		return ""
+	}
+	return host
+}
