@@ -5,11 +5,22 @@ package pairing
 // from there: the slots of one process are then one worker with one load.
 
 // name gives a peer an identity and, if that is a worker's, the worker its connection.
-func (t *Table) name(p *Peer, identity string, worker bool) {
+func (t *Table) name(p *Peer, identity string, worker bool, weight int) {
 	t.identify(p, identity)
-	if worker && !p.client {
-		t.rename(p, identity)
+	if !worker || p.client {
+		return
 	}
+	t.rename(p, identity)
+	if w := p.worker; weight > 0 && w.name == identity {
+		t.reweigh(w, min(weight, MaxWeight))
+		t.place(w)
+	}
+}
+
+// alias is what a worker has said of an address.
+type alias struct {
+	worker string
+	weight int
 }
 
 // rename makes a worker's connection one of the worker called name. A connection
@@ -50,21 +61,21 @@ func (t *Table) insertSlot(w *worker, p *Peer) {
 }
 
 // alias has all connections that workers make from an address be of the worker
-// called name, those in pairs excepted.
-func (t *Table) alias(address, name string) {
+// of a, those in pairs excepted.
+func (t *Table) alias(address string, a alias) {
 	if t.cfg.HintMax == 0 {
 		return
 	}
 	if t.aliases == nil {
-		t.aliases = map[string]string{}
+		t.aliases = map[string]alias{}
 	}
 	if _, known := t.aliases[address]; !known && len(t.aliases) >= t.cfg.HintMax {
 		return
 	}
-	t.aliases[address] = name
+	t.aliases[address] = a
 	t.index.each(func(p *Peer) bool {
-		if !p.client && p.origin.Address == address && !p.inPair() && p.identity == nil {
-			t.name(p, name, true)
+		if !p.client && p.origin.Address == address && !p.inPair() && (p.identity == nil || p.identity.name == a.worker) {
+			t.name(p, a.worker, true, a.weight)
 		}
 		return true
 	})
@@ -73,8 +84,8 @@ func (t *Table) alias(address, name string) {
 // dropAlias forgets the addresses of a worker, and says whether there were any.
 func (t *Table) dropAlias(name string) bool {
 	found := false
-	for address, n := range t.aliases {
-		if n == name {
+	for address, a := range t.aliases {
+		if a.worker == name {
 			delete(t.aliases, address)
 			found = true
 		}

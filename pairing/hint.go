@@ -24,6 +24,8 @@ type Hint struct {
 	// identity is the worker's name. With an Address it is about all that come
 	// from there, now and later.
 	Worker bool
+	// Weight of that worker, 1 to [MaxWeight]; 0 leaves it as it is.
+	Weight int
 }
 
 // identity is a name that live peers have.
@@ -46,6 +48,7 @@ type hintKey struct{ endpoint, address, identity string }
 type heldHint struct {
 	identity string
 	worker   bool
+	weight   int
 	until    time.Duration
 }
 
@@ -71,11 +74,11 @@ func (t *Table) Hint(now time.Duration, h Hint) []Action {
 		t.leaseIdentity(i)
 	}
 	if h.Worker && h.Endpoint == "" {
-		t.alias(h.Address, h.Identity)
+		t.alias(h.Address, alias{worker: h.Identity, weight: h.Weight})
 		return t.finish()
 	}
 	if p := t.peerAt(h.Endpoint); p != nil {
-		t.name(p, h.Identity, h.Worker)
+		t.name(p, h.Identity, h.Worker, h.Weight)
 		return t.finish()
 	}
 	t.hold(h)
@@ -110,7 +113,7 @@ func (t *Table) hold(h Hint) {
 			t.hints.next[h.Address] = append(t.hints.next[h.Address], h.Identity)
 		}
 	}
-	t.hints.held.Add(key, heldHint{identity: h.Identity, worker: h.Worker, until: t.now + t.cfg.HintTTL})
+	t.hints.held.Add(key, heldHint{identity: h.Identity, worker: h.Worker, weight: h.Weight, until: t.now + t.cfg.HintTTL})
 }
 
 // dropped is told of every hint that is not held any more.
@@ -138,8 +141,8 @@ func (t *Table) claimHint(p *Peer) {
 		return
 	}
 	if !p.client {
-		if name, ok := t.aliases[p.origin.Address]; ok {
-			t.name(p, name, true)
+		if a, ok := t.aliases[p.origin.Address]; ok {
+			t.name(p, a.worker, true, a.weight)
 		}
 		return
 	}
@@ -160,7 +163,7 @@ func (t *Table) claim(p *Peer, key hintKey) bool {
 	if h.until <= t.now {
 		return false
 	}
-	t.name(p, h.identity, h.worker)
+	t.name(p, h.identity, h.worker, h.weight)
 	return true
 }
 

@@ -156,5 +156,9 @@ func (t *Table) EndWorker(now time.Duration, name string, why Reason) ([]Action,
 	return t.finish(), nil
 }
 
-// Known says whether a worker of that name is known.
-func (t *Table) Known(name string) bool { return t.workers[name] != nil }
+// Listens says whether a worker of that name is dialled: nobody who dials in
+// may take its name.
+func (t *Table) Listens(name string) bool {
+	w := t.workers[name]
+	return w != nil && w.endpoint != ""
+}

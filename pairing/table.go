@@ -47,7 +47,7 @@ type Table struct {
 	hints      hints
 	preferred  *simplelru.LRU[string, preference]
 	pins       map[string][]string // by identity: what an operator has it prefer
-	aliases    map[string]string   // names of workers by the address that they dial in from
+	aliases    map[string]alias    // of workers by the address that they dial in from
 	affinity   *simplelru.LRU[affinityKey, lastWorker]
 
 	stats counters

@@ -46,9 +46,9 @@ func (l *loop) identity(name string) *pairing.IdentityInfo {
 }
 
 // Judge says whether a caller may do something about an identity: info is what
-// is known of it, nil for nothing; listed says that a worker of that name is
-// known. It runs on the goroutine of [Pool.Run] and must not block.
-type Judge func(info *pairing.IdentityInfo, listed bool) error
+// is known of it, nil for nothing; listens says that a worker of that name is
+// dialled. It runs on the goroutine of [Pool.Run] and must not block.
+type Judge func(info *pairing.IdentityInfo, listens bool) error
 
 // Hello is Hint for a caller that judge has nothing against.
 func (p *Pool) Hello(ctx context.Context, hint pairing.Hint, judge Judge) error {
@@ -56,15 +56,25 @@ func (p *Pool) Hello(ctx context.Context, hint pairing.Hint, judge Judge) error 
 }
 
 // Beat renews the lease of an identity, and tells of it; nil when it is not known.
-func (p *Pool) Beat(ctx context.Context, name string, judge Judge) (info *pairing.IdentityInfo, err error) {
-	err = p.judged(ctx, name, judge, func(l *loop) {
+func (p *Pool) Beat(ctx context.Context, name string, judge Judge) (*pairing.IdentityInfo, error) {
+	result := make(chan *pairing.IdentityInfo, 1)
+	err := p.judged(ctx, name, judge, func(l *loop) {
 		l.table.Beat(l.now(), name)
-		info = l.identity(name)
+		result <- l.identity(name)
 	})
-	if err != nil { // the loop may still be about to write info
+	if err != nil {
 		return nil, err
 	}
-	return info, nil
+	return <-result, nil
+}
+
+// Renew renews the leases of identities; those that are not known are passed over.
+func (p *Pool) Renew(ctx context.Context, names []string) error {
+	return p.ask(ctx, func() {
+		for _, name := range names {
+			p.loop.table.Beat(p.loop.now(), name)
+		}
+	})
 }
 
 // Bye ends the connections of an identity and forgets what it has said.
@@ -74,7 +84,7 @@ func (p *Pool) Bye(ctx context.Context, name string, judge Judge) error {
 
 func (p *Pool) judged(ctx context.Context, name string, judge Judge, do func(*loop)) error {
 	return p.answer(ctx, func() error {
-		if err := judge(p.loop.identity(name), p.loop.table.Known(name)); err != nil {
+		if err := judge(p.loop.identity(name), p.loop.table.Listens(name)); err != nil {
 			return err
 		}
 		do(p.loop)
@@ -203,6 +213,10 @@ func (l *loop) unknow(c *conn) {
 		delete(l.locals, c.local)
 	}
 }
+
+// SourceAddress is the address by which a pool counts and knows whoever
+// connects from address: of IPv6 its /64.
+func SourceAddress(address string) string { return sourceAddress(address) }
 
 // HostOf is the host of an IP:PORT.
 func HostOf(endpoint string) string {

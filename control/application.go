@@ -1,0 +1,147 @@
+package control
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Hello is what an application says of one of its connections.
+type Hello struct {
+	Identity string
+	// Worker says that the connection is one that a worker dials in.
+	Worker bool
+	// Endpoint is the connection's far end as the proxy sees it, IP:PORT: the
+	// local address of the application's socket. "" means the next connection
+	// from this caller's address; of a worker, all of them.
+	Endpoint string
+	Prefer   []string // a client's worker and, after it, the fallbacks
+	Weight   int      // a worker's, 0 leaves it as it is
+	Pool     string   // "" where there is one pool
+}
+
+func (h *Hello) args() []string {
+	kind := "client"
+	if h.Worker {
+		kind = "worker"
+	}
+	args := []string{kind, h.Identity}
+	if h.Endpoint != "" {
+		args = append(args, "endpoint="+h.Endpoint)
+	}
+	if len(h.Prefer) > 0 {
+		args = append(args, "prefer="+strings.Join(h.Prefer, ","))
+	}
+	if h.Weight > 0 {
+		args = append(args, "weight="+strconv.Itoa(h.Weight))
+	}
+	return withPool(args, h.Pool)
+}
+
+func withPool(args []string, pool string) []string {
+	if pool != "" {
+		return append(args, "pool="+pool)
+	}
+	return args
+}
+
+// Lease is what the proxy tells of an identity.
+type Lease struct {
+	// TTL is how long the identity may be silent, 0 when that does not matter.
+	TTL time.Duration
+	// Worker that it is paired with, "" when it is not.
+	Worker string
+}
+
+func leaseFrom(l lease) Lease {
+	return Lease{TTL: time.Duration(l.TTL * float64(time.Second)), Worker: l.Worker}
+}
+
+// Hello gives a connection an identity. Say it again with every new connection.
+func (c *Client) Hello(ctx context.Context, h Hello) (Lease, error) {
+	var l lease
+	if err := c.ask(ctx, &l, "HELLO", h.args()...); err != nil {
+		return Lease{}, err
+	}
+	c.mutex.Lock()
+	c.said[h.Identity] = h
+	c.mutex.Unlock()
+	return leaseFrom(l), nil
+}
+
+// Heartbeat renews the lease of an identity that this client said Hello for.
+func (c *Client) Heartbeat(ctx context.Context, identity string) (Lease, error) {
+	var l lease
+	err := c.ask(ctx, &l, "HEARTBEAT", withPool([]string{identity}, c.poolOf(identity))...)
+	return leaseFrom(l), err
+}
+
+// Bye ends the identity's connections and forgets what it said.
+func (c *Client) Bye(ctx context.Context, identity string) error {
+	err := c.ask(ctx, nil, "BYE", withPool([]string{identity}, c.poolOf(identity))...)
+	c.mutex.Lock()
+	delete(c.said, identity)
+	c.mutex.Unlock()
+	return err
+}
+
+func (c *Client) poolOf(identity string) string {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.said[identity].Pool
+}
+
+// beatEvery is how often a lease is renewed whose length is not known.
+const beatEvery = 2500 * time.Millisecond
+
+// KeepAlive renews the lease of an identity, three times in its length, until
+// ctx ends, whose error it returns. A proxy that was restarted is told Hello
+// again; one that does not answer is tried again. Any other refusal ends it.
+func (c *Client) KeepAlive(ctx context.Context, identity string) error {
+	every := beatEvery
+	for {
+		attempt, cancel := context.WithTimeout(ctx, every)
+		l, err := c.Heartbeat(attempt, identity)
+		if CodeOf(err) == NotFound {
+			c.mutex.Lock()
+			h, said := c.said[identity]
+			c.mutex.Unlock()
+			if said {
+				l, err = c.Hello(attempt, h)
+			}
+		}
+		cancel()
+		if code := CodeOf(err); code != 0 && code != SlowDown && code != Failed {
+			return err
+		}
+		if err == nil && l.TTL > 0 {
+			every = l.TTL / 3
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(every):
+		}
+	}
+}
+
+// Known is what a worker may know of one of its connections.
+type Known struct {
+	Client   string        // IP:PORT, "" over ipc
+	Address  string        // IP, or localhost:uid:gid:pid over ipc
+	Identity string        // "" when nobody has said it
+	Since    time.Duration // that it has been paired
+}
+
+// Whois tells a worker whom one of its connections serves. endpoint is IP:PORT:
+// of a connection that the worker dialled in, its local address; of one that it
+// accepted, the remote address. pool is "" where there is one.
+func (c *Client) Whois(ctx context.Context, endpoint, pool string) (Known, error) {
+	var k struct {
+		Client, Address, Identity string
+		Since                     float64
+	}
+	err := c.ask(ctx, &k, "WHOIS", withPool([]string{endpoint}, pool)...)
+	return Known{k.Client, k.Address, k.Identity, time.Duration(k.Since * float64(time.Second))}, err
+}

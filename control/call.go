@@ -1,0 +1,125 @@
+package control
+
+import (
+	"context"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// call is one request while it is executed.
+type call struct {
+	ctx     context.Context
+	server  *Server
+	caller  *caller
+	args    []string
+	options map[string]string
+}
+
+// arg is a positional argument, "" when it was left out.
+func (c *call) arg(i int) string {
+	if i < len(c.args) {
+		return c.args[i]
+	}
+	return ""
+}
+
+// pool is the one that is meant.
+func (c *call) pool() (*stream.Pool, error) {
+	pools := c.server.proxy.Pools
+	wanted, said := c.options["pool"]
+	if !said && len(pools) == 1 {
+		return pools[0], nil
+	}
+	names := make([]string, 0, len(pools))
+	for _, p := range pools {
+		if p.Name() == wanted {
+			return p, nil
+		}
+		names = append(names, p.Name())
+	}
+	if !said {
+		return nil, refuse(Malformed, "which pool? say pool=%s", strings.Join(names, "|"))
+	}
+	return nil, refuse(NotFound, "no pool %q, there is %s", wanted, strings.Join(names, ", "))
+}
+
+// number is an option that is a whole number from low to high.
+func (c *call) number(key string, standard, low, high int) (int, error) {
+	s, said := c.options[key]
+	if !said {
+		return standard, nil
+	}
+	return number(key, s, low, high)
+}
+
+func number(what, s string, low, high int) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < low || n > high {
+		return 0, refuse(Malformed, "%s: %q is not a number from %d to %d", what, s, low, high)
+	}
+	return n, nil
+}
+
+// names are the workers of a list W1,W2,...
+func names(list string) ([]string, error) {
+	if list == "" {
+		return nil, nil
+	}
+	all := strings.Split(list, ",")
+	for _, n := range all {
+		if err := name("worker", n); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// endpoint is IP:PORT in its one spelling, with an optional tcp:// before it.
+func endpoint(s string) (string, error) {
+	ap, err := netip.ParseAddrPort(strings.TrimPrefix(s, "tcp://"))
+	if err != nil || ap.Port() == 0 {
+		return "", refuse(Malformed, "%q is not IP:PORT", s)
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()).String(), nil
+}
+
+// owns says whether a caller may speak for a host: an operator for all, a peer
+// for its own. All loopback addresses are one host.
+func (c *call) owns(host string) bool {
+	return c.caller.level == Operator || sameHost(c.caller.address, host)
+}
+
+func sameHost(a, b string) bool {
+	x, errX := netip.ParseAddr(a)
+	y, errY := netip.ParseAddr(b)
+	if errX != nil || errY != nil {
+		return a == b && a != ""
+	}
+	x, y = x.Unmap().WithZone(""), y.Unmap().WithZone("")
+	return x == y || x.IsLoopback() && y.IsLoopback()
+}
+
+// ownsAll says whether the caller may speak for all connections of an identity.
+func (c *call) ownsAll(info *pairing.IdentityInfo) bool {
+	if info == nil {
+		return true
+	}
+	for _, p := range info.Peers {
+		host := stream.HostOf(p.Origin.Endpoint)
+		if host == "" {
+			host = p.Origin.Address
+		}
+		if !c.owns(host) {
+			return false
+		}
+	}
+	return true
+}
+
+// seconds is a duration for JSON, to the millisecond.
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }

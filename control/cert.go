@@ -1,0 +1,146 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Cert is a CURVE certificate in czmq's format (zcert(3), ZPL: RFC 4), which
+// czmq, pyzmq and `streamq-proxy keygen --cert` write.
+type Cert struct {
+	Public, Secret string // 40 characters of Z85 each; Secret is "" in a public one
+	// Level is what the metadata "level" says, Peer if nothing; Name likewise,
+	// the file's name if nothing.
+	Level Level
+	Name  string
+}
+
+// maxCert bounds a certificate's file, in bytes.
+const maxCert = 64 << 10
+
+// ReadCert reads a certificate. The error is one line with the file's name.
+func ReadCert(file string) (Cert, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return Cert{}, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxCert {
+		return Cert{}, fmt.Errorf("%s: is no certificate", file)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return Cert{}, err
+	}
+	c, err := parseCert(string(text))
+	if err != nil {
+		return Cert{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if c.Name == "" {
+		c.Name = filepath.Base(file)
+	}
+	return c, nil
+}
+
+// parseCert reads the sections metadata and curve; others do not matter.
+func parseCert(text string) (c Cert, err error) {
+	section := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, " \t\r\n")
+		body := strings.TrimSpace(line)
+		if body == "" || body[0] == '#' {
+			continue
+		}
+		if line[0] != ' ' && line[0] != '\t' {
+			section = body
+			continue
+		}
+		key, value, _ := strings.Cut(body, "=")
+		key, value = strings.TrimSpace(key), strings.Trim(strings.TrimSpace(value), `"`)
+		switch section + "/" + key {
+		case "metadata/name":
+			c.Name = value
+		case "metadata/level":
+			if c.Level, err = ParseLevel(value); err != nil {
+				return c, err
+			}
+		case "curve/public-key":
+			c.Public = value
+		case "curve/secret-key":
+			c.Secret = value
+		}
+	}
+	if !isKey(c.Public) || c.Secret != "" && !isKey(c.Secret) {
+		return c, errors.New("has no public-key of 40 characters of Z85")
+	}
+	return c, nil
+}
+
+// isKey says whether s is 32 bytes in Z85 (RFC 32).
+func isKey(s string) bool {
+	const z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+	return len(s) == 40 && strings.Trim(s, z85) == ""
+}
+
+// Text is the certificate as a file, with the secret key if it has one.
+func (c Cert) Text() string {
+	var b strings.Builder
+	b.WriteString("#   CURVE certificate (zcert)\nmetadata\n")
+	fmt.Fprintf(&b, "    name = \"%s\"\n    level = \"%s\"\ncurve\n    public-key = \"%s\"\n", c.Name, c.Level, c.Public)
+	if c.Secret != "" {
+		fmt.Fprintf(&b, "    secret-key = \"%s\"\n", c.Secret)
+	}
+	return b.String()
+}
+
+// keyring are the public certificates of a directory. It is read again when the
+// directory has changed, so that a caller is let in, or kept out, from its next
+// connection on.
+type keyring struct {
+	dir     string
+	changed time.Time
+	read    time.Time
+	certs   map[string]Cert // by public key
+}
+
+func newKeyring(dir string) (*keyring, error) {
+	k := &keyring{dir: dir}
+	return k, k.refresh()
+}
+
+// refresh reads the directory if it has changed. What cannot be read lets nobody
+// in: the first such file is the error.
+func (k *keyring) refresh() error {
+	info, err := os.Stat(k.dir)
+	if err != nil {
+		k.certs = nil
+		return err
+	}
+	// A change within the clock's grain of the last look may not show.
+	if k.certs != nil && info.ModTime().Equal(k.changed) && k.read.Sub(k.changed) > time.Second {
+		return nil
+	}
+	entries, err := os.ReadDir(k.dir)
+	if err != nil {
+		k.certs = nil
+		return err
+	}
+	k.changed, k.read, k.certs = info.ModTime(), time.Now(), map[string]Cert{}
+	var first error
+	for _, e := range entries {
+		if e.IsDir() || strings.HasSuffix(e.Name(), "_secret") || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		c, err := ReadCert(filepath.Join(k.dir, e.Name()))
+		switch {
+		case err == nil:
+			k.certs[c.Public] = c
+		case first == nil:
+			first = err
+		}
+	}
+	return first
+}

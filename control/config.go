@@ -1,0 +1,112 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"strings"
+
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// Defaults of a [Config].
+const (
+	DefaultMode = fs.FileMode(0o600)
+	DefaultRate = 5000 // requests a second of one connection
+)
+
+// Config is how a control socket is reached, and by whom.
+type Config struct {
+	// Endpoints to listen on: ipc://PATH, tcp://HOST:PORT.
+	Endpoints []string
+	// Mode of the files of ipc endpoints; 0 means DefaultMode.
+	Mode fs.FileMode
+	// Cert is a certificate in czmq's format with a secret key, and Clients a
+	// directory of public ones. With them tcp endpoints use CURVE; without, only
+	// loopback is served.
+	Cert, Clients string
+	// LoopbackLevel is that of callers over tcp without CURVE.
+	LoopbackLevel Level
+	// Rate bounds the requests a second of one connection; 0 means DefaultRate.
+	Rate int
+	// Log gets what an operator should know; nil discards it.
+	Log *slog.Logger
+}
+
+// domain is the security of an endpoint; the ZAP handler is told its name.
+type domain string
+
+const (
+	domainIPC  domain = "control.ipc"
+	domainNULL domain = "control.loopback"
+	// domainCURVE and the others are those of requests; events are of operators only.
+	domainCURVE domain = "control.curve"
+
+	eventsSuffix = ".events"
+)
+
+func (d domain) events() domain { return d + eventsSuffix }
+
+// listener is an endpoint with its security.
+type listener struct {
+	stream.Endpoint
+	domain domain
+}
+
+// Validate finds everything that can be known to be wrong without binding an
+// endpoint: one line per mistake, each of which says how to make it right.
+func (c *Config) Validate() error {
+	_, err := c.listeners()
+	return err
+}
+
+func (c *Config) listeners() (all []listener, err error) {
+	var errs []error
+	if (c.Cert == "") != (c.Clients == "") {
+		errs = append(errs, errors.New("control: CURVE needs both a certificate of the proxy and a directory of its callers' public ones"))
+	}
+	if c.Mode&^0o777 != 0 {
+		errs = append(errs, fmt.Errorf("control: mode %o is no file mode", c.Mode))
+	}
+	for _, s := range c.Endpoints {
+		l, err := c.listener(s)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("control: %w", err))
+		}
+		all = append(all, l)
+	}
+	return all, errors.Join(errs...)
+}
+
+func (c *Config) listener(s string) (listener, error) {
+	ep, err := stream.ParseEndpoint(s)
+	l := listener{Endpoint: ep}
+	switch {
+	case err != nil:
+		return l, err
+	case ep.Network == "ipc" && strings.HasPrefix(ep.Path, "@"):
+		return l, fmt.Errorf("%s: an abstract socket has no file mode to guard it: use a path", s)
+	case ep.Network == "ipc":
+		l.domain = domainIPC
+	case c.Cert != "":
+		l.domain = domainCURVE
+	case !loopback(ep.Host):
+		return l, fmt.Errorf("%s: without CURVE whoever reaches it could steer the proxy: "+
+			"give a certificate and a directory of clients' (--control-cert, --control-clients), or use ipc:// or 127.0.0.1", s)
+	default:
+		l.domain = domainNULL
+	}
+	return l, nil
+}
+
+// loopback says whether only this machine reaches a host. Names are not looked
+// up, since they may change.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}

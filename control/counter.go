@@ -1,0 +1,71 @@
+package control
+
+import (
+	"slices"
+	"sync/atomic"
+)
+
+// otherVerb counts what is no verb.
+const otherVerb = "other"
+
+// counters count requests. They are written by the server and read by anybody.
+type counters struct {
+	verbs    []string // sorted
+	codes    []Code
+	requests []atomic.Uint64
+	refused  atomic.Uint64 // connections, by ZAP
+	unread   atomic.Uint64 // replies that were dropped
+}
+
+func newCounters() *counters {
+	c := &counters{codes: Codes(), verbs: []string{otherVerb}}
+	for _, v := range Verbs() {
+		c.verbs = append(c.verbs, v.Name)
+	}
+	slices.Sort(c.verbs)
+	c.requests = make([]atomic.Uint64, len(c.verbs)*len(c.codes))
+	return c
+}
+
+func (c *counters) count(verb string, code Code) {
+	v, known := slices.BinarySearch(c.verbs, verb)
+	if !known {
+		v, _ = slices.BinarySearch(c.verbs, otherVerb)
+	}
+	k, known := slices.BinarySearch(c.codes, code)
+	if !known {
+		k, _ = slices.BinarySearch(c.codes, Failed)
+	}
+	c.requests[v*len(c.codes)+k].Add(1)
+}
+
+// RequestCount is how often a verb was answered by a code.
+type RequestCount struct {
+	Verb  string // "other" for what is no verb
+	Code  Code
+	Count uint64
+}
+
+// Stats are what a server has counted since its start.
+type Stats struct {
+	Requests []RequestCount // those that are not zero, by verb and code
+	// Refused connections had no right to be there.
+	Refused uint64
+	// Unread replies were dropped because their caller did not read.
+	Unread uint64
+	// EventsLost did not fit into the queue to the PUB socket.
+	EventsLost uint64
+}
+
+// Stats may be called from any goroutine.
+func (s *Server) Stats() Stats {
+	all := Stats{Refused: s.counters.refused.Load(), Unread: s.counters.unread.Load(), EventsLost: s.feed.Lost()}
+	for v, verb := range s.counters.verbs {
+		for k, code := range s.counters.codes {
+			if n := s.counters.requests[v*len(s.counters.codes)+k].Load(); n > 0 {
+				all.Requests = append(all.Requests, RequestCount{verb, code, n})
+			}
+		}
+	}
+	return all
+}

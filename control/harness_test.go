@@ -1,0 +1,252 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
+	"go.uber.org/goleak"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for a condition before it calls it false.
+const patience = 20 * time.Second
+
+// rig is a pool and a control socket over it.
+type rig struct {
+	t      *testing.T
+	pool   *stream.Pool
+	server *Server
+	dir    string
+	level  *slog.LevelVar
+
+	mutex     sync.Mutex
+	reloads   int
+	reloadErr error
+	shutdowns []time.Duration
+}
+
+// newRig serves one pool, whose control socket is an ipc file unless change says otherwise.
+func newRig(t *testing.T, change func(*rig, *Config, *stream.Config)) *rig {
+	t.Helper()
+	r := &rig{t: t, level: new(slog.LevelVar)}
+	var err error
+	if r.dir, err = os.MkdirTemp("", "ctl"); err != nil { // t.TempDir may be too long for a unix socket's name
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(r.dir) })
+	cfg := Config{Endpoints: []string{"ipc://" + filepath.Join(r.dir, "s")}, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil))}
+	feed := NewFeed()
+	pool := stream.DefaultConfig()
+	pool.Frontend, pool.Backend = []string{"tcp://127.0.0.1:0"}, []string{"tcp://127.0.0.1:0"}
+	pool.Events = feed.Record
+	if change != nil {
+		change(r, &cfg, &pool)
+	}
+	zctx, err := stream.NewContext(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.pool, err = stream.Open(zctx, pool); err != nil {
+		t.Fatal(err)
+	}
+	proxy := Proxy{Pools: []*stream.Pool{r.pool}, Version: Version{Version: "test"}, Reload: r.reload, Shutdown: r.shutdown, Level: r.level}
+	if r.server, err = Open(cfg, proxy, feed); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	all.Go(func() {
+		if err := r.pool.Run(ctx); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	all.Go(func() {
+		if err := r.server.Serve(ctx); err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	t.Cleanup(func() {
+		stop()
+		all.Wait()
+		if err := zctx.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func (r *rig) reload(context.Context) error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.reloads++
+	return r.reloadErr
+}
+
+func (r *rig) shutdown(deadline time.Duration) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.shutdowns = append(r.shutdowns, deadline)
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	w.t.Helper()
+	w.t.Log(strings.TrimRight(string(b), "\n"))
+	return len(b), nil
+}
+
+// dial is a client of the first endpoint.
+func (r *rig) dial() *Client { return r.dialAs(r.server.Bound()[0], nil) }
+
+func (r *rig) dialAs(endpoint string, security *Security) *Client {
+	r.t.Helper()
+	c, err := Dial(r.context(), endpoint, security)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(c.Close)
+	return c
+}
+
+func (r *rig) context() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	r.t.Cleanup(cancel)
+	return ctx
+}
+
+// say sends a request and wants a code.
+func (r *rig) say(c *Client, want Code, verb string, args ...string) Reply {
+	r.t.Helper()
+	reply, err := c.Do(r.context(), verb, args...)
+	if err != nil && CodeOf(err) == 0 {
+		r.t.Fatalf("%s %q: %v", verb, args, err)
+	}
+	if reply.Code != want {
+		r.t.Fatalf("%s %q: %d %s, want %d", verb, args, reply.Code, reply.Text, want)
+	}
+	return reply
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v in vain: %s", patience, what)
+		}
+	}
+}
+
+// nullPeer is everything that a NULL peer says until the pair is open (ZMTP 3.1,
+// RFC 37): greeting and READY.
+func nullPeer() []byte {
+	greeting := append([]byte{0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 1}, "NULL"...)
+	greeting = append(greeting, make([]byte, 48)...)
+	ready := []byte("\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER")
+	return append(append(greeting, 4, byte(len(ready))), ready...)
+}
+
+// connect makes a plain connection to the frontend or the backend, which says nothing yet.
+func (r *rig) connect(endpoints []string) net.Conn {
+	r.t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(endpoints[0], "tcp://"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func (r *rig) client() net.Conn { f, _ := r.pool.Bound(); return r.connect(f) }
+func (r *rig) worker() net.Conn { _, b := r.pool.Bound(); return r.connect(b) }
+
+func greet(t *testing.T, c net.Conn) {
+	t.Helper()
+	if _, err := c.Write(nullPeer()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pair is a client and a worker that dialled in, open.
+func (r *rig) pair() (client, worker net.Conn) {
+	r.t.Helper()
+	before := r.snapshot().Stats.Open
+	worker = r.worker()
+	greet(r.t, worker)
+	eventually(r.t, "a slot", func() bool { return r.snapshot().Stats.Slots > 0 })
+	client = r.client()
+	greet(r.t, client)
+	eventually(r.t, "the pair is open", func() bool { return r.snapshot().Stats.Open == before+1 })
+	return client, worker
+}
+
+func (r *rig) snapshot() stream.Snapshot {
+	r.t.Helper()
+	s, err := r.pool.Snapshot(r.context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s
+}
+
+// listening is a worker that is dialled: it greets and keeps the connections.
+func (r *rig) listening(name string) pairing.WorkerConfig {
+	r.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var held []net.Conn
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			held = append(held, c)
+			_, _ = c.Write(nullPeer())
+		}
+	}()
+	r.t.Cleanup(func() {
+		_ = l.Close()
+		<-done
+		for _, c := range held {
+			_ = c.Close()
+		}
+	})
+	return pairing.WorkerConfig{Name: name, Endpoint: "tcp://" + l.Addr().String()}
+}
+
+// raw is a socket of a caller that minds no manners.
+func (r *rig) raw(kind zmq4.Type) *zmq4.Socket {
+	r.t.Helper()
+	zctx, err := zmq4.NewContext()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	s, err := zctx.NewSocket(kind)
+	err = errors.Join(err, s.SetLinger(0), s.SetRcvtimeo(patience), s.SetSndtimeo(patience))
+	if err == nil {
+		err = s.Connect(r.server.Bound()[0])
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = s.Close(); _ = zctx.Term() })
+	return s
+}

@@ -1,0 +1,110 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pebbe/zmq4"
+)
+
+// backlog of the unix listeners that are made here.
+const backlog = 128
+
+// bind has a socket listen at l. Options that libzmq reads when it binds (the
+// security, the domain, the descriptor) are of this endpoint only.
+func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string, err error) {
+	err = errors.Join(socket.SetZapDomain(string(at)), socket.SetIpv6(true))
+	if l.domain == domainCURVE {
+		err = errors.Join(err, socket.SetCurveServer(1), socket.SetCurveSecretkey(s.cert.Secret))
+	} else {
+		err = errors.Join(err, socket.SetCurveServer(0))
+	}
+	if err != nil {
+		return "", fmt.Errorf("control %s: %w", l.Endpoint, err)
+	}
+	if l.Network == "ipc" {
+		err = s.bindPath(socket, l.Path)
+		bound = l.String()
+	} else if err = socket.Bind(l.String()); err == nil {
+		bound, err = socket.GetLastEndpoint()
+	}
+	switch {
+	case errors.Is(err, zmq4.Errno(syscall.EADDRINUSE)):
+		err = errors.New("address already in use")
+	case errors.Is(err, zmq4.Errno(syscall.ENODEV)), errors.Is(err, zmq4.Errno(syscall.EADDRNOTAVAIL)):
+		err = errors.New("this machine has no such address")
+	}
+	if err != nil {
+		return "", fmt.Errorf("control %s: %w", l.Endpoint, err)
+	}
+	return strings.Replace(bound, "[::ffff:127.0.0.1]", "127.0.0.1", 1), nil
+}
+
+// bindPath makes the listener itself and hands it to libzmq, which could set its
+// mode only after somebody may have connected: the mode of an unbound socket is
+// that of the file which bind(2) makes.
+func (s *Server) bindPath(socket *zmq4.Socket, path string) error {
+	if err := freePath(path); err != nil {
+		return err
+	}
+	mode := s.cfg.Mode
+	if mode == 0 {
+		mode = DefaultMode
+	}
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	err = syscall.Fchmod(fd, uint32(mode))
+	if err == nil {
+		err = syscall.Bind(fd, &syscall.SockaddrUnix{Name: path})
+	}
+	if err != nil {
+		_ = syscall.Close(fd)
+		return err
+	}
+	s.paths = append(s.paths, path)
+	// The umask has taken bits away, which the configuration may have meant.
+	err = errors.Join(os.Chmod(path, mode), syscall.Listen(fd, backlog), socket.SetUseFd(fd))
+	if err == nil {
+		err = socket.Bind("ipc://" + path)
+	}
+	if err != nil { // else it is libzmq's
+		_ = syscall.Close(fd)
+	}
+	return errors.Join(err, socket.SetUseFd(-1))
+}
+
+// freePath makes way for a listener: a file that nobody listens on is removed.
+func freePath(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode()&fs.ModeSocket == 0:
+		return errors.New("the path exists and is not a socket")
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = c.Close()
+		return errors.New("address already in use")
+	}
+	return os.Remove(path)
+}
+
+// eventsOf is where the events of an endpoint are: beside the file, or one port up.
+func eventsOf(l listener) listener {
+	if l.Network == "ipc" {
+		l.Path += eventsSuffix
+	} else if l.Port != 0 {
+		l.Port++
+	}
+	return l
+}

@@ -1,0 +1,64 @@
+package control
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds of a request. See the package documentation.
+const (
+	MaxFrame    = 16 << 10 // bytes
+	MaxFrames   = 32       // the verb and its arguments
+	MaxArgument = 4096     // bytes
+	MaxName     = 255      // bytes of an identity, a worker's or a pool's name
+)
+
+// Request is what a caller has said.
+type Request struct {
+	Verb string
+	Args []string
+}
+
+// ParseRequest reads the frames of a request, an empty delimiter already taken
+// off. Its error is an [Error] of code [Malformed].
+func ParseRequest(frames [][]byte) (r Request, err error) {
+	switch {
+	case len(frames) == 0:
+		return r, refuse(Malformed, "an empty request: want a verb, HELP lists them")
+	case len(frames) > MaxFrames:
+		return r, refuse(Malformed, "more than %d frames", MaxFrames)
+	}
+	for i, f := range frames {
+		switch {
+		case len(f) > MaxArgument:
+			return r, refuse(Malformed, "frame %d has %d bytes, more than %d", i+1, len(f), MaxArgument)
+		case !utf8.Valid(f):
+			return r, refuse(Malformed, "frame %d is not UTF-8", i+1)
+		}
+	}
+	r.Verb = string(frames[0])
+	if r.Verb == "" {
+		return r, refuse(Malformed, "an empty verb, HELP lists them")
+	}
+	for _, f := range frames[1:] {
+		r.Args = append(r.Args, string(f))
+	}
+	return r, nil
+}
+
+// Frames are the frames of the request, for sending it.
+func (r Request) Frames() []string { return append([]string{r.Verb}, r.Args...) }
+
+// name checks an identity, or the name of a worker or a pool.
+func name(what, s string) error {
+	switch {
+	case s == "":
+		return refuse(Malformed, "an empty %s", what)
+	case len(s) > MaxName:
+		return refuse(Malformed, "the %s has %d bytes, more than %d", what, len(s), MaxName)
+	case strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == ',' }):
+		return refuse(Malformed, "%s %q has a comma or a character that cannot be printed", what, s)
+	}
+	return nil
+}

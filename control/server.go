@@ -1,0 +1,399 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+const (
+	// askTimeout bounds how long one request may wait for a loop.
+	askTimeout = 2 * time.Second
+	// reloadTimeout bounds RELOAD, which reads a file and asks all loops.
+	reloadTimeout = 10 * time.Second
+	// batch is how many requests are answered before ZAP has its turn.
+	batch = 64
+	// lingerTime is how long the last replies have to leave at the end.
+	lingerTime = 200 * time.Millisecond
+	// queued is how many replies wait for a caller that does not read them, and
+	// requests for the server, on each connection.
+	queued = 128
+)
+
+// Version says what is running.
+type Version struct {
+	Version   string `json:"version"`
+	Revision  string `json:"revision"`
+	GoVersion string `json:"go"`
+	Libzmq    string `json:"libzmq"`
+}
+
+// Proxy is what a control socket steers. Its functions are called on the
+// server's goroutine and may take a moment.
+type Proxy struct {
+	Pools   []*stream.Pool // at least one, their names differ
+	Version Version
+	// Reload reads the configuration again; all of it comes into force, or
+	// nothing and the error says why.
+	Reload func(context.Context) error
+	// Shutdown drains until the deadline, of the configuration if it is below zero.
+	Shutdown func(deadline time.Duration)
+	Level    *slog.LevelVar // of the log
+}
+
+// Server is a control socket. Its methods but Serve may be called from any goroutine.
+type Server struct {
+	cfg      Config
+	proxy    Proxy
+	feed     *Feed
+	log      *slog.Logger
+	verbs    map[string]*Verb
+	counters *counters
+	started  time.Time
+
+	// Only the goroutine of Serve touches these (and Open, before).
+	context  *zmq4.Context
+	router   *zmq4.Socket
+	zap      *zmq4.Socket
+	pub      *zmq4.Socket // nil when no endpoint is an operator's
+	cert     Cert
+	keys     *keyring
+	callers  *callers
+	paths    []string
+	bound    []string
+	eventsAt map[domain]string
+}
+
+// Open binds the endpoints. The error is one line, and nothing is left open. A
+// server that is opened must be Served or Closed.
+func Open(cfg Config, proxy Proxy, feed *Feed) (*Server, error) {
+	listeners, err := cfg.listeners()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Rate == 0 {
+		cfg.Rate = DefaultRate
+	}
+	s := &Server{
+		cfg: cfg, proxy: proxy, feed: feed, log: cfg.Log, verbs: map[string]*Verb{},
+		counters: newCounters(), started: time.Now(), eventsAt: map[domain]string{},
+	}
+	for _, v := range Verbs() {
+		s.verbs[v.Name] = &v
+	}
+	if err := s.open(listeners); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) open(listeners []listener) (err error) {
+	if s.callers, err = newCallers(s.cfg.Rate); err != nil {
+		return err
+	}
+	if s.cfg.Cert != "" {
+		if s.cert, err = ReadCert(s.cfg.Cert); err == nil && s.cert.Secret == "" {
+			err = fmt.Errorf("%s: has no secret-key", s.cfg.Cert)
+		}
+		if err == nil {
+			s.keys, err = newKeyring(s.cfg.Clients)
+		}
+		if err != nil {
+			return fmt.Errorf("control: %w", err)
+		}
+	}
+	if s.context, err = zmq4.NewContext(); err != nil {
+		return fmt.Errorf("control: libzmq: %w", err)
+	}
+	if err := s.sockets(); err != nil {
+		return err
+	}
+	for _, l := range listeners {
+		if err := s.listen(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) sockets() (err error) {
+	if s.zap, err = s.context.NewSocket(zmq4.REP); err == nil {
+		err = s.zap.Bind(zapEndpoint)
+	}
+	if err == nil {
+		s.router, err = s.context.NewSocket(zmq4.ROUTER)
+	}
+	if err == nil {
+		// A reply that cannot be sent is an error, and not dropped in silence.
+		err = s.router.SetRouterMandatory(1)
+	}
+	if err == nil {
+		s.pub, err = s.context.NewSocket(zmq4.PUB)
+	}
+	if err != nil {
+		return fmt.Errorf("control: %w", err)
+	}
+	for _, socket := range [...]*zmq4.Socket{s.router, s.pub} {
+		err = errors.Join(err,
+			socket.SetLinger(lingerTime), socket.SetMaxmsgsize(MaxFrame),
+			socket.SetRcvhwm(queued), socket.SetSndhwm(queued))
+	}
+	return errors.Join(err, s.pub.SetSndhwm(feedSize), s.pub.SetLinger(0))
+}
+
+func (s *Server) listen(l listener) error {
+	bound, err := s.bind(s.router, l, l.domain)
+	if err != nil {
+		return err
+	}
+	s.bound = append(s.bound, bound)
+	if l.domain == domainNULL && s.cfg.LoopbackLevel < Operator {
+		return nil
+	}
+	at, err := s.bind(s.pub, eventsOf(l), l.domain.events())
+	if err == nil && s.eventsAt[l.domain] == "" {
+		s.eventsAt[l.domain] = at
+	}
+	return err
+}
+
+// Bound are the endpoints that can be connected to, wildcard ports resolved.
+func (s *Server) Bound() []string { return s.bound }
+
+// Close releases a server that will never be Served.
+func (s *Server) Close() {
+	for _, socket := range [...]*zmq4.Socket{s.router, s.zap, s.pub} {
+		if socket != nil {
+			_ = socket.Close()
+		}
+	}
+	if s.context != nil {
+		_ = s.context.Term()
+	}
+	s.removePaths()
+}
+
+func (s *Server) removePaths() {
+	for _, p := range s.paths {
+		_ = os.Remove(p)
+	}
+}
+
+// Serve answers until ctx ends.
+func (s *Server) Serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var others sync.WaitGroup
+	others.Go(func() { s.feed.publish(ctx, s.pub) })
+	others.Go(func() {
+		<-ctx.Done()
+		_ = s.context.Term() // has every call on the sockets return ETERM, and waits until they are closed
+	})
+	err := s.serve(ctx)
+	cancel()
+	_ = s.router.Close()
+	_ = s.zap.Close()
+	others.Wait()
+	s.removePaths()
+	return err
+}
+
+func (s *Server) serve(ctx context.Context) error {
+	poller := zmq4.NewPoller()
+	poller.Add(s.zap, zmq4.POLLIN)
+	poller.Add(s.router, zmq4.POLLIN)
+	for {
+		ready, err := poller.Poll(-1)
+		for _, p := range ready {
+			if err != nil {
+				break
+			}
+			if p.Socket == s.zap {
+				err = s.authenticate()
+			} else {
+				err = s.receive(ctx)
+			}
+		}
+		switch {
+		case ctx.Err() != nil || errors.Is(err, zmq4.ETERM):
+			return nil
+		case err != nil && !again(err):
+			return fmt.Errorf("control: %w", err)
+		}
+	}
+}
+
+func again(err error) bool { return errors.Is(err, zmq4.Errno(syscall.EAGAIN)) }
+
+// receive answers a batch of requests.
+func (s *Server) receive(ctx context.Context) error {
+	for range batch {
+		m, err := s.read()
+		if err != nil {
+			return err
+		}
+		if err := s.answer(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// message is one message with its envelope.
+type message struct {
+	id            string
+	delimited     bool
+	frames        [][]byte // at most MaxFrames+1
+	user, address string
+}
+
+// read takes one message and keeps as much of it as a request can have.
+func (s *Server) read() (m message, err error) {
+	id, err := s.router.RecvBytes(zmq4.DONTWAIT)
+	if err != nil {
+		return m, err
+	}
+	m.id = string(id)
+	for first := true; ; first = false {
+		more, err := s.router.GetRcvmore()
+		if err != nil || !more {
+			return m, err
+		}
+		var frame []byte
+		if first { // the routing id is the ROUTER's own word and has no properties
+			var properties map[string]string
+			frame, properties, err = s.router.RecvBytesWithMetadata(zmq4.DONTWAIT, "User-Id", "Peer-Address")
+			m.user, m.address = properties["User-Id"], properties["Peer-Address"]
+		} else {
+			frame, err = s.router.RecvBytes(zmq4.DONTWAIT)
+		}
+		switch {
+		case err != nil:
+			return m, err
+		case first && len(frame) == 0:
+			m.delimited = true
+		case len(m.frames) <= MaxFrames:
+			m.frames = append(m.frames, frame)
+		}
+	}
+}
+
+// answer executes a request and replies, exactly once.
+func (s *Server) answer(ctx context.Context, m message) error {
+	now := time.Now()
+	c := s.callers.of(m.id, m.user, m.address, now)
+	frames := s.execute(ctx, c, m, now)
+	envelope := []any{m.id}
+	if m.delimited {
+		envelope = append(envelope, "")
+	}
+	_, err := s.router.SendMessageDontwait(append(envelope, frames...)...)
+	switch {
+	case again(err): // it does not read
+		s.counters.unread.Add(1)
+	case errors.Is(err, zmq4.Errno(syscall.EHOSTUNREACH)): // it has gone
+	default:
+		return err
+	}
+	return nil
+}
+
+// execute is everything about a request but its envelope.
+func (s *Server) execute(ctx context.Context, from *caller, m message, now time.Time) []any {
+	r, err := ParseRequest(m.frames)
+	if !s.callers.admit(from, now) {
+		err = refuse(SlowDown, "more than %d requests a second", s.cfg.Rate)
+		if !from.silenced {
+			from.silenced = true
+			s.log.Warn("control: a caller is too fast", "address", from.address, "caller", from.who)
+		}
+	}
+	timeout := askTimeout
+	if r.Verb == "RELOAD" {
+		timeout = reloadTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	c := &call{ctx: ctx, server: s, caller: from, options: map[string]string{}}
+	var answer Reply
+	if err == nil {
+		if words, was := steerable(c, r.Verb, m.frames); was {
+			s.counters.count(r.Verb, OK)
+			return words
+		}
+		s.renew(c, now)
+		answer, err = s.run(c, r)
+	}
+	if err != nil {
+		answer = failure(err)
+	}
+	s.counters.count(r.Verb, answer.Code)
+	s.note(c, r, answer)
+	return answer.frames()
+}
+
+// run executes a request that is well-formed.
+func (s *Server) run(c *call, r Request) (Reply, error) {
+	v := s.verbs[r.Verb]
+	if v == nil {
+		text := fmt.Sprintf("no verb %q, HELP lists them", r.Verb)
+		if s.verbs[strings.ToUpper(r.Verb)] != nil {
+			text = fmt.Sprintf("no verb %q: verbs are upper case", r.Verb)
+		}
+		return Reply{}, refuse(UnknownVerb, "%s", text)
+	}
+	if c.caller.level < v.Level {
+		return Reply{}, refuse(Forbidden, "%s is for the level %s, and you are %s", v.Name, v.Level, c.caller.level)
+	}
+	var err error
+	if c.args, c.options, err = v.arguments(r.Args); err != nil {
+		return Reply{}, err
+	}
+	return v.run(c)
+}
+
+// renew has anything that a caller says renew what it said HELLO for.
+func (s *Server) renew(c *call, now time.Time) {
+	if len(c.caller.identities) == 0 || now.Sub(c.caller.renewed) < renewEvery {
+		return
+	}
+	c.caller.renewed = now
+	for _, p := range s.proxy.Pools {
+		if names := c.caller.identities[p.Name()]; len(names) > 0 {
+			if err := p.Renew(c.ctx, names); err != nil {
+				s.log.Warn("control: leases were not renewed", "pool", p.Name(), "error", err)
+			}
+		}
+	}
+}
+
+// note logs what operators do and what goes wrong.
+func (s *Server) note(c *call, r Request, answer Reply) {
+	level := slog.LevelDebug
+	if v := s.verbs[r.Verb]; answer.Code == Failed || v != nil && v.steers() && answer.Code < Malformed {
+		level = slog.LevelInfo
+	}
+	if !s.log.Enabled(c.ctx, level) {
+		return
+	}
+	s.log.Log(c.ctx, level, "control", "verb", r.Verb, "args", strings.Join(r.Args, " "), "code", int(answer.Code),
+		"text", answer.Text, "level", c.caller.level.String(), "address", c.caller.address, "caller", c.caller.who)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}

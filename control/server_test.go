@@ -1,0 +1,31 @@
+package control
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/pebbe/zmq4"
+)
+
+func TestPing(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.dial()
+	r.say(c, OK, "PING")
+	r.say(c, UnknownVerb, "ping")
+	r.say(c, OK, "STATUS")
+}
+
+// The reply has a delimiter exactly where the request has one.
+func TestDelimiter(t *testing.T) {
+	r := newRig(t, nil)
+	for _, kind := range []zmq4.Type{zmq4.REQ, zmq4.DEALER} {
+		s := r.raw(kind)
+		if _, err := s.SendMessage("STATUS"); err != nil {
+			t.Fatal(err)
+		}
+		m, err := s.RecvMessageBytes(0)
+		if err != nil || len(m) != 3 || string(m[0]) != "200" || string(m[1]) != "OK" || !json.Valid(m[2]) {
+			t.Errorf("%v: %q %v", kind, m, err)
+		}
+	}
+}

@@ -1,0 +1,257 @@
+package control
+
+import (
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+func steerVerbs() []Verb {
+	return []Verb{
+		{"HINT", "IDENTITY [endpoint=IP:PORT] [address=IP] [prefer=W1,W2,...] [pool=NAME]", Operator, "says HELLO client for somebody else; without endpoint and address, only what it prefers", hint},
+		{"UNHINT", "IDENTITY [pool=NAME]", Operator, "forgets what was said of an identity; its connections stay", unhint},
+		{"PIN", "IDENTITY WORKER[,FALLBACK,...] [pool=NAME]", Operator, "has an identity prefer workers until UNPIN, whatever it says itself", pin},
+		{"UNPIN", "IDENTITY [pool=NAME]", Operator, "ends a pin", unpin},
+		{"DRAIN", "WORKER [pool=NAME]", Operator, "no new clients, pairs go on; the event worker.empty tells when none is left", drain},
+		{"MAINT", "WORKER [pool=NAME]", Operator, "no new clients, and pairs end", maintain},
+		{"ENABLE", "WORKER [pool=NAME]", Operator, "back from DRAIN, MAINT, or being set aside", enable},
+		{"WEIGHT", "WORKER N [pool=NAME]", Operator, "changes a worker's weight, 1 to 256", weigh},
+		{"MAXCONN", "WORKER N [pool=NAME]", Operator, "changes how many pairs a worker may have, 0 for no limit", maxconn},
+		{"ADD", "WORKER ENDPOINT [weight=N] [max=N] [pool=NAME]", Operator, "adds a worker that listens", add},
+		{"REMOVE", "WORKER [pool=NAME]", Operator, "takes a worker out; its pairs go on", remove},
+		{"KICK", "pair|client|worker WHICH [pool=NAME]", Operator, "ends a pair or client, by id, IP:PORT or identity, or all pairs of a worker", kick},
+		{"RELOAD", "", Operator, "reads the configuration file again: all of it comes into force, or nothing", reload},
+		{"LOGLEVEL", "[LEVEL]", Operator, "tells, or sets, the log's level: debug, info, warn or error", loglevel},
+		{"SHUTDOWN", "[DEADLINE]", Operator, "ends the proxy when its pairs have ended, or at the deadline (30s, 5m)", shutdown},
+		{"PAUSE", "", Operator, "stops reading all connections; as a single word it is zmq_proxy_steerable's", pause},
+		{"RESUME", "", Operator, "goes on after PAUSE", resume},
+		{"TERMINATE", "", Operator, "ends the proxy at once", terminate},
+		{"STATISTICS", "", Operator, "messages and bytes that went through: eight native 64-bit numbers", statistics},
+	}
+}
+
+// on runs f on the pool that is meant, for verbs with nothing to tell.
+func (c *call) on(code Code, f func(p *stream.Pool) error) (Reply, error) {
+	pool, err := c.pool()
+	if err != nil {
+		return Reply{}, err
+	}
+	if err := f(pool); err != nil {
+		return Reply{}, err
+	}
+	return reply(code, nil)
+}
+
+func hint(c *call) (Reply, error) {
+	h, err := c.greeting(c.arg(0))
+	if err != nil {
+		return Reply{}, err
+	}
+	if a, said := c.options["address"]; said {
+		if h.Endpoint != "" {
+			return Reply{}, refuse(Malformed, "either endpoint= or address=")
+		}
+		h.Address = stream.SourceAddress(a)
+	}
+	return c.on(OK, func(p *stream.Pool) error { return p.Hint(c.ctx, h) })
+}
+
+func unhint(c *call) (Reply, error) {
+	return c.on(OK, func(p *stream.Pool) error {
+		return found(p.Unhint(c.ctx, c.arg(0)))(NotFound, "nothing is held of %q", c.arg(0))
+	})
+}
+
+// found turns a no into a refusal.
+func found(yes bool, err error) func(Code, string, ...any) error {
+	return func(code Code, format string, args ...any) error {
+		if err == nil && !yes {
+			return refuse(code, format, args...)
+		}
+		return err
+	}
+}
+
+func pin(c *call) (Reply, error) {
+	if err := name("identity", c.arg(0)); err != nil {
+		return Reply{}, err
+	}
+	workers, err := names(c.arg(1))
+	if err != nil {
+		return Reply{}, err
+	}
+	return c.on(OK, func(p *stream.Pool) error {
+		return found(p.Pin(c.ctx, c.arg(0), workers))(Conflict, "there are as many pins as there may be")
+	})
+}
+
+func unpin(c *call) (Reply, error) {
+	return c.on(OK, func(p *stream.Pool) error {
+		return found(p.Unpin(c.ctx, c.arg(0)))(NotFound, "%q is not pinned", c.arg(0))
+	})
+}
+
+func drain(c *call) (Reply, error) {
+	pool, err := c.pool()
+	if err != nil {
+		return Reply{}, err
+	}
+	if err := pool.SetWorkerState(c.ctx, c.arg(0), pairing.Draining); err != nil {
+		return Reply{}, err
+	}
+	s, err := pool.Snapshot(c.ctx)
+	if err != nil {
+		return Reply{}, err
+	}
+	for _, w := range s.Workers {
+		if w.Name == c.arg(0) && w.Pairs+w.Dialling > 0 {
+			return reply(Accepted, map[string]int{"pairs": w.Pairs + w.Dialling})
+		}
+	}
+	return reply(OK, map[string]int{"pairs": 0})
+}
+
+func maintain(c *call) (Reply, error) {
+	return c.on(OK, func(p *stream.Pool) error { return p.SetWorkerState(c.ctx, c.arg(0), pairing.Maintenance) })
+}
+
+func enable(c *call) (Reply, error) {
+	return c.on(OK, func(p *stream.Pool) error { return p.SetWorkerState(c.ctx, c.arg(0), pairing.Ready) })
+}
+
+func weigh(c *call) (Reply, error) {
+	n, err := number("weight", c.arg(1), 1, pairing.MaxWeight)
+	if err != nil {
+		return Reply{}, err
+	}
+	return c.on(OK, func(p *stream.Pool) error { return p.SetWeight(c.ctx, c.arg(0), n) })
+}
+
+// maxPairs is far above what any machine has descriptors for.
+const maxPairs = 1 << 24
+
+func maxconn(c *call) (Reply, error) {
+	n, err := number("maximum", c.arg(1), 0, maxPairs)
+	if err != nil {
+		return Reply{}, err
+	}
+	return c.on(OK, func(p *stream.Pool) error { return p.SetMaxPairs(c.ctx, c.arg(0), n) })
+}
+
+func add(c *call) (Reply, error) {
+	if err := name("worker", c.arg(0)); err != nil {
+		return Reply{}, err
+	}
+	w := pairing.WorkerConfig{Name: c.arg(0), Endpoint: c.arg(1)}
+	var err error
+	if w.Weight, err = c.number("weight", 1, 1, pairing.MaxWeight); err != nil {
+		return Reply{}, err
+	}
+	if w.MaxPairs, err = c.number("max", 0, 0, maxPairs); err != nil {
+		return Reply{}, err
+	}
+	return c.on(OK, func(p *stream.Pool) error { return p.AddWorker(c.ctx, w) })
+}
+
+func remove(c *call) (Reply, error) {
+	return c.on(OK, func(p *stream.Pool) error { return p.RemoveWorker(c.ctx, c.arg(0)) })
+}
+
+func kick(c *call) (Reply, error) {
+	pool, err := c.pool()
+	if err != nil {
+		return Reply{}, err
+	}
+	kind, err := word("KICK", c.arg(0), "pair", "client", "worker")
+	if err != nil {
+		return Reply{}, err
+	}
+	if kind == "worker" {
+		return c.on(OK, func(p *stream.Pool) error { return p.KickWorker(c.ctx, c.arg(1)) })
+	}
+	targets, err := c.targets(pool, kind == "pair")
+	if err != nil {
+		return Reply{}, err
+	}
+	var kicked []clientRow
+	for _, id := range targets {
+		p, err := pool.Kick(c.ctx, id)
+		if err != nil {
+			return Reply{}, err
+		}
+		if p != nil {
+			kicked = append(kicked, clientRow{p.ID, whence(p.Origin), p.Identity, p.State.String(), p.Worker, seconds(p.Age)})
+		}
+	}
+	if len(kicked) == 0 {
+		return Reply{}, refuse(NotFound, "no %s %q", kind, c.arg(1))
+	}
+	return reply(OK, map[string]any{"clients": kicked})
+}
+
+// targets are the connections that KICK means: an id, a far end, or an identity.
+func (c *call) targets(pool *stream.Pool, paired bool) (ids []pairing.PeerID, err error) {
+	which := c.arg(1)
+	if n, err := strconv.ParseUint(which, 10, 64); err == nil {
+		return []pairing.PeerID{pairing.PeerID(n)}, nil
+	}
+	var peers []pairing.PeerInfo
+	if e, err := endpoint(which); err == nil {
+		p, err := pool.Find(c.ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		if p != nil {
+			peers = append(peers, *p)
+		}
+	} else {
+		info, err := pool.Identity(c.ctx, which)
+		if err != nil {
+			return nil, err
+		}
+		if info != nil {
+			peers = info.Peers
+		}
+	}
+	for _, p := range peers {
+		if (p.Client || paired) && (p.Partner != 0 || !paired) {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids, nil
+}
+
+func reload(c *call) (Reply, error) {
+	if err := c.server.proxy.Reload(c.ctx); err != nil {
+		return Reply{}, refuse(Conflict, "nothing has changed: %s", firstLine(err.Error()))
+	}
+	return reply(OK, nil)
+}
+
+func loglevel(c *call) (Reply, error) {
+	if c.arg(0) != "" {
+		var l slog.Level
+		if _, err := word("level", c.arg(0), "debug", "info", "warn", "error"); err != nil {
+			return Reply{}, err
+		}
+		_ = l.UnmarshalText([]byte(c.arg(0))) // word has left nothing that could fail
+		c.server.proxy.Level.Set(l)
+	}
+	return reply(OK, map[string]string{"level": c.server.proxy.Level.Level().String()})
+}
+
+func shutdown(c *call) (Reply, error) {
+	deadline := time.Duration(-1)
+	if s := c.arg(0); s != "" {
+		d, err := time.ParseDuration(s)
+		if err != nil || d < 0 {
+			return Reply{}, refuse(Malformed, "%q is no deadline (such as 30s or 5m)", s)
+		}
+		deadline = d
+	}
+	c.server.proxy.Shutdown(deadline)
+	return reply(Accepted, nil)
+}
