@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
+	"github.com/streamq/streamq-proxy/control"
 )
 
 // flags are the settings that were given on the command line. What a flag says
@@ -59,6 +60,36 @@ func (f *flags) register(fs *pflag.FlagSet) {
 	f.process(fs, "log-format", "log.format", "format", "text", "text or json",
 		func(s *config.Settings, v string) { s.Log.Format = v })
 	f.accessLog(fs)
+	f.control(fs)
+}
+
+// control declares the flags of the control socket.
+func (f *flags) control(fs *pflag.FlagSet) {
+	again := false
+	fs.Var(&value{kind: "endpoint", remark: func(v string) error {
+		isFirst := !again
+		again = true
+		f.said = append(f.said, said{flag: "control", setting: "control.endpoints", process: func(s *config.Settings) {
+			if isFirst { // the flag's list takes the place of the file's
+				s.Control.Endpoints = nil
+			}
+			s.Control.Endpoints = append(s.Control.Endpoints, v)
+		}})
+		return nil
+	}}, "control", "where operators and applications reach the control socket: ipc://PATH, or tcp://HOST:PORT, off loopback only with CURVE; may be repeated")
+	for _, one := range []struct {
+		name, kind, def, usage string
+		at                     func(*config.Control) *string
+	}{
+		{"mode", "mode", "0600", "file mode of ipc endpoints of the control socket", func(c *config.Control) *string { return &c.Mode }},
+		{"cert", "file", "", "certificate (keygen --cert) by which the control socket's tcp endpoints use CURVE", func(c *config.Control) *string { return &c.Cert }},
+		{"clients", "directory", "", "public certificates of who may use them, each with its level", func(c *config.Control) *string { return &c.Clients }},
+		{"loopback-level", "level", "peer", "what callers over loopback without CURVE may do: peer or operator", func(c *config.Control) *string { return &c.LoopbackLevel }},
+		{"rate", "N", strconv.Itoa(control.DefaultRate), "requests a second of one connection to the control socket", func(c *config.Control) *string { return &c.Rate }},
+	} {
+		f.process(fs, "control-"+one.name, "control."+one.name, one.kind, one.def, one.usage,
+			func(s *config.Settings, v string) { *one.at(&s.Control) = v })
+	}
 }
 
 func (f *flags) lists(fs *pflag.FlagSet) {
@@ -85,12 +116,15 @@ func (f *flags) choices(fs *pflag.FlagSet) {
 		plainly(func(p *config.Pool) *string { return &p.Policy }))
 	f.pool(fs, "relay", "relay", "relay", d.Relay, "what moves a pair's bytes: auto, stream for the STREAM sockets always, or splice for these never",
 		plainly(func(p *config.Pool) *string { return &p.Relay }))
-	f.pool(fs, "lease", "lease", "lease", "none", "what must be renewed for a pair to live: none, idle (some byte moved) or ttl (nothing helps)",
+	f.pool(fs, "lease", "lease", "lease", "none", "what must be renewed for a pair to live: none, heartbeat (by the control socket), idle (some byte moved) or ttl (nothing helps)",
 		plainly(func(p *config.Pool) *string { return &p.Lease }))
-	f.pool(fs, "lease-ttl", "lease-ttl", "duration", "", "how long a lease lasts",
+	f.pool(fs, "lease-ttl", "lease-ttl", "duration", "", "how long a lease lasts; of heartbeat 7.5s if not given",
 		plainly(func(p *config.Pool) *string { return &p.LeaseTTL }))
 	f.pool(fs, "affinity", "affinity", "affinity", "none", "source-address gives clients of one address the worker that it had last, or none",
 		plainly(func(p *config.Pool) *string { return &p.Affinity }))
+	f.pool(fs, "hint-wait", "hint-wait", "duration", "0s", "how long a new client without an identity is held for its hint, below 30s",
+		plainly(func(p *config.Pool) *string { return &p.HintWait }))
+	f.requireHello(fs)
 }
 
 func (f *flags) limits(fs *pflag.FlagSet) {
@@ -123,6 +157,18 @@ func (f *flags) accessLog(fs *pflag.FlagSet) {
 		return nil
 	}}
 	fs.VarPF(v, "access-log", "", "log one line for each client that ended").NoOptDefVal = "true"
+}
+
+func (f *flags) requireHello(fs *pflag.FlagSet) {
+	v := &value{kind: "bool", def: "false", isBool: true, remark: func(s string) error {
+		on, err := strconv.ParseBool(s)
+		if err != nil {
+			return fmt.Errorf("want true or false")
+		}
+		f.said = append(f.said, said{flag: "require-hello", setting: "require-hello", pool: func(p *config.Pool) { p.RequireHello = &on }})
+		return nil
+	}}
+	fs.VarPF(v, "require-hello", "", "serve only clients that have said HELLO").NoOptDefVal = "true"
 }
 
 func (f *flags) process(fs *pflag.FlagSet, flag, setting, kind, def, usage string, set func(*config.Settings, string)) {

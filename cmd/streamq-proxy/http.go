@@ -84,6 +84,9 @@ func newHandler(s *server) http.Handler {
 		sources[i] = p
 	}
 	registry := metrics.NewRegistry(build(), sources...)
+	if s.control != nil {
+		registry.MustRegister(metrics.NewControlCollector(s.controlStats))
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),

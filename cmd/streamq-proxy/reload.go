@@ -17,15 +17,17 @@ const reloadTimeout = 10 * time.Second
 
 // reload reads the configuration again and puts it in force: all of it, or
 // nothing. It says which, and why.
-func (s *server) reload(ctx context.Context) {
+func (s *server) reload(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
 	defer cancel()
-	if err := s.tryReload(ctx); err != nil {
+	err := s.tryReload(ctx)
+	if err != nil {
 		line, _, _ := strings.Cut(err.Error(), "\n")
 		s.log.Error("not reloaded, nothing has changed", "error", line)
-		return
+	} else {
+		s.log.Info("reloaded")
 	}
-	s.log.Info("reloaded")
+	return err
 }
 
 func (s *server) tryReload(ctx context.Context) error {
@@ -72,6 +74,7 @@ func (s *server) fixed(plan *config.Plan) error {
 		{"http", s.plan.HTTP, plan.HTTP},
 		{"io-threads", s.plan.IOThreads, plan.IOThreads},
 		{"log.format", s.plan.LogJSON, plan.LogJSON},
+		{"control", fmt.Sprint(s.plan.Control), fmt.Sprint(plan.Control)},
 	} {
 		if one.was != one.now {
 			return fmt.Errorf("%s cannot change while the proxy runs", one.setting)

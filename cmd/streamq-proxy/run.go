@@ -10,11 +10,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
+	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -59,13 +61,20 @@ type server struct {
 	access   *accessLog
 	context  *stream.Context
 	pools    []*stream.Pool
-	http     *httpServer // nil when turned off
+	http     *httpServer                // nil when turned off
+	feed     *control.Feed              // of events; nil without a control socket
+	control  *control.Server            // nil without one
+	asked    chan func(context.Context) // what the control socket has the goroutine of signals do
+	ended    chan struct{}              // closed when the pools have
 	draining atomic.Bool
 }
 
 // open binds everything. When it fails nothing stays bound.
 func open(plan *config.Plan, replan func() (*config.Plan, error), stderr io.Writer) (*server, error) {
-	s := &server{plan: plan, replan: replan, level: new(slog.LevelVar)}
+	s := &server{
+		plan: plan, replan: replan, level: new(slog.LevelVar),
+		asked: make(chan func(context.Context)), ended: make(chan struct{}),
+	}
 	s.level.Set(plan.LogLevel)
 	s.log = newLogger(stderr, plan.LogJSON, s.level)
 	s.access = newAccessLog(s.log, plan.Access)
@@ -88,12 +97,18 @@ func (s *server) bind() (err error) {
 	if s.context, err = stream.NewContext(s.plan.IOThreads); err != nil {
 		return err
 	}
+	if len(s.plan.Control.Endpoints) > 0 {
+		s.feed = control.NewFeed()
+	}
 	for _, cfg := range s.plan.Pools {
 		pool, err := stream.Open(s.context, s.equip(cfg))
 		if err != nil {
 			return s.ofPool(cfg.Name, err)
 		}
 		s.pools = append(s.pools, pool)
+	}
+	if err := s.openControl(); err != nil {
+		return err
 	}
 	if s.plan.HTTP != "" {
 		s.http, err = listenHTTP(s.plan.HTTP, s)
@@ -104,6 +119,9 @@ func (s *server) bind() (err error) {
 // equip gives a pool's configuration what no file says.
 func (s *server) equip(cfg stream.Config) stream.Config {
 	cfg.Log, cfg.Access = s.log, s.access.record
+	if s.feed != nil {
+		cfg.Events = s.feed.Record
+	}
 	return cfg
 }
 
@@ -117,6 +135,9 @@ func (s *server) ofPool(name string, err error) error {
 
 // release lets go of what bind has bound when it could not bind the rest.
 func (s *server) release() {
+	if s.control != nil {
+		s.control.Close()
+	}
 	for _, p := range s.pools {
 		p.Close()
 	}
@@ -135,9 +156,14 @@ func (s *server) run(ctx context.Context, signals <-chan os.Signal) error {
 	for _, p := range s.pools {
 		pools.Go(func() error { return p.Run(ctx) })
 	}
-	ended := make(chan struct{})
 	var others errgroup.Group
-	others.Go(func() error { s.obey(ctx, signals, end, ended); return nil })
+	others.Go(func() error { s.obey(ctx, signals, end); return nil })
+	if s.control != nil {
+		others.Go(func() error {
+			defer end() // it stops before the pools only when it failed
+			return s.control.Serve(s.untilEnded())
+		})
+	}
 	if s.http != nil {
 		others.Go(func() error {
 			defer end() // it stops before the pools only when it failed
@@ -145,7 +171,7 @@ func (s *server) run(ctx context.Context, signals <-chan os.Signal) error {
 		})
 	}
 	err := pools.Wait()
-	close(ended)
+	close(s.ended)
 	if s.http != nil {
 		s.http.close()
 	}
@@ -161,25 +187,33 @@ func (s *server) run(ctx context.Context, signals <-chan os.Signal) error {
 }
 
 // obey does what signals say until the pools have ended.
-func (s *server) obey(ctx context.Context, signals <-chan os.Signal, end context.CancelFunc, ended <-chan struct{}) {
+func (s *server) obey(ctx context.Context, signals <-chan os.Signal, end context.CancelFunc) {
 	for {
 		select {
-		case <-ended:
+		case <-s.ended:
 			return
+		case f := <-s.asked:
+			f(ctx)
 		case sig := <-signals:
 			switch {
 			case sig == syscall.SIGHUP:
-				s.reload(ctx)
+				_ = s.reload(ctx) // it has been logged
 			case s.draining.Swap(true):
 				s.log.Info("ending at once", "signal", sig.String())
 				end()
 			default:
-				s.log.Info("draining: pairs may go on until they end by themselves", "signal", sig.String(), "deadline", s.plan.DrainTimeout)
-				for _, p := range s.pools {
-					p.Drain(s.plan.DrainTimeout)
-				}
+				s.drain(s.plan.DrainTimeout, "signal", sig.String())
 			}
 		}
+	}
+}
+
+// drain lets pairs go on until the deadline; who is who has asked for it.
+func (s *server) drain(deadline time.Duration, who ...any) {
+	s.draining.Store(true)
+	s.log.Info("draining: pairs may go on until they end by themselves", append(who, "deadline", deadline)...)
+	for _, p := range s.pools {
+		p.Drain(deadline)
 	}
 }
 
@@ -200,6 +234,9 @@ func (s *server) announce() {
 		if most := int64(cfg.Pairing.MaxClients); most > limit/2 {
 			s.log.Warn("max-clients is more than descriptors allow (ulimit -n)", "pool", p.Name(), "max-clients", most, "clients-at-most", limit/2)
 		}
+	}
+	if s.control != nil {
+		s.log.Info("serving control", "endpoints", strings.Join(s.control.Bound(), " "))
 	}
 	if s.http != nil {
 		s.log.Info("serving HTTP", "address", s.http.address())

@@ -22,6 +22,10 @@ func flagName(setting string) string {
 		return "worker"
 	case "log.level", "log.format":
 		return strings.Replace(setting, ".", "-", 1)
+	case "control.endpoints":
+		return "control"
+	case "control.mode", "control.cert", "control.clients", "control.loopback-level", "control.rate":
+		return strings.Replace(setting, ".", "-", 1)
 	case "log.access":
 		return "access-log"
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -30,7 +31,8 @@ type Plan struct {
 	DrainTimeout time.Duration // from the first signal until pairs are ended
 	LogLevel     slog.Level
 	LogJSON      bool
-	Access       bool // log each client that ended
+	Access       bool           // log each client that ended
+	Control      control.Config // without endpoints there is none
 	Pools        []stream.Config
 }
 
@@ -39,6 +41,7 @@ func (s *Settings) Plan() (*Plan, error) {
 	c := checker{settings: s}
 	p := &Plan{}
 	c.process(p)
+	c.control(&p.Control)
 	if len(s.Pools) == 0 {
 		c.add(-1, "pools", "a file needs a list of them, with at least one")
 	}

@@ -13,6 +13,9 @@ import (
 // DefaultName is the pool's that has none: the only one.
 const DefaultName = "default"
 
+// DefaultHeartbeat is the ttl of a lease by heartbeat: three times 2.5 s.
+const DefaultHeartbeat = 7500 * time.Millisecond
+
 // MaxWeight is the greatest weight of a worker.
 const MaxWeight = 256
 
@@ -106,6 +109,14 @@ func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
 		cfg.Pairing.AffinityBySource = p.Affinity == "source-address"
 	}
 	c.lease(i, p, &cfg.Pairing)
+	cfg.Pairing.HintWait = c.span(i, "hint-wait", p.HintWait, 0, 0, pairing.MaxQueueTimeout)
+	if cfg.Pairing.HintWait > 0 {
+		c.needsControl(i, "hint-wait", "waiting for hints")
+	}
+	if p.RequireHello != nil && *p.RequireHello {
+		cfg.Pairing.RequireHello = true
+		c.needsControl(i, "require-hello", "it")
+	}
 }
 
 func (c *checker) lease(i int, p *Pool, cfg *pairing.Config) {
@@ -113,7 +124,7 @@ func (c *checker) lease(i int, p *Pool, cfg *pairing.Config) {
 	switch p.Lease {
 	case "", "none":
 		if p.LeaseTTL != "" {
-			c.add(i, "lease-ttl", "without a lease there is nothing to expire: set lease to idle or ttl")
+			c.add(i, "lease-ttl", "without a lease there is nothing to expire: set lease to heartbeat, idle or ttl")
 		}
 		return
 	case "idle":
@@ -121,10 +132,14 @@ func (c *checker) lease(i int, p *Pool, cfg *pairing.Config) {
 	case "ttl":
 		cfg.Lease.Strategy = pairing.LeaseTTL
 	case "heartbeat":
-		c.add(i, "lease", "heartbeat needs a control socket, which is not in this version: use none, idle or ttl")
+		cfg.Lease.Strategy, cfg.Lease.TTL = pairing.LeaseHeartbeat, DefaultHeartbeat
+		c.needsControl(i, "lease", "heartbeat")
+		if p.LeaseTTL != "" {
+			cfg.Lease.TTL = ttl
+		}
 		return
 	default:
-		c.fail(i, "lease", oneOf(p.Lease, "none", "idle", "ttl"))
+		c.fail(i, "lease", oneOf(p.Lease, "none", "heartbeat", "idle", "ttl"))
 		return
 	}
 	if p.LeaseTTL == "" {

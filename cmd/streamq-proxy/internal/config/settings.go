@@ -7,6 +7,7 @@ type Settings struct {
 	IOThreads    string  `yaml:"io-threads"`
 	DrainTimeout string  `yaml:"drain-timeout"`
 	Log          Log     `yaml:"log"`
+	Control      Control `yaml:"control"`
 	Pools        []Pool  `yaml:"pools"`
 
 	source *source         // of the file; nil when there is none
@@ -18,6 +19,16 @@ type Log struct {
 	Level  string `yaml:"level"`
 	Format string `yaml:"format"`
 	Access *bool  `yaml:"access"`
+}
+
+// Control is the control socket.
+type Control struct {
+	Endpoints     []string `yaml:"endpoints"`
+	Mode          string   `yaml:"mode"`
+	Cert          string   `yaml:"cert"`
+	Clients       string   `yaml:"clients"`
+	LoopbackLevel string   `yaml:"loopback-level"`
+	Rate          string   `yaml:"rate"`
 }
 
 // Pool is one frontend, one backend and the workers behind them.
@@ -40,6 +51,8 @@ type Pool struct {
 	SlotMaxAge       string   `yaml:"slot-max-age"`
 	PairBuffer       string   `yaml:"pair-buffer"`
 	Affinity         string   `yaml:"affinity"`
+	HintWait         string   `yaml:"hint-wait"`
+	RequireHello     *bool    `yaml:"require-hello"`
 }
 
 // Worker is a worker that listens.

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/metrics"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// openControl binds the control socket, if there is to be one.
+func (s *server) openControl() (err error) {
+	if s.feed == nil {
+		return nil
+	}
+	cfg := s.plan.Control
+	cfg.Log = s.log
+	b := build()
+	s.control, err = control.Open(cfg, control.Proxy{
+		Pools:    s.pools,
+		Version:  control.Version{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion, Libzmq: stream.LibzmqVersion()},
+		Reload:   s.reloadFor,
+		Shutdown: s.shutdownFor,
+		Level:    s.level,
+	}, s.feed)
+	return err
+}
+
+// untilEnded is a context that ends when the pools have.
+func (s *server) untilEnded() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		<-s.ended
+		cancel()
+	}()
+	return ctx
+}
+
+// errEnding is what the control socket is told by a proxy that is at its end.
+var errEnding = errors.New("the proxy is ending")
+
+// ask has the goroutine of signals run f.
+func (s *server) ask(ctx context.Context, f func(context.Context)) error {
+	select {
+	case s.asked <- f:
+		return nil
+	case <-s.ended:
+		return errEnding
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// reloadFor is reload on behalf of a caller of the control socket.
+func (s *server) reloadFor(ctx context.Context) error {
+	result := make(chan error, 1)
+	if err := s.ask(ctx, func(context.Context) { result <- s.reload(ctx) }); err != nil {
+		return err
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// shutdownFor drains on behalf of a caller of the control socket; a deadline
+// below zero stands for the configuration's.
+func (s *server) shutdownFor(deadline time.Duration) {
+	_ = s.ask(context.Background(), func(context.Context) { // else it is ending already
+		if deadline < 0 {
+			deadline = s.plan.DrainTimeout
+		}
+		s.drain(deadline, "by", "control")
+	})
+}
+
+// controlStats are the control socket's figures for a scrape.
+func (s *server) controlStats() metrics.ControlStats {
+	from := s.control.Stats()
+	to := metrics.ControlStats{Refused: from.Refused, Unread: from.Unread, EventsLost: from.EventsLost}
+	for _, r := range from.Requests {
+		to.Requests = append(to.Requests, metrics.ControlRequests{Verb: r.Verb, Code: r.Code.String(), Count: r.Count})
+	}
+	return to
+}

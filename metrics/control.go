@@ -1,0 +1,56 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// ControlStats are the figures of a control socket. They only ever grow.
+type ControlStats struct {
+	Requests []ControlRequests
+	// Refused connections had no right to be there; Unread replies were dropped
+	// because their caller did not read; EventsLost were too many to be published.
+	Refused, Unread, EventsLost uint64
+}
+
+// ControlRequests is how often a verb, of a bounded set, was answered by a code.
+type ControlRequests struct {
+	Verb, Code string
+	Count      uint64
+}
+
+// controlCollector is a [prometheus.Collector] over a control socket.
+type controlCollector struct {
+	stats                             func() ControlStats
+	requests, refused, unread, events *prometheus.Desc
+}
+
+// NewControlCollector shows what stats returns, which may be called from any goroutine.
+func NewControlCollector(stats func() ControlStats) prometheus.Collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("streamq_control_"+name, help, labels, nil)
+	}
+	return &controlCollector{
+		stats:    stats,
+		requests: desc("requests_total", "Requests to the control socket.", "verb", "code"),
+		refused:  desc("connections_refused_total", "Connections to the control socket that had no right to be there."),
+		unread:   desc("replies_dropped_total", "Replies that were dropped because the caller did not read."),
+		events:   desc("events_dropped_total", "Events that were too many to be published."),
+	}
+}
+
+func (c *controlCollector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range [...]*prometheus.Desc{c.requests, c.refused, c.unread, c.events} {
+		to <- d
+	}
+}
+
+func (c *controlCollector) Collect(to chan<- prometheus.Metric) {
+	s := c.stats()
+	count := func(d *prometheus.Desc, n uint64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	for _, r := range s.Requests {
+		count(c.requests, r.Count, r.Verb, r.Code)
+	}
+	count(c.refused, s.Refused)
+	count(c.unread, s.Unread)
+	count(c.events, s.EventsLost)
+}
