@@ -154,6 +154,9 @@ func (c *Client) exchange(ctx context.Context, r Request) (Reply, error) {
 		if len(frames) > 0 && len(frames[0]) == 0 {
 			frames = frames[1:]
 		}
+		if reply, was := parseSteerable(r, frames); was {
+			return reply, nil
+		}
 		reply, err := parseReply(frames)
 		if err != nil {
 			return Reply{}, fmt.Errorf("control %s: %w", c.endpoint, err)

@@ -78,3 +78,30 @@ func statistics(c *call) (Reply, error) {
 	}
 	return reply(OK, map[string]stream.Traffic{"in": in, "out": out})
 }
+
+// parseSteerable reads the answer to such a word, and says whether it is one.
+func parseSteerable(r Request, frames [][]byte) (Reply, bool) {
+	if len(r.Args) > 0 {
+		return Reply{}, false
+	}
+	switch r.Verb {
+	case "PAUSE", "RESUME", "TERMINATE":
+		if len(frames) == 0 || len(frames) == 1 && len(frames[0]) == 0 {
+			return Reply{Code: OK, Text: "OK"}, true
+		}
+	case "STATISTICS":
+		if len(frames) != 8 {
+			return Reply{}, false
+		}
+		var n [8]uint64
+		for i, f := range frames {
+			if len(f) != 8 {
+				return Reply{}, false
+			}
+			n[i] = binary.NativeEndian.Uint64(f)
+		}
+		answer, err := reply(OK, map[string]stream.Traffic{"in": {Chunks: n[0], Bytes: n[1]}, "out": {Chunks: n[2], Bytes: n[3]}})
+		return answer, err == nil
+	}
+	return Reply{}, false
+}

@@ -23,7 +23,10 @@ func (p *Pool) Resume(ctx context.Context) error {
 
 // Traffic counts what passed one way: chunks of bytes as they were read, which
 // is what a STREAM socket calls a message, and their bytes.
-type Traffic struct{ Chunks, Bytes uint64 }
+type Traffic struct {
+	Chunks uint64 `json:"chunks"`
+	Bytes  uint64 `json:"bytes"`
+}
 
 // Traffic from clients to workers, and back.
 func (p *Pool) Traffic(ctx context.Context) (in, out Traffic, err error) {

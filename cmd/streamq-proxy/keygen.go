@@ -2,11 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/pebbe/zmq4"
 	"github.com/spf13/cobra"
+
+	"github.com/streamq/streamq-proxy/control"
 )
 
 // keypair is a CURVE key pair, each key 40 characters of Z85 (32/Z85).
@@ -17,19 +22,25 @@ type keypair struct {
 
 func newKeygenCommand() *cobra.Command {
 	var asJSON bool
+	var cert, level string
 	cmd := &cobra.Command{
 		Use:   "keygen",
-		Short: "make a CURVE key pair for a client or a worker; the proxy itself needs none",
+		Short: "make a CURVE key pair for a client or a worker, or for the control socket",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			public, secret, err := zmq4.NewCurveKeypair()
 			if err != nil {
 				return fmt.Errorf("libzmq cannot make keys (was it built without CURVE?): %w", err)
 			}
+			if cert != "" {
+				return writeCert(cmd.OutOrStdout(), cert, level, keypair{public, secret})
+			}
 			return keypair{public, secret}.print(cmd.OutOrStdout(), asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	cmd.Flags().StringVar(&cert, "cert", "", "write a certificate for the control socket instead: `FILE`, public, and FILE_secret")
+	cmd.Flags().StringVar(&level, "level", "peer", "with --cert: what its owner may say to a control socket, peer or operator")
 	return cmd
 }
 
@@ -43,4 +54,31 @@ func (k keypair) print(w io.Writer, asJSON bool) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false) // Z85 has < > and &
 	return e.Encode(k)
+}
+
+// writeCert writes the two files of a certificate, as czmq does. Neither may exist.
+func writeCert(to io.Writer, file, level string, k keypair) error {
+	l, err := control.ParseLevel(level)
+	if err != nil {
+		return err
+	}
+	c := control.Cert{Public: k.Public, Secret: k.Secret, Level: l, Name: filepath.Base(file)}
+	if err := writeNew(file+"_secret", c.Text(), 0o600); err != nil {
+		return err
+	}
+	c.Secret = ""
+	if err := writeNew(file, c.Text(), 0o644); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(to, "%s\n%s_secret\n", file, file)
+	return err
+}
+
+func writeNew(file, text string, mode os.FileMode) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }

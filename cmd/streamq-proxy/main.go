@@ -10,7 +10,7 @@ import (
 func main() {
 	if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "streamq-proxy:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 

@@ -26,7 +26,7 @@ without reading them: CURVE runs end to end, and the proxy holds no key.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%s (see %s --help)", oneLine(err), cmd.CommandPath())
 	})
-	root.AddCommand(newRunCommand(), newCheckCommand(), newKeygenCommand(), newDemoCommand(), newVersionCommand())
+	root.AddCommand(newRunCommand(), newCheckCommand(), newCtlCommand(), newKeygenCommand(), newDemoCommand(), newVersionCommand())
 	return root
 }
 

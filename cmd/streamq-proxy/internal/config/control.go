@@ -1,9 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
+	"strings"
 
 	"github.com/streamq/streamq-proxy/control"
 )
@@ -32,13 +34,13 @@ func (c *checker) control(cfg *control.Config) {
 		cfg.LoopbackLevel = level
 	}
 	cfg.Rate = c.number(-1, "control.rate", s.Rate, control.DefaultRate, 1, maxRate)
-	c.fail(-1, "control.cert", (&control.Config{Cert: s.Cert, Clients: s.Clients}).Validate())
+	c.fail(-1, "control.cert", unprefixed((&control.Config{Cert: s.Cert, Clients: s.Clients}).Validate()))
 	for i, e := range s.Endpoints {
 		one := control.Config{Endpoints: []string{e}, Cert: s.Cert, Clients: s.Clients}
 		if (s.Cert == "") != (s.Clients == "") {
 			one.Cert, one.Clients = "both", "both" // that mistake is known already
 		}
-		c.fail(-1, fmt.Sprintf("control.endpoints[%d]", i), plain(one.Validate()))
+		c.fail(-1, fmt.Sprintf("control.endpoints[%d]", i), unprefixed(one.Validate()))
 	}
 	if len(s.Endpoints) == 0 && s.Mode+s.Cert+s.Clients+s.LoopbackLevel+s.Rate != "" {
 		c.add(-1, "control.endpoints", "there are settings of a control socket, and no endpoint of it")
@@ -50,4 +52,12 @@ func (c *checker) needsControl(pool int, setting, what string) {
 	if len(c.settings.Control.Endpoints) == 0 {
 		c.add(pool, setting, what+" needs a control socket: add one (--control ENDPOINT)")
 	}
+}
+
+// unprefixed is an error of package control without the words that all of its begin with.
+func unprefixed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return plain(errors.New(strings.TrimPrefix(err.Error(), "control: ")))
 }

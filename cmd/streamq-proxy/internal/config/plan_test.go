@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
@@ -23,6 +24,7 @@ http: ""
 io-threads: 2
 drain-timeout: 1m
 log: {level: warn, format: json, access: false}
+control: {endpoints: ['ipc:///run/c.sock', 'tcp://127.0.0.1:7000'], mode: "0660", loopback-level: operator, rate: 10}
 pools:
   - name: orders
     frontend: [tcp://127.0.0.1:5555, 'ipc://@orders']
@@ -45,6 +47,8 @@ pools:
     slot-max-age: 20s
     pair-buffer: 1MiB
     affinity: source-address
+    hint-wait: 200ms
+    require-hello: true
   - name: defaults
     frontend: ["tcp://[::1]:0"]
     backend: ["tcp://[::1]:0"]
@@ -58,6 +62,7 @@ pools:
 	}
 	orders := stream.DefaultConfig()
 	orders.Name = "orders"
+	orders.Pairing.HintWait, orders.Pairing.RequireHello = 200*time.Millisecond, true
 	orders.Frontend = []string{"tcp://127.0.0.1:5555", "ipc://@orders"}
 	orders.Backend = []string{"tcp://*:5556"}
 	orders.Workers = []pairing.WorkerConfig{
@@ -80,6 +85,10 @@ pools:
 	standard.Frontend, standard.Backend = []string{"tcp://[::1]:0"}, []string{"tcp://[::1]:0"}
 	want := &Plan{
 		IOThreads: 2, DrainTimeout: time.Minute, LogLevel: slog.LevelWarn, LogJSON: true,
+		Control: control.Config{
+			Endpoints: []string{"ipc:///run/c.sock", "tcp://127.0.0.1:7000"},
+			Mode:      0o660, LoopbackLevel: control.Operator, Rate: 10,
+		},
 		Pools: []stream.Config{orders, standard},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(stream.Config{}, "Access")); diff != "" {
@@ -134,8 +143,13 @@ func TestMistakesInFiles(t *testing.T) {
 		{"port", "pools:\n  - frontend: [tcp://*:3]\n    backend:\n      - tcp://127.0.0.1:x\n", `f.yaml:4:9: backend: "tcp://127.0.0.1:x": port "x" is not a number`},
 		{"policy", pool("    policy: best\n"), `f.yaml:5:13: policy: "best" is unknown, want least-connections, round-robin, random or power-of-two`},
 		{"relay", pool("    relay: fast\n"), `f.yaml:5:12: relay: "fast" is unknown, want auto, stream or splice`},
-		{"lease", pool("    lease: long\n"), `f.yaml:5:12: lease: "long" is unknown, want none, idle or ttl`},
+		{"lease", pool("    lease: long\n"), `f.yaml:5:12: lease: "long" is unknown, want none, heartbeat, idle or ttl`},
 		{"heartbeat", pool("    lease: heartbeat\n"), `f.yaml:5:12: lease: heartbeat needs a control socket`},
+		{"hint-wait", pool("    hint-wait: 1s\n"), `f.yaml:5:16: hint-wait: waiting for hints needs a control socket`},
+		{"require-hello", pool("    require-hello: true\n"), `f.yaml:5:20: require-hello: it needs a control socket`},
+		{"control", "control: {endpoints: ['tcp://*:7000']}\n" + pool(""), `f.yaml:1:23: control.endpoints: tcp://*:7000: without CURVE whoever reaches it could steer the proxy: give a certificate`},
+		{"control of nothing", "control: {rate: 7}\n" + pool(""), `f.yaml:1:10: control.endpoints: there are settings of a control socket, and no endpoint of it`},
+		{"control mode", "control: {endpoints: ['ipc:///a'], mode: rw}\n" + pool(""), `f.yaml:1:42: control.mode: "rw" is no file mode`},
 		{"lease without a ttl", pool("    lease: idle\n"), `f.yaml:5:12: lease: idle needs a lease-ttl`},
 		{"ttl without a lease", pool("    lease-ttl: 5m\n"), `f.yaml:5:16: lease-ttl: without a lease there is nothing to expire`},
 		{"ttl of nothing", pool("    lease: ttl\n    lease-ttl: 0s\n"), `f.yaml:6:16: lease-ttl: 0s is not above zero`},

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/streamq/streamq-proxy/control"
+)
+
+// defaultControl is where ctl looks for a proxy that nobody has named.
+const defaultControl = "ipc:///run/streamq-proxy/control.sock"
+
+// controlVariable is the environment's word for --control.
+const controlVariable = "STREAMQ_CONTROL"
+
+// Exit codes of ctl, for scripts. 0 is for whatever was done or accepted.
+const (
+	exitFailed    = 1 // the proxy failed, or ctl itself was misused
+	exitMalformed = 2 // the request makes no sense
+	exitNoAnswer  = 3 // no proxy answered
+	exitNotFound  = 4
+	exitForbidden = 5
+	exitConflict  = 6 // it is not possible now, or too fast
+)
+
+// exit is an error with an exit code of its own.
+type exit struct {
+	error
+	code int
+}
+
+func (e exit) Unwrap() error { return e.error }
+
+// exitCode is what main ends with.
+func exitCode(err error) int {
+	var e exit
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return exitFailed
+}
+
+// exitOf gives the error of a call of the control socket its exit code.
+func exitOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	code := exitFailed
+	switch control.CodeOf(err) {
+	case control.Malformed, control.UnknownVerb:
+		code = exitMalformed
+	case control.NotFound:
+		code = exitNotFound
+	case control.Forbidden:
+		code = exitForbidden
+	case control.Conflict, control.SlowDown:
+		code = exitConflict
+	case 0:
+		if errors.Is(err, control.ErrNoAnswer) {
+			code = exitNoAnswer
+		}
+	}
+	return exit{err, code}
+}
+
+// ctl is how the commands of ctl reach the proxy and print.
+type ctl struct {
+	endpoint, cert, server string
+	output                 string
+	timeout                time.Duration
+}
+
+func newCtlCommand() *cobra.Command {
+	c := &ctl{}
+	cmd := &cobra.Command{
+		Use:   "ctl VERB [ARGUMENT...]",
+		Short: "see and steer a proxy that runs, by its control socket",
+		Long: `Says one thing to the control socket of a running proxy, and prints the answer.
+"ctl help" lists the verbs. The socket is that of --control, else of the variable
+` + controlVariable + `, else ` + defaultControl + `.
+
+Exit codes: 0 done or accepted, 1 failed, 2 makes no sense, 3 no proxy answered,
+4 no such thing, 5 not allowed, 6 not possible now.`,
+		Example: `  streamq-proxy ctl status
+  streamq-proxy ctl workers -o json
+  streamq-proxy ctl drain w1
+  streamq-proxy ctl explain alice`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: c.complete,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return exit{errors.New("ctl wants a verb (ctl help lists them)"), exitMalformed}
+			}
+			return c.say(cmd.Context(), cmd.OutOrStdout(), strings.ToUpper(args[0]), args[1:])
+		},
+	}
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&c.endpoint, "control", environment(controlVariable, defaultControl), "`endpoint` of the control socket")
+	flags.StringVar(&c.cert, "cert", "", "own certificate, with its secret key, for CURVE: a `file` (keygen --cert)")
+	flags.StringVar(&c.server, "server", "", "public certificate of the proxy, for CURVE: a `file`")
+	flags.StringVarP(&c.output, "output", "o", "table", "table or json")
+	flags.DurationVar(&c.timeout, "timeout", 5*time.Second, "how long to wait for the proxy")
+	cmd.AddCommand(c.newWatchCommand(), c.newEventsCommand(), c.newHelpCommand())
+	// cobra's own help command would take the place of the verb.
+	cmd.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
+	return cmd
+}
+
+func environment(name, standard string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return standard
+}
+
+// newHelpCommand is the verb HELP, which cobra would else answer by itself.
+func (c *ctl) newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [VERB]",
+		Short: "list the verbs that the proxy knows",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				args[0] = strings.ToUpper(args[0])
+			}
+			return c.say(cmd.Context(), cmd.OutOrStdout(), "HELP", args)
+		},
+	}
+}
+
+// dial connects to the proxy.
+func (c *ctl) dial(ctx context.Context) (*control.Client, error) {
+	if c.output != "table" && c.output != "json" {
+		return nil, exit{fmt.Errorf("-o %s: want table or json", c.output), exitMalformed}
+	}
+	security, err := c.security()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	client, err := control.Dial(ctx, c.endpoint, security)
+	if errors.Is(err, control.ErrNoAnswer) {
+		err = fmt.Errorf("no proxy answers at %s within %v: %w", c.endpoint, c.timeout, control.ErrNoAnswer)
+	}
+	return client, exitOf(err)
+}
+
+// security is nil without certificates.
+func (c *ctl) security() (*control.Security, error) {
+	if c.cert == "" && c.server == "" {
+		return nil, nil
+	}
+	if c.cert == "" || c.server == "" {
+		return nil, exit{errors.New("CURVE needs both --cert and --server"), exitMalformed}
+	}
+	own, err := control.ReadCert(c.cert)
+	if err == nil && own.Secret == "" {
+		err = fmt.Errorf("%s: has no secret-key", c.cert)
+	}
+	if err != nil {
+		return nil, err
+	}
+	server, err := control.ReadCert(c.server)
+	return &control.Security{Cert: own, Server: server.Public}, err
+}
+
+// say is one request and its answer.
+func (c *ctl) say(ctx context.Context, to io.Writer, verb string, args []string) error {
+	client, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return c.ask(ctx, client, to, verb, args)
+}
+
+func (c *ctl) ask(ctx context.Context, client *control.Client, to io.Writer, verb string, args []string) error {
+	wait := c.timeout
+	if verb == "RELOAD" { // which reads a file and asks all loops
+		wait = max(wait, reloadTimeout)
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	reply, err := client.Do(ctx, verb, args...)
+	if err != nil {
+		return exitOf(err)
+	}
+	if c.output == "json" {
+		return printJSON(to, reply)
+	}
+	return printTable(to, reply)
+}
+
+// complete offers verbs, and what the running proxy has for their first argument.
+func (c *ctl) complete(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var offers []string
+	if len(args) == 0 {
+		for _, v := range control.Verbs() {
+			offers = append(offers, strings.ToLower(v.Name)+"\t"+v.Help)
+		}
+		return offers, cobra.ShellCompDirectiveNoFileComp
+	}
+	client, err := c.dial(cmd.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
+	defer cancel()
+	return candidates(ctx, client, strings.ToUpper(args[0]), args[1:]), cobra.ShellCompDirectiveNoFileComp
+}
+
+// interrupted is ctx until SIGINT or SIGTERM.
+func interrupted(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/streamq/streamq-proxy/control"
+)
+
+// object is a JSON object whose keys have kept their order.
+type object []member
+
+type member struct {
+	key   string
+	value json.RawMessage
+}
+
+func parseObject(text json.RawMessage) (object, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, fmt.Errorf("%s is no JSON object", text)
+	}
+	var o object
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		m := member{key: key.(string)} // of an object that begins with a key
+		if err := d.Decode(&m.value); err != nil {
+			return nil, err
+		}
+		o = append(o, m)
+	}
+	return o, nil
+}
+
+// rows are the objects of a list, nil when the member is none.
+func (o object) rows(key string) (rows []object) {
+	for _, m := range o {
+		var list []json.RawMessage
+		if m.key != key || json.Unmarshal(m.value, &list) != nil {
+			continue
+		}
+		for _, one := range list {
+			if row, err := parseObject(one); err == nil {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows
+}
+
+// text is a member as a person reads it.
+func (o object) text(key string) string {
+	for _, m := range o {
+		if m.key == key {
+			return plainText(m.value)
+		}
+	}
+	return ""
+}
+
+// plainText is a string without quotes, a list with commas, and else JSON.
+func plainText(value json.RawMessage) string {
+	var s string
+	if json.Unmarshal(value, &s) == nil {
+		return s
+	}
+	var list []string
+	if json.Unmarshal(value, &list) == nil {
+		return strings.Join(list, ",")
+	}
+	return string(value)
+}
+
+// isTable says whether a value is a list of objects.
+func isTable(value json.RawMessage) bool {
+	var list []map[string]json.RawMessage
+	return json.Unmarshal(value, &list) == nil && bytes.HasPrefix(value, []byte("["))
+}
+
+func printJSON(to io.Writer, r control.Reply) error {
+	if r.Body == nil {
+		r.Body = json.RawMessage("{}")
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, r.Body, "", "  "); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(to, b.String())
+	return err
+}
+
+// printTable prints single values one to a line, then each list as a table.
+func printTable(to io.Writer, r control.Reply) error {
+	if r.Body == nil {
+		_, err := fmt.Fprintln(to, r.Text)
+		return err
+	}
+	o, err := parseObject(r.Body)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	single := false
+	for _, m := range o {
+		if !isTable(m.value) {
+			single = true
+			fmt.Fprintf(w, "%s\t%s\n", m.key, cell(plainText(m.value)))
+		}
+	}
+	for _, m := range o {
+		if !isTable(m.value) {
+			continue
+		}
+		if single {
+			fmt.Fprintln(w)
+		}
+		printRows(w, m.key, o.rows(m.key))
+	}
+	return w.Flush()
+}
+
+func printRows(to io.Writer, key string, rows []object) {
+	if len(rows) == 0 {
+		fmt.Fprintf(to, "no %s\n", key)
+		return
+	}
+	var titles []string
+	for _, m := range rows[0] {
+		titles = append(titles, strings.ToUpper(m.key))
+	}
+	fmt.Fprintln(to, strings.Join(titles, "\t"))
+	for _, row := range rows {
+		var cells []string
+		for _, m := range rows[0] {
+			cells = append(cells, cell(row.text(m.key)))
+		}
+		fmt.Fprintln(to, strings.Join(cells, "\t"))
+	}
+}
+
+// cell is a value that leaves no gap.
+func cell(s string) string {
+	if s == "" || s == "null" {
+		return "-"
+	}
+	return s
+}

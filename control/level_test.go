@@ -1,0 +1,208 @@
+package control
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// newCert writes the two files of a certificate into dir, which may be the directory of public ones.
+func newCert(t *testing.T, dir, name string, level Level) Cert {
+	t.Helper()
+	public, secret, err := zmq4.NewCurveKeypair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Cert{Public: public, Secret: secret, Name: name, Level: level}
+	open := c
+	open.Secret = ""
+	for file, text := range map[string]string{name: open.Text(), name + "_secret": c.Text()} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// curveRig has one endpoint with CURVE.
+func curveRig(t *testing.T) (r *rig, server Cert, clients string) {
+	r = newRig(t, func(r *rig, c *Config, _ *stream.Config) {
+		server = newCert(t, r.dir, "proxy", Peer)
+		clients = filepath.Join(r.dir, "clients")
+		if err := os.Mkdir(clients, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		c.Cert, c.Clients = filepath.Join(r.dir, "proxy_secret"), clients
+		c.Endpoints = append([]string{"tcp://127.0.0.1:*"}, c.Endpoints...)
+	})
+	return r, server, clients
+}
+
+// Each verb at each level on each kind of endpoint: 403 exactly where the level is too low.
+func TestEveryVerbAtEveryLevel(t *testing.T) {
+	curve, server, clients := curveRig(t)
+	as := func(level Level) func() *Client {
+		return func() *Client {
+			own := newCert(t, clients, level.String(), level)
+			return curve.dialAs(curve.server.Bound()[0], &Security{Cert: own, Server: server.Public})
+		}
+	}
+	loopbackAt := func(level Level) func() *Client {
+		return func() *Client {
+			r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) {
+				c.Endpoints, c.LoopbackLevel = []string{"tcp://127.0.0.1:*"}, level
+			})
+			return r.dial()
+		}
+	}
+	for _, tc := range []struct {
+		name  string
+		level Level
+		dial  func() *Client
+	}{
+		{"ipc", Operator, func() *Client { return newRig(t, nil).dial() }},
+		{"ipc beside CURVE", Operator, func() *Client { return curve.dialAs(curve.server.Bound()[1], nil) }},
+		{"loopback", Peer, loopbackAt(Peer)},
+		{"loopback for operators", Operator, loopbackAt(Operator)},
+		{"CURVE peer", Peer, as(Peer)},
+		{"CURVE operator", Operator, as(Operator)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := tc.dial()
+			for _, v := range Verbs() {
+				// Too many arguments, so that nothing happens; the level is looked at first.
+				args := slices.Repeat([]string{"x"}, 20)
+				reply, err := c.Do(t.Context(), v.Name, args...)
+				if CodeOf(err) == 0 {
+					t.Fatalf("%s: %v", v.Name, err)
+				}
+				want := Malformed
+				if tc.level < v.Level {
+					want = Forbidden
+				}
+				if reply.Code != want {
+					t.Errorf("%s: %d %s, want %d", v.Name, reply.Code, reply.Text, want)
+				}
+			}
+			for _, word := range []string{"PAUSE", "RESUME", "STATISTICS"} {
+				if _, err := c.Do(t.Context(), word); (CodeOf(err) == Forbidden) != (tc.level < Operator) {
+					t.Errorf("%s: %v", word, err)
+				}
+			}
+		})
+	}
+}
+
+func TestFileMode(t *testing.T) {
+	for _, tc := range []struct{ set, want os.FileMode }{{0, 0o600}, {0o660, 0o660}} {
+		r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) { c.Mode = tc.set })
+		for _, file := range []string{"s", "s.events"} {
+			info, err := os.Stat(filepath.Join(r.dir, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Mode().Perm() != tc.want {
+				t.Errorf("%s has mode %v, want %v", file, info.Mode().Perm(), tc.want)
+			}
+		}
+	}
+}
+
+// Who has a key that is not known is not let in, from the moment that its file has gone.
+func TestStrangersKey(t *testing.T) {
+	r, server, clients := curveRig(t)
+	refused := func(s *Security) {
+		t.Helper()
+		before := r.server.Stats().Refused
+		done := make(chan error, 1)
+		ctx := r.context()
+		go func() {
+			c, err := Dial(ctx, r.server.Bound()[0], s)
+			if err == nil {
+				c.Close()
+			}
+			done <- err
+		}()
+		eventually(t, "the refusal is counted", func() bool { return r.server.Stats().Refused > before })
+		select {
+		case err := <-done:
+			t.Errorf("a stranger was answered: %v", err)
+		default:
+		}
+	}
+	stranger := newCert(t, r.dir, "stranger", Operator)
+	known := newCert(t, clients, "known", Operator)
+	security := &Security{Cert: known, Server: server.Public}
+	r.say(r.dialAs(r.server.Bound()[0], security), OK, "STATUS")
+	refused(&Security{Cert: stranger, Server: server.Public})
+	if err := os.Remove(filepath.Join(clients, "known")); err != nil {
+		t.Fatal(err)
+	}
+	refused(security)
+}
+
+func TestUnsafeRefusesToStart(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		cfg  Config
+		want string
+	}{
+		{"tcp without CURVE", Config{Endpoints: []string{"tcp://0.0.0.0:7000"}}, "control: tcp://0.0.0.0:7000: without CURVE whoever reaches it could steer the proxy: give a certificate and a directory of clients' (--control-cert, --control-clients), or use ipc:// or 127.0.0.1"},
+		{"a name", Config{Endpoints: []string{"tcp://example.org:7000"}}, "control: tcp://example.org:7000: without CURVE whoever reaches it could steer the proxy: give a certificate and a directory of clients' (--control-cert, --control-clients), or use ipc:// or 127.0.0.1"},
+		{"abstract", Config{Endpoints: []string{"ipc://@x"}}, "control: ipc://@x: an abstract socket has no file mode to guard it: use a path"},
+		{"half of CURVE", Config{Cert: "x"}, "control: CURVE needs both a certificate of the proxy and a directory of its callers' public ones"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if err := tc.cfg.Validate(); err == nil || err.Error() != tc.want {
+				t.Errorf("got  %v\nwant %s", err, tc.want)
+			}
+			if s, err := Open(tc.cfg, Proxy{}, NewFeed()); err == nil {
+				s.Close()
+				t.Error("it opens")
+			}
+		})
+	}
+}
+
+func TestEndpointInUse(t *testing.T) {
+	r := newRig(t, nil)
+	for _, e := range []string{r.server.Bound()[0]} {
+		s, err := Open(Config{Endpoints: []string{e}}, Proxy{}, NewFeed())
+		if err == nil {
+			s.Close()
+			t.Fatalf("%s was bound twice", e)
+		}
+		if want := "control " + e + ": address already in use"; err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	r.say(r.dial(), OK, "PING")
+}
+
+func TestCert(t *testing.T) {
+	dir := t.TempDir()
+	want := newCert(t, dir, "alice", Operator)
+	got, err := ReadCert(filepath.Join(dir, "alice_secret"))
+	if err != nil || got != want {
+		t.Errorf("%+v %v, want %+v", got, err, want)
+	}
+	for name, text := range map[string]string{
+		"nothing":    "",
+		"short":      "curve\n    public-key = \"abc\"\n",
+		"level":      "metadata\n    level = \"king\"\n" + got.Text(),
+		"other zpl":  "metadata\n    name = \"x\"\n",
+		"bad secret": "curve\n    public-key = \"" + want.Public + "\"\n    secret-key = \"x\"\n",
+	} {
+		if c, err := parseCert(text); err == nil {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	if c, err := parseCert("#   ****  Generated by CZMQ  ****\n\nmetadata\ncurve\n    public-key = \"" + want.Public + "\"\n"); err != nil || c.Level != Peer {
+		t.Errorf("czmq's own: %+v %v", c, err)
+	}
+}
