@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -171,7 +172,24 @@ func (r *rig) connect(endpoints []string) net.Conn {
 }
 
 func (r *rig) client() net.Conn { f, _ := r.pool.Bound(); return r.connect(f) }
-func (r *rig) worker() net.Conn { _, b := r.pool.Bound(); return r.connect(b) }
+
+// worker closes its end when the proxy has, as every worker does.
+func (r *rig) worker() net.Conn {
+	_, b := r.pool.Bound()
+	c := r.connect(b)
+	r.follow(c)
+	return c
+}
+
+func (r *rig) follow(c net.Conn) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(io.Discard, c)
+		_ = c.Close()
+	}()
+	r.t.Cleanup(func() { _ = c.Close(); <-done })
+}
 
 func greet(t *testing.T, c net.Conn) {
 	t.Helper()
@@ -209,25 +227,33 @@ func (r *rig) listening(name string) pairing.WorkerConfig {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	done := make(chan struct{})
+	var all sync.WaitGroup
+	var mutex sync.Mutex
 	var held []net.Conn
-	go func() {
-		defer close(done)
+	all.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
+			mutex.Lock()
 			held = append(held, c)
+			mutex.Unlock()
 			_, _ = c.Write(nullPeer())
+			all.Go(func() {
+				_, _ = io.Copy(io.Discard, c)
+				_ = c.Close()
+			})
 		}
-	}()
+	})
 	r.t.Cleanup(func() {
 		_ = l.Close()
-		<-done
+		mutex.Lock()
 		for _, c := range held {
 			_ = c.Close()
 		}
+		mutex.Unlock()
+		all.Wait()
 	})
 	return pairing.WorkerConfig{Name: name, Endpoint: "tcp://" + l.Addr().String()}
 }

@@ -1,0 +1,337 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// body reads what a reply has to say.
+func body[T any](t *testing.T, r Reply) (v T) {
+	t.Helper()
+	if err := json.Unmarshal(r.Body, &v); err != nil {
+		t.Fatalf("%s: %v", r.Body, err)
+	}
+	return v
+}
+
+// ended waits until a connection has been closed by the proxy.
+func ended(t *testing.T, c net.Conn) {
+	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(patience))
+	_, err := io.Copy(io.Discard, c)
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		t.Fatal("it is still open")
+	}
+}
+
+// A client that says HELLO has its worker on every connection, its fallbacks one
+// after the other when that is not there, and EXPLAIN names what decided.
+func TestStickiness(t *testing.T) {
+	names := []string{"w1", "w2", "w3", "w4", "w5"}
+	r := newRig(t, func(r *rig, _ *Config, p *stream.Config) {
+		p.Backend = nil
+		for _, n := range names {
+			p.Workers = append(p.Workers, r.listening(n))
+		}
+		p.Pairing.Policy, p.Pairing.HintWait = pairing.RoundRobin, 10*time.Second
+	})
+	c := r.dial()
+	visit := func() (worker string, x explanation) {
+		t.Helper()
+		conn := r.client()
+		greet(t, conn)
+		at := conn.LocalAddr().String()
+		// Said before or after the connection is seen: the client is held for it.
+		r.say(c, OK, "HELLO", "client", "ann", "endpoint="+at, "prefer=w2,w4,w1")
+		eventually(t, "it is paired", func() bool {
+			p, err := r.pool.Find(r.context(), at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p != nil {
+				worker = p.Worker
+			}
+			return worker != ""
+		})
+		x = body[explanation](t, r.say(c, OK, "EXPLAIN", at))
+		_ = conn.Close()
+		return worker, x
+	}
+	for i := range 100 {
+		if w, x := visit(); w != "w2" || x.Rule != "prefer" || len(x.Passed) != 0 {
+			t.Fatalf("visit %d: %s by %+v", i, w, x)
+		}
+	}
+	r.say(c, OK, "MAINT", "w2")
+	if w, x := visit(); w != "w4" || !slices.Equal(x.Passed, []passed{{"w2", "maintenance"}}) {
+		t.Errorf("without w2: %s by %+v", w, x)
+	}
+	r.say(c, OK, "REMOVE", "w4")
+	eventually(t, "w4 is forgotten", func() bool { return len(r.snapshot().Workers) == 4 })
+	if w, x := visit(); w != "w1" || !slices.Equal(x.Passed, []passed{{"w2", "maintenance"}, {"w4", "unknown"}}) {
+		t.Errorf("without w2 and w4: %s by %+v", w, x)
+	}
+	r.say(c, OK, "ENABLE", "w2")
+	if w, _ := visit(); w != "w2" {
+		t.Errorf("w2 is back, and it has %s", w)
+	}
+	r.say(c, OK, "PIN", "ann", "w5")
+	if w, x := visit(); w != "w5" || !x.Pinned {
+		t.Errorf("pinned to w5: %s by %+v", w, x)
+	}
+	r.say(c, OK, "UNPIN", "ann")
+	r.say(c, NotFound, "UNPIN", "ann")
+	if w, _ := visit(); w != "w2" {
+		t.Errorf("not pinned any more, and it has %s", w)
+	}
+}
+
+func TestHelloForTheNextConnection(t *testing.T) {
+	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) { c.Endpoints = []string{"tcp://127.0.0.1:*"} })
+	c := r.dial()
+	if _, err := c.Hello(r.context(), Hello{Identity: "bob"}); err != nil {
+		t.Fatal(err)
+	}
+	conn := r.client()
+	eventually(t, "bob is there", func() bool {
+		p, err := r.pool.Find(r.context(), conn.LocalAddr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p != nil && p.Identity == "bob"
+	})
+	if err := c.Bye(r.context(), "bob"); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, conn)
+	if _, err := c.Heartbeat(r.context(), "bob"); CodeOf(err) != NotFound {
+		t.Errorf("a heartbeat after BYE: %v", err)
+	}
+}
+
+// A peer speaks for its own address only.
+func TestOthersConnections(t *testing.T) {
+	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) {
+		c.Endpoints = append(c.Endpoints, "tcp://127.0.0.1:*")
+	})
+	operator, peer := r.dial(), r.dialAs(r.server.Bound()[1], nil)
+	r.say(peer, Forbidden, "HELLO", "client", "eve", "endpoint=10.1.2.3:4000")
+	r.say(operator, OK, "HELLO", "client", "ann", "endpoint=10.1.2.3:4000")
+	// Two connections of one address may share an identity.
+	r.say(peer, OK, "HELLO", "client", "eve", "endpoint=127.0.0.1:4000")
+	r.say(peer, OK, "HELLO", "client", "eve", "endpoint=127.0.0.1:4001")
+	r.say(operator, OK, "ADD", "w1", "tcp://127.0.0.1:1")
+	r.say(peer, Conflict, "HELLO", "worker", "w1")
+}
+
+// foreign has a judge see an identity of another host.
+func TestOwnership(t *testing.T) {
+	for _, tc := range []struct {
+		level   Level
+		address string
+		host    string
+		want    bool
+	}{
+		{Peer, "10.0.0.1", "10.0.0.1", true},
+		{Peer, "10.0.0.1", "10.0.0.2", false},
+		{Peer, "127.0.0.1", "127.9.9.9", true},
+		{Peer, "::1", "127.0.0.1", true},
+		{Peer, "::ffff:10.0.0.1", "10.0.0.1", true},
+		{Peer, "", "", false},
+		{Peer, "localhost:0:0:1", "localhost:0:0:1", true},
+		{Operator, "localhost:0:0:1", "10.0.0.2", true},
+	} {
+		c := &call{caller: &caller{level: tc.level, address: tc.address}}
+		if got := c.owns(tc.host); got != tc.want {
+			t.Errorf("%v at %q speaks for %q: %v", tc.level, tc.address, tc.host, got)
+		}
+		info := &pairing.IdentityInfo{Peers: []pairing.PeerInfo{{Origin: pairing.Origin{Address: tc.host, Endpoint: ""}}}}
+		if err := c.judge("x")(info, false); (err == nil) != tc.want || err != nil && CodeOf(err) != Forbidden {
+			t.Errorf("%v at %q, judged for %q: %v", tc.level, tc.address, tc.host, err)
+		}
+	}
+}
+
+// The slots of one process are one worker, with one load, a name and a weight.
+func TestWorkersName(t *testing.T) {
+	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) {
+		c.Endpoints = append(c.Endpoints, "tcp://127.0.0.1:*")
+	})
+	peer, operator := r.dialAs(r.server.Bound()[1], nil), r.dial()
+	early := r.worker()
+	greet(t, early)
+	eventually(t, "a slot", func() bool { return r.snapshot().Stats.Slots == 1 })
+	r.say(peer, OK, "HELLO", "worker", "w1", "weight=3")
+	greet(t, r.worker())
+	eventually(t, "both slots are w1's", func() bool {
+		w := body[struct{ Workers []workerRow }](t, r.say(operator, OK, "WORKERS")).Workers
+		return len(w) == 1 && w[0].Worker == "w1" && w[0].Slots == 2 && w[0].Weight == 3
+	})
+	// One that says its own name, by its endpoint.
+	third := r.worker()
+	greet(t, third)
+	r.say(peer, OK, "HELLO", "worker", "w2", "endpoint="+third.LocalAddr().String())
+	eventually(t, "w2 has a slot", func() bool {
+		w := body[struct{ Workers []workerRow }](t, r.say(operator, OK, "WORKERS", "worker=w2")).Workers
+		return len(w) == 1 && w[0].Slots == 1
+	})
+}
+
+func TestWhois(t *testing.T) {
+	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) {
+		c.Endpoints = append(c.Endpoints, "tcp://127.0.0.1:*")
+	})
+	peer := r.dialAs(r.server.Bound()[1], nil)
+	client, worker := r.pair()
+	r.say(peer, OK, "HELLO", "client", "ann", "endpoint="+client.LocalAddr().String())
+	k, err := peer.Whois(r.context(), worker.LocalAddr().String(), "")
+	if err != nil || k.Client != client.LocalAddr().String() || k.Identity != "ann" {
+		t.Errorf("%+v %v", k, err)
+	}
+	r.say(peer, NotFound, "WHOIS", client.LocalAddr().String())
+}
+
+// A worker that was dialled sees the proxy's end.
+func TestWhoisOfDialled(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	r := newRig(t, func(_ *rig, _ *Config, p *stream.Config) {
+		p.Backend = nil
+		p.Workers = []pairing.WorkerConfig{{Name: "w", Endpoint: "tcp://" + l.Addr().String()}}
+	})
+	client := r.client()
+	greet(t, client)
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	c := r.dial()
+	eventually(t, "it is known", func() bool {
+		k, err := c.Whois(r.context(), accepted.RemoteAddr().String(), "")
+		return err == nil && k.Client == client.LocalAddr().String()
+	})
+	_ = client.Close()
+	ended(t, accepted)
+	_ = accepted.Close()
+	eventually(t, "it is forgotten", func() bool {
+		_, err := c.Whois(r.context(), accepted.RemoteAddr().String(), "")
+		return CodeOf(err) == NotFound
+	})
+}
+
+// Who has said HELLO must be heard of; anything that the same caller says counts.
+func TestHeartbeat(t *testing.T) {
+	const ttl = 600 * time.Millisecond
+	r := newRig(t, func(_ *rig, _ *Config, p *stream.Config) {
+		p.Pairing.Lease = pairing.Lease{Strategy: pairing.LeaseHeartbeat, TTL: ttl}
+	})
+	kept, other, silent := r.dial(), r.dial(), r.dial()
+	conns := map[string]net.Conn{}
+	for _, who := range []string{"kept", "other", "silent"} {
+		conns[who], _ = r.pair()
+	}
+	stranger, _ := r.pair()
+	for who, c := range map[string]*Client{"kept": kept, "other": other, "silent": silent} {
+		l, err := c.Hello(r.context(), Hello{Identity: who, Endpoint: conns[who].LocalAddr().String()})
+		if err != nil || l.TTL != ttl || l.Worker == "" {
+			t.Fatalf("%s: %+v %v", who, l, err)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- kept.KeepAlive(ctx, "kept") }()
+	begin := time.Now()
+	eventually(t, "the silent one is ended, the others live", func() bool {
+		r.say(other, OK, "PING")
+		return r.snapshot().Stats.Ended[pairing.HeartbeatExpired] == 1
+	})
+	if took := time.Since(begin); took < ttl*8/10 {
+		t.Errorf("ended after %v", took)
+	}
+	ended(t, conns["silent"])
+	r.say(silent, NotFound, "EXPLAIN", conns["silent"].LocalAddr().String())
+	for end := time.Now().Add(3 * ttl); time.Now().Before(end); {
+		r.say(other, OK, "PING")
+	}
+	stop()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("KeepAlive: %v", err)
+	}
+	if s := r.snapshot().Stats; s.Open != 3 {
+		t.Errorf("%d pairs are open: %v", s.Open, s.Ended)
+	}
+	_ = stranger
+}
+
+// Only who has an identity is served.
+func TestRequireHello(t *testing.T) {
+	r := newRig(t, func(_ *rig, _ *Config, p *stream.Config) {
+		p.Pairing.RequireHello, p.Pairing.HintWait = true, 300*time.Millisecond
+	})
+	c := r.dial()
+	greet(t, r.worker())
+	eventually(t, "a slot", func() bool { return r.snapshot().Stats.Slots == 1 })
+	stranger := r.client()
+	greet(t, stranger)
+	ended(t, stranger)
+	if n := r.snapshot().Stats.Ended[pairing.HeartbeatExpired]; n != 1 {
+		t.Errorf("%d ended", n)
+	}
+	known := r.client()
+	r.say(c, OK, "HELLO", "client", "ann", "endpoint="+known.LocalAddr().String())
+	greet(t, known)
+	eventually(t, "ann is served", func() bool { return r.snapshot().Stats.Open == 1 })
+}
+
+// KeepAlive says HELLO again to a proxy that knows nothing of it.
+func TestKeepAliveAfterRestart(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.dial()
+	if _, err := c.Hello(r.context(), Hello{Identity: "ann", Endpoint: "127.0.0.1:4000"}); err != nil {
+		t.Fatal(err)
+	}
+	r.say(r.dial(), OK, "UNHINT", "ann")
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.KeepAlive(ctx, "ann") }()
+	eventually(t, "ann is known again", func() bool { return r.snapshot().Stats.Hints == 1 })
+	stop()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("KeepAlive: %v", err)
+	}
+	if err := c.KeepAlive(t.Context(), "nobody"); CodeOf(err) != NotFound {
+		t.Errorf("KeepAlive of nobody: %v", err)
+	}
+}
+
+func ExampleClient() {
+	ctx := context.Background()
+	c, err := Dial(ctx, "ipc:///run/streamq-proxy/control.sock", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	// The local address of the application's own connection, from its socket's monitor.
+	_, err = c.Hello(ctx, Hello{Identity: "alice", Endpoint: "10.0.0.7:40112", Prefer: []string{"w1", "w2"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go func() { _ = c.KeepAlive(ctx, "alice") }() // until ctx ends
+}

@@ -1,0 +1,349 @@
+package control
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+func TestLists(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.dial()
+	type lists struct {
+		Clients []clientRow
+		Pairs   []pairRow
+		Workers []workerRow
+		Next    string
+	}
+	var conns []net.Conn
+	for range 5 {
+		client, _ := r.pair()
+		conns = append(conns, client)
+	}
+	waiting := r.client()
+	greet(t, waiting)
+	eventually(t, "one waits", func() bool { return r.snapshot().Stats.Waiting == 1 })
+	r.say(c, OK, "HELLO", "client", "ann", "endpoint="+conns[2].LocalAddr().String())
+	all := body[lists](t, r.say(c, OK, "CLIENTS"))
+	if len(all.Clients) != 6 || all.Next != "" {
+		t.Fatalf("%+v", all)
+	}
+	var paged []clientRow
+	for next := ""; ; {
+		args := []string{"limit=2"}
+		if next != "" {
+			args = append(args, "after="+next)
+		}
+		page := body[lists](t, r.say(c, OK, "CLIENTS", args...))
+		paged = append(paged, page.Clients...)
+		if next = page.Next; next == "" {
+			break
+		}
+	}
+	same := func(a, b clientRow) bool { return a.ID == b.ID }
+	if !slices.EqualFunc(paged, all.Clients, same) {
+		t.Errorf("paged %v, all %v", paged, all.Clients)
+	}
+	for _, tc := range []struct {
+		verb string
+		args []string
+		want int
+	}{
+		{"CLIENTS", []string{"state=waiting"}, 1},
+		{"CLIENTS", []string{"client=ann"}, 1},
+		{"CLIENTS", []string{"client=127.0.0.1"}, 6},
+		{"CLIENTS", []string{"client=" + conns[0].LocalAddr().String()}, 1},
+		{"CLIENTS", []string{"worker=127.0.0.1"}, 5},
+		{"PAIRS", nil, 5},
+		{"PAIRS", []string{"state=open", "client=ann"}, 1},
+		{"PAIRS", []string{"worker=nobody"}, 0},
+		{"WORKERS", nil, 1},
+		{"WORKERS", []string{"state=draining"}, 0},
+		{"WORKERS", []string{"after=127.0.0.1"}, 0},
+	} {
+		l := body[lists](t, r.say(c, OK, tc.verb, tc.args...))
+		if got := len(l.Clients) + len(l.Pairs) + len(l.Workers); got != tc.want {
+			t.Errorf("%s %q lists %d, want %d", tc.verb, tc.args, got, tc.want)
+		}
+	}
+	x := body[explanation](t, r.say(c, OK, "EXPLAIN", "ann"))
+	if x.Rule != "policy" || x.Worker != "127.0.0.1" || x.Policy != "least-connections" || len(x.Candidates) != 1 || x.Candidates[0].Why != "no-slot" {
+		t.Errorf("%+v", x)
+	}
+}
+
+func TestHints(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.dial()
+	r.say(c, OK, "HINT", "ann", "endpoint=10.0.0.1:5", "prefer=w1,w2")
+	r.say(c, OK, "HINT", "bob", "address=10.0.0.2")
+	r.say(c, Malformed, "HINT", "bob", "address=10.0.0.2", "endpoint=10.0.0.1:5")
+	r.say(c, OK, "PIN", "cyd", "w3")
+	type page struct {
+		Hints []struct {
+			Identity string
+			Pinned   bool
+		}
+		Next string
+	}
+	all := body[page](t, r.say(c, OK, "HINTS"))
+	first := body[page](t, r.say(c, OK, "HINTS", "limit=3"))
+	rest := body[page](t, r.say(c, OK, "HINTS", "after="+first.Next))
+	if len(all.Hints) != 5 || !slices.Equal(append(first.Hints, rest.Hints...), all.Hints) { // of ann and bob the preference and the wait
+		t.Errorf("%+v, in pages %+v %+v", all, first, rest)
+	}
+	r.say(c, OK, "UNHINT", "ann")
+	r.say(c, NotFound, "UNHINT", "ann")
+	if left := body[page](t, r.say(c, OK, "HINTS", "identity=ann")); len(left.Hints) != 0 {
+		t.Errorf("%+v", left)
+	}
+}
+
+// events collects what is published while f runs.
+func (r *rig) events(topics ...string) (await func(topic string) stream.Event) {
+	r.t.Helper()
+	got := make(chan stream.Event, 1000)
+	ctx, stop := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	c := r.dial()
+	done.Go(func() {
+		err := c.Events(ctx, topics, nil, func(e stream.Event) error { got <- e; return nil })
+		if !errors.Is(err, context.Canceled) {
+			r.t.Errorf("Events: %v", err)
+		}
+	})
+	r.t.Cleanup(func() { stop(); done.Wait() })
+	// A subscription is a message of its own: try until it has arrived.
+	operator := r.dial()
+	eventually(r.t, "events come", func() bool {
+		r.say(operator, OK, "ADD", "probe", "tcp://127.0.0.1:1")
+		r.say(operator, OK, "REMOVE", "probe")
+		select {
+		case <-got:
+			return true
+		case <-time.After(10 * time.Millisecond):
+			return false
+		}
+	})
+	return func(topic string) stream.Event {
+		r.t.Helper()
+		for {
+			select {
+			case e := <-got:
+				if e.Topic == topic && e.Worker != "probe" {
+					return e
+				}
+			case <-time.After(patience):
+				r.t.Fatalf("no %s", topic)
+			}
+		}
+	}
+}
+
+func TestEvents(t *testing.T) {
+	r := newRig(t, nil)
+	await := r.events()
+	worker := r.worker()
+	greet(t, worker)
+	if e := await(stream.TopicWorkerUp); e.Worker != "127.0.0.1" {
+		t.Errorf("%+v", e)
+	}
+	client := r.client()
+	greet(t, client)
+	if e := await(stream.TopicClientConnected); e.Client != client.LocalAddr().String() || e.Pool != "default" {
+		t.Errorf("%+v", e)
+	}
+	await(stream.TopicPairMade)
+	if e := await(stream.TopicPairOpened); e.Worker != "127.0.0.1" {
+		t.Errorf("%+v", e)
+	}
+	_ = client.Close()
+	if e := await(stream.TopicPairEnded); !strings.HasPrefix(e.Reason, "client-") {
+		t.Errorf("%+v", e)
+	}
+	if e := await(stream.TopicClientEnded); e.Client != client.LocalAddr().String() {
+		t.Errorf("%+v", e)
+	}
+	await(stream.TopicWorkerDown)
+}
+
+// DRAIN cuts nothing, gives nothing new, and an event tells when it is through.
+func TestDrain(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.dial()
+	client, _ := r.pair()
+	await := r.events("worker")
+	var left struct{ Pairs int }
+	if left = body[struct{ Pairs int }](t, r.say(c, Accepted, "DRAIN", "127.0.0.1")); left.Pairs != 1 {
+		t.Errorf("%+v", left)
+	}
+	greet(t, r.worker())
+	next := r.client()
+	greet(t, next)
+	eventually(t, "the next one waits", func() bool { s := r.snapshot().Stats; return s.Waiting == 1 && s.Slots == 1 })
+	if _, err := client.Write([]byte("still here")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "bytes pass", func() bool { return r.snapshot().BytesIn > uint64(len(nullPeer())) })
+	_ = client.Close()
+	if e := await(stream.TopicWorkerEmpty); e.Worker != "127.0.0.1" || e.State != "draining" {
+		t.Errorf("%+v", e)
+	}
+	r.say(c, OK, "ENABLE", "127.0.0.1")
+	eventually(t, "the next one is served", func() bool { return r.snapshot().Stats.Waiting == 0 })
+}
+
+func TestSteering(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.dial()
+	r.say(c, OK, "ADD", "w1", "tcp://127.0.0.1:1", "weight=2", "max=5")
+	r.say(c, Conflict, "ADD", "w1", "tcp://127.0.0.1:1")
+	r.say(c, Malformed, "ADD", "w2", "udp://127.0.0.1:1")
+	r.say(c, OK, "WEIGHT", "w1", "7")
+	r.say(c, OK, "MAXCONN", "w1", "9")
+	r.say(c, NotFound, "WEIGHT", "w2", "7")
+	w := r.snapshot().Workers
+	if len(w) != 1 || w[0].Weight != 7 || w[0].MaxPairs != 9 {
+		t.Errorf("%+v", w)
+	}
+	r.say(c, OK, "MAINT", "w1")
+	if w := r.snapshot().Workers; w[0].State != pairing.Maintenance {
+		t.Errorf("%+v", w)
+	}
+	r.say(c, OK, "REMOVE", "w1")
+	r.say(c, NotFound, "REMOVE", "w1")
+	r.say(c, OK, "LOGLEVEL", "debug")
+	if l := body[map[string]string](t, r.say(c, OK, "LOGLEVEL")); l["level"] != "DEBUG" {
+		t.Errorf("%v", l)
+	}
+	r.say(c, Malformed, "LOGLEVEL", "loud")
+	r.say(c, OK, "RELOAD")
+	r.mutex.Lock()
+	r.reloadErr = errors.New("line 3: what?")
+	r.mutex.Unlock()
+	if reply := r.say(c, Conflict, "RELOAD"); reply.Text != "nothing has changed: line 3: what?" {
+		t.Errorf("%q", reply.Text)
+	}
+	r.say(c, Accepted, "SHUTDOWN", "3s")
+	r.say(c, Accepted, "SHUTDOWN")
+	r.say(c, Malformed, "SHUTDOWN", "soon")
+	if !slices.Equal(r.shutdowns, []time.Duration{3 * time.Second, -1}) || r.reloads != 2 {
+		t.Errorf("%v %d", r.shutdowns, r.reloads)
+	}
+	r.say(c, OK, "VERSION")
+	r.say(c, OK, "POOLS")
+	r.say(c, OK, "HELP", "PING")
+	r.say(c, NotFound, "HELP", "PONG")
+}
+
+func TestKick(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.dial()
+	byID, _ := r.pair()
+	p, err := r.pool.Find(r.context(), byID.LocalAddr().String())
+	if err != nil || p == nil {
+		t.Fatal(p, err)
+	}
+	r.say(c, OK, "KICK", "pair", strconv.FormatUint(uint64(p.ID), 10))
+	ended(t, byID)
+	byEndpoint, _ := r.pair()
+	r.say(c, OK, "KICK", "client", byEndpoint.LocalAddr().String())
+	ended(t, byEndpoint)
+	byName, _ := r.pair()
+	r.say(c, OK, "HELLO", "client", "ann", "endpoint="+byName.LocalAddr().String())
+	r.say(c, OK, "KICK", "client", "ann")
+	ended(t, byName)
+	r.say(c, NotFound, "KICK", "client", "ann")
+	one, _ := r.pair()
+	two, _ := r.pair()
+	r.say(c, OK, "KICK", "worker", "127.0.0.1")
+	ended(t, one)
+	ended(t, two)
+	r.say(c, NotFound, "KICK", "worker", "nobody")
+	r.say(c, Malformed, "KICK", "everybody", "now")
+	if n := r.snapshot().Stats.Ended[pairing.Kicked]; n != 5 {
+		t.Errorf("%d were kicked", n)
+	}
+}
+
+// The words of zmq_proxy_steerable get its answers, from a REQ and from a DEALER.
+func TestSteerable(t *testing.T) {
+	r := newRig(t, nil)
+	client, _ := r.pair()
+	for _, kind := range []zmq4.Type{zmq4.REQ, zmq4.DEALER} {
+		s := r.raw(kind)
+		say := func(word string) [][]byte {
+			t.Helper()
+			if _, err := s.SendMessage(word); err != nil {
+				t.Fatal(err)
+			}
+			m, err := s.RecvMessageBytes(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}
+		empty := func(m [][]byte) bool { return len(m) == 1 && len(m[0]) == 0 }
+		before := r.snapshot().BytesIn
+		if m := say("PAUSE"); !empty(m) {
+			t.Errorf("%v: PAUSE: %q", kind, m)
+		}
+		if _, err := client.Write([]byte("while it is paused")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond) // not for luck: nothing may happen meanwhile
+		if now := r.snapshot().BytesIn; now != before {
+			t.Errorf("%v: %d bytes passed a paused proxy", kind, now-before)
+		}
+		if m := say("RESUME"); !empty(m) {
+			t.Errorf("%v: RESUME: %q", kind, m)
+		}
+		eventually(t, "nothing is lost", func() bool { return r.snapshot().BytesIn == before+18 })
+		m := say("STATISTICS")
+		if len(m) != 8 {
+			t.Fatalf("%v: STATISTICS: %d frames", kind, len(m))
+		}
+		if n := binary.NativeEndian.Uint64(m[1]); n != before+18 {
+			t.Errorf("%v: the frontend has received %d bytes, not %d", kind, n, before+18)
+		}
+		if m := say("TERMINATE"); !empty(m) {
+			t.Errorf("%v: TERMINATE: %q", kind, m)
+		}
+	}
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if !slices.Equal(r.shutdowns, []time.Duration{0, 0}) {
+		t.Errorf("%v", r.shutdowns)
+	}
+}
+
+// What would expire does not while the proxy is paused, and who comes is served after.
+func TestPauseStopsTheClock(t *testing.T) {
+	r := newRig(t, func(_ *rig, _ *Config, p *stream.Config) {
+		p.Pairing.Lease = pairing.Lease{Strategy: pairing.LeaseIdle, TTL: 300 * time.Millisecond}
+	})
+	c := r.dial()
+	client, _ := r.pair()
+	r.say(c, OK, "PAUSE")
+	late := r.client()
+	greet(t, late)
+	time.Sleep(600 * time.Millisecond) // not for luck: the lease would have expired
+	if n := r.snapshot().Stats.Open; n != 1 {
+		t.Fatalf("%d pairs are open", n)
+	}
+	r.say(c, OK, "RESUME")
+	ended(t, client)
+	eventually(t, "the late one waits", func() bool { return r.snapshot().Stats.Waiting == 1 })
+}
