@@ -332,6 +332,7 @@ func (s *Server) execute(ctx context.Context, from *caller, m message, now time.
 	if err == nil {
 		if words, was := steerable(c, r.Verb, m.frames); was {
 			s.counters.count(r.Verb, OK)
+			s.note(c, r, Reply{Code: OK, Text: "OK"})
 			return words
 		}
 		s.renew(c, now)
