@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -79,13 +80,16 @@ func names(list string) ([]string, error) {
 	return all, nil
 }
 
-// endpoint is IP:PORT in its one spelling, with an optional tcp:// before it.
+// endpoint is IP:PORT in its one spelling, with an optional tcp:// before it and
+// brackets also around IPv4.
 func endpoint(s string) (string, error) {
-	ap, err := netip.ParseAddrPort(strings.TrimPrefix(s, "tcp://"))
-	if err != nil || ap.Port() == 0 {
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(s, "tcp://"))
+	ip, badIP := netip.ParseAddr(host)
+	n, badPort := strconv.ParseUint(port, 10, 16)
+	if err != nil || badIP != nil || badPort != nil || n == 0 {
 		return "", refuse(Malformed, "%q is not IP:PORT", s)
 	}
-	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()).String(), nil
+	return netip.AddrPortFrom(ip.Unmap().WithZone(""), uint16(n)).String(), nil
 }
 
 // owns says whether a caller may speak for a host: an operator for all, a peer

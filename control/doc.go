@@ -12,8 +12,8 @@
 // A request is [VERB, argument, ...], one string per frame; optional arguments
 // are KEY=VALUE. A reply is [code, text] or [code, text, json], exactly one for
 // each request, also for nonsense. [Verbs] is the table of what can be said;
-// HELP sends it. REQ and DEALER callers both work: an empty delimiter frame is
-// sent back where there was one.
+// HELP sends it. REQ and DEALER callers both work: an envelope that ends with an
+// empty frame is sent back as it came.
 //
 // The one exception are the words of zmq_proxy_steerable(3): a single frame
 // PAUSE, RESUME or TERMINATE is answered by one empty frame, STATISTICS by eight

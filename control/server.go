@@ -255,8 +255,8 @@ func (s *Server) receive(ctx context.Context) error {
 // message is one message with its envelope.
 type message struct {
 	id            string
-	delimited     bool
-	frames        [][]byte // at most MaxFrames+1
+	envelope      [][]byte // goes back as it came
+	frames        [][]byte // the request, bounded
 	user, address string
 }
 
@@ -270,6 +270,7 @@ func (s *Server) read() (m message, err error) {
 	for first := true; ; first = false {
 		more, err := s.router.GetRcvmore()
 		if err != nil || !more {
+			s.unwrap(&m)
 			return m, err
 		}
 		var frame []byte
@@ -280,13 +281,29 @@ func (s *Server) read() (m message, err error) {
 		} else {
 			frame, err = s.router.RecvBytes(zmq4.DONTWAIT)
 		}
-		switch {
-		case err != nil:
+		if err != nil {
 			return m, err
-		case first && len(frame) == 0:
-			m.delimited = true
-		case len(m.frames) <= MaxFrames:
+		}
+		if len(m.frames) <= MaxFrames+maxEnvelope {
 			m.frames = append(m.frames, frame)
+		}
+	}
+}
+
+// maxEnvelope bounds the frames of an envelope.
+const maxEnvelope = 4
+
+// unwrap takes off the envelope: everything up to an empty frame near the
+// beginning. A REQ sends one empty frame, with ZMQ_REQ_CORRELATE a number before
+// it; a DEALER as a rule nothing, and then the first frame is a verb.
+func (s *Server) unwrap(m *message) {
+	if len(m.frames) == 0 || s.verbs[string(m.frames[0])] != nil {
+		return
+	}
+	for i, f := range m.frames[:min(len(m.frames), maxEnvelope)] {
+		if len(f) == 0 {
+			m.envelope, m.frames = m.frames[:i+1], m.frames[i+1:]
+			return
 		}
 	}
 }
@@ -297,8 +314,8 @@ func (s *Server) answer(ctx context.Context, m message) error {
 	c := s.callers.of(m.id, m.user, m.address, now)
 	frames := s.execute(ctx, c, m, now)
 	envelope := []any{m.id}
-	if m.delimited {
-		envelope = append(envelope, "")
+	for _, f := range m.envelope {
+		envelope = append(envelope, f)
 	}
 	_, err := s.router.SendMessageDontwait(append(envelope, frames...)...)
 	switch {

@@ -18,8 +18,13 @@ func TestPing(t *testing.T) {
 // The reply has a delimiter exactly where the request has one.
 func TestDelimiter(t *testing.T) {
 	r := newRig(t, nil)
-	for _, kind := range []zmq4.Type{zmq4.REQ, zmq4.DEALER} {
+	for i, kind := range []zmq4.Type{zmq4.REQ, zmq4.DEALER, zmq4.REQ} {
 		s := r.raw(kind)
+		if i == 2 {
+			if err := s.SetReqCorrelate(1); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if _, err := s.SendMessage("STATUS"); err != nil {
 			t.Fatal(err)
 		}

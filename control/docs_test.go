@@ -1,0 +1,143 @@
+package control
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// manual is what users read of this package.
+const manual = "../docs/control.md"
+
+func readManual(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(manual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The manual's table of verbs is the code's; with UPDATE_MANUAL set it is written.
+func TestManualHasEveryVerb(t *testing.T) {
+	const begin, end = "<!-- verbs -->\n", "<!-- /verbs -->"
+	var table strings.Builder
+	table.WriteString("| request | level | meaning |\n|---|---|---|\n")
+	for _, v := range Verbs() {
+		request := strings.TrimSpace(v.Name + " " + v.Args)
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", strings.ReplaceAll(request, "|", `\|`), v.Level, v.Help)
+	}
+	text := readManual(t)
+	before, rest, found := strings.Cut(text, begin)
+	is, after, found2 := strings.Cut(rest, end)
+	if !found || !found2 {
+		t.Fatal("the manual has no place for the table")
+	}
+	if is == table.String() {
+		return
+	}
+	if os.Getenv("UPDATE_MANUAL") != "" {
+		if err := os.WriteFile(manual, []byte(before+begin+table.String()+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Errorf("the manual's table of verbs is not the code's, which is (UPDATE_MANUAL=1 go test ./control -run Manual writes it):\n%s", table.String())
+}
+
+// The manual names every code and topic.
+func TestManualHasEveryWord(t *testing.T) {
+	text := readManual(t)
+	for _, c := range Codes() {
+		if !strings.Contains(text, fmt.Sprintf("\n| %d |", int(c))) {
+			t.Errorf("code %d is missing", int(c))
+		}
+	}
+	for _, topic := range stream.Topics() {
+		if !strings.Contains(text, "`"+topic+"`") {
+			t.Errorf("topic %s is missing", topic)
+		}
+	}
+}
+
+// snippet is a block of the manual that is marked as tested.
+func snippet(t *testing.T, name string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(readManual(t), "<!-- test: "+name+" -->\n```python\n")
+	code, _, ended := strings.Cut(rest, "```\n")
+	if !found || !ended {
+		t.Fatalf("the manual has no %s", name)
+	}
+	return code
+}
+
+func python(t *testing.T, code string) *exec.Cmd {
+	t.Helper()
+	path, err := exec.LookPath("/usr/bin/python3")
+	if err != nil || exec.Command(path, "-c", "import zmq").Run() != nil {
+		t.Skip("python3-zmq is not installed")
+	}
+	cmd := exec.CommandContext(t.Context(), path, "-c", code)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+func TestThreeLinesOfPython(t *testing.T) {
+	r := newRig(t, nil)
+	r.pair()
+	code := strings.ReplaceAll(snippet(t, "three-lines"), "ipc:///run/streamq-proxy/control.sock", r.server.Bound()[0])
+	out, err := python(t, code).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(out); !strings.HasPrefix(got, "[b'200', b'OK', b'{") || !strings.Contains(got, `"pairs":1,`) {
+		t.Errorf("it prints %s", got)
+	}
+}
+
+// The helper names each connection of a socket, also the one after a break.
+func TestPythonHelper(t *testing.T) {
+	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) { c.Endpoints = append(c.Endpoints, "tcp://127.0.0.1:*") })
+	frontend, _ := r.pool.Bound()
+	code := snippet(t, "helper") + fmt.Sprintf(`
+s = zmq.Context.instance().socket(zmq.DEALER)
+s.linger = 0
+hello(s, %q, "client", "alice", "prefer=w1,w2")
+s.connect(%q)
+input()
+s.disable_monitor()
+s.close()
+`, r.server.Bound()[1], frontend[0])
+	cmd := python(t, code)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	named := func(after string) (endpoint string) {
+		t.Helper()
+		eventually(t, "alice is named", func() bool {
+			info, err := r.pool.Identity(r.context(), "alice")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info == nil || len(info.Peers) == 0 || info.Peers[0].Origin.Endpoint == after || len(info.Prefer) != 2 {
+				return false
+			}
+			endpoint = info.Peers[0].Origin.Endpoint
+			return true
+		})
+		return endpoint
+	}
+	first := named("")
+	r.say(r.dial(), OK, "KICK", "client", first)
+	named(first)
+	_ = stdin.Close()
+	_ = cmd.Wait() // EOFError, and the process ends
+}
