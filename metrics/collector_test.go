@@ -213,3 +213,32 @@ func TestPoolThatDoesNotAnswer(t *testing.T) {
 		}
 	})
 }
+
+func TestControl(t *testing.T) {
+	t.Parallel()
+	c := NewControlCollector(func() ControlStats {
+		return ControlStats{Requests: []ControlRequests{{"PING", "200", 3}, {"other", "501", 1}}, Refused: 2, Unread: 4, EventsLost: 5}
+	})
+	const want = `
+# HELP streamq_control_connections_refused_total Connections to the control socket that had no right to be there.
+# TYPE streamq_control_connections_refused_total counter
+streamq_control_connections_refused_total 2
+# HELP streamq_control_events_dropped_total Events that were too many to be published.
+# TYPE streamq_control_events_dropped_total counter
+streamq_control_events_dropped_total 5
+# HELP streamq_control_replies_dropped_total Replies that were dropped because the caller did not read.
+# TYPE streamq_control_replies_dropped_total counter
+streamq_control_replies_dropped_total 4
+# HELP streamq_control_requests_total Requests to the control socket.
+# TYPE streamq_control_requests_total counter
+streamq_control_requests_total{code="200",verb="PING"} 3
+streamq_control_requests_total{code="501",verb="other"} 1
+`
+	if err := testutil.CollectAndCompare(c, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+	problems, err := testutil.CollectAndLint(c)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+}
