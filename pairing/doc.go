@@ -40,6 +40,9 @@
 //	    ▼           ▼
 //	  ended       ended
 //
+// Where hints are waited for ([Config.HintWait]) a client that nobody has named
+// stays connected a moment longer, until its hint is there or the time is over.
+//
 // It can end from any state: by its own going, by [Table.End], by a timeout, by
 // its lease. Each client ends with exactly one [Ended], and one [Reason]: the
 // first cause. A pair's two peers are paired, open and draining together. A

@@ -12,7 +12,11 @@
 //	  |---> HTTP: /metrics /healthz /readyz            +--> all ended: exit 0
 //	  |---> signals: TERM, INT drain, then end --------+
 //	  |              HUP reload the file, all or nothing
+//	  |        ^
+//	  |---> control socket: what it is asked for about the process is done there
 //	  +---> access log, a queue of lines so that no loop waits for a disk
+//
+// ctl is the other side of the control socket.
 //
 // Whatever is wrong with flags, file, endpoints or ports is one clear line on
 // stderr and exit 1, before anything is served.
