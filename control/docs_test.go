@@ -108,7 +108,7 @@ s = zmq.Context.instance().socket(zmq.DEALER)
 s.linger = 0
 hello(s, %q, "client", "alice", "prefer=w1,w2")
 s.connect(%q)
-input()
+import sys; sys.stdin.read()
 s.disable_monitor()
 s.close()
 `, r.server.Bound()[1], frontend[0])
@@ -139,5 +139,7 @@ s.close()
 	r.say(r.dial(), OK, "KICK", "client", first)
 	named(first)
 	_ = stdin.Close()
-	_ = cmd.Wait() // EOFError, and the process ends
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
 }

@@ -71,6 +71,8 @@ func hello(c *call) (Reply, error) {
 		switch {
 		case !c.ownsAll(info):
 			return refuse(Conflict, "identity %q belongs to a connection of another address", h.Identity)
+		case info != nil && len(info.Peers) == pairing.MaxPeers:
+			return refuse(Conflict, "identity %q has %d connections already", h.Identity, pairing.MaxPeers)
 		case h.Worker && listens:
 			return refuse(Conflict, "worker %q is one that the proxy dials, its name is taken", h.Identity)
 		}

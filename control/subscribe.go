@@ -22,6 +22,10 @@ func (c *Client) Events(ctx context.Context, topics []string, ready func(), f fu
 	if err := c.ask(ctx, &at, "EVENTS"); err != nil {
 		return err
 	}
+	return c.subscribe(ctx, at.Endpoint, topics, ready, f)
+}
+
+func (c *Client) subscribe(ctx context.Context, at string, topics []string, ready func(), f func(stream.Event) error) error {
 	zctx, err := zmq4.NewContext()
 	if err != nil {
 		return fmt.Errorf("libzmq: %w", err)
@@ -39,8 +43,8 @@ func (c *Client) Events(ctx context.Context, topics []string, ready func(), f fu
 	for _, t := range topics {
 		err = errors.Join(err, sub.SetSubscribe(t))
 	}
-	if err = errors.Join(err, sub.Connect(reachable(at.Endpoint, c.endpoint))); err != nil {
-		return fmt.Errorf("events %s: %w", at.Endpoint, err)
+	if err = errors.Join(err, sub.Connect(reachable(at, c.endpoint))); err != nil {
+		return fmt.Errorf("events %s: %w", at, err)
 	}
 	if ready != nil {
 		ready()

@@ -1,5 +1,10 @@
 package pairing
 
+import (
+	"cmp"
+	"slices"
+)
+
 // A worker that dials in is known by its address until it says who it is. What
 // it says holds for one connection, or, said of an address, for all that come
 // from there: the slots of one process are then one worker with one load.
@@ -73,12 +78,31 @@ func (t *Table) alias(address string, a alias) {
 		return
 	}
 	t.aliases[address] = a
-	t.index.each(func(p *Peer) bool {
-		if !p.client && p.origin.Address == address && !p.inPair() && (p.identity == nil || p.identity.name == a.worker) {
+	for _, p := range t.unpairedFrom(address) {
+		if p.identity == nil || p.identity.name == a.worker {
 			t.name(p, a.worker, true, a.weight)
 		}
-		return true
-	})
+	}
+}
+
+// unpairedFrom are the connections from an address that workers have dialled in
+// and that are in no pair, in the order of their ids. It looks at every worker,
+// and at the connections of those that have one from there at the head of a list.
+func (t *Table) unpairedFrom(address string) (peers []*Peer) {
+	for _, w := range t.workers {
+		for _, l := range [...]*peerList{&w.slots, &w.greeting} {
+			if l.head == nil || l.head.origin.Address != address {
+				continue
+			}
+			for p := l.head; p != nil; p = p.next {
+				if p.origin.Address == address {
+					peers = append(peers, p)
+				}
+			}
+		}
+	}
+	slices.SortFunc(peers, func(a, b *Peer) int { return cmp.Compare(a.ID, b.ID) })
+	return peers
 }
 
 // dropAlias forgets the addresses of a worker, and says whether there were any.

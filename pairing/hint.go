@@ -183,13 +183,18 @@ func (t *Table) preference(name string) (preference, bool) {
 	return p, ok
 }
 
-// identify gives a live peer an identity in the place of the one that it has.
+// MaxPeers is how many connections one identity may have: what is said of it is
+// about all of them.
+const MaxPeers = 256
+
+// identify gives a live peer an identity in the place of the one that it has, if
+// that does not have [MaxPeers] already.
 func (t *Table) identify(p *Peer, name string) {
-	if p.Identity() == name {
+	i := t.identities[name]
+	if p.Identity() == name || i != nil && len(i.peers) == MaxPeers {
 		return
 	}
 	t.leaveIdentity(p)
-	i := t.identities[name]
 	if i == nil {
 		i = &identity{name: name}
 		i.lease.owner = i

@@ -1,8 +1,8 @@
 package pairing
 
 import (
+	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -39,10 +39,11 @@ func (t *Table) Identity(now time.Duration, name string) (IdentityInfo, bool) {
 }
 
 // Bye ends an identity's connections, as if they had closed themselves, and
-// forgets what it has said. A pin stays.
+// forgets what it has said. A pin stays, and so do, until their time is over,
+// hints for connections that have not come.
 func (t *Table) Bye(now time.Duration, name string) []Action {
 	t.begin(now)
-	t.unhint(name)
+	t.unprefer(name)
 	if i := t.identities[name]; i != nil {
 		for len(i.peers) > 0 {
 			p := i.peers[0]
@@ -52,18 +53,21 @@ func (t *Table) Bye(now time.Duration, name string) []Action {
 	return t.finish()
 }
 
-// Unhint forgets what an identity has said, and the hints that wait for its
-// connections. Its connections stay what they are. It says whether there was any.
-func (t *Table) Unhint(now time.Duration, name string) bool {
-	t.at(now)
-	return t.unhint(name)
-}
-
-func (t *Table) unhint(name string) bool {
+// unprefer forgets what an identity prefers and which address is its worker's.
+func (t *Table) unprefer(name string) bool {
 	found := t.dropAlias(name)
 	if t.preferred != nil {
 		found = t.preferred.Remove(name) || found
 	}
+	return found
+}
+
+// Unhint forgets what an identity has said, and the hints that wait for its
+// connections, at which it looks one by one. Its connections stay what they are.
+// It says whether there was anything.
+func (t *Table) Unhint(now time.Duration, name string) bool {
+	t.at(now)
+	found := t.unprefer(name)
 	if t.hints.held == nil {
 		return found
 	}
@@ -107,40 +111,56 @@ type HintInfo struct {
 	Left              time.Duration // until it is forgotten, 0 for a pin
 }
 
-// Hints lists what is held, ordered by identity: those after the first skip ones,
-// max at most. It costs a look at everything that is held.
+// Hints lists what is held, of one identity or of all (""): pins by name, then
+// what identities prefer, then what waits for connections, each the oldest first.
+// Those after the first skip ones, most at most. Nothing is sorted, but it does
+// look at all names; what comes and goes between two pages may shift them.
 func (t *Table) Hints(now time.Duration, identity string, skip, most int) (page []HintInfo, more bool) {
 	t.at(now)
-	var all []HintInfo
-	add := func(h HintInfo) {
-		if (identity == "" || identity == h.Identity) && (h.Pinned || h.Left > 0) {
-			all = append(all, h)
+	add := func(name string, info func() (HintInfo, bool)) bool {
+		if identity != "" && identity != name {
+			return true
+		}
+		if skip > 0 {
+			skip--
+			return true
+		}
+		if more = len(page) == most; more {
+			return false
+		}
+		if h, fresh := info(); fresh {
+			h.Identity = name
+			page = append(page, h)
+		}
+		return true
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.pins)) {
+		if !add(name, func() (HintInfo, bool) {
+			return HintInfo{Prefer: slices.Clone(t.pins[name]), Pinned: true}, true
+		}) {
+			return page, more
 		}
 	}
-	for name, workers := range t.pins {
-		add(HintInfo{Identity: name, Prefer: workers, Pinned: true})
+	if t.preferred == nil {
+		return page, more
 	}
-	if t.preferred != nil {
-		for _, name := range t.preferred.Keys() {
+	for _, name := range t.preferred.Keys() {
+		if !add(name, func() (HintInfo, bool) {
 			p, _ := t.preferred.Peek(name)
-			add(HintInfo{Identity: name, Prefer: p.workers, Left: p.until - t.now})
+			return HintInfo{Prefer: slices.Clone(p.workers), Left: p.until - t.now}, p.until > t.now
+		}) {
+			return page, more
 		}
 	}
-	if t.hints.held != nil {
-		for _, key := range t.hints.held.Keys() {
-			h, _ := t.hints.held.Peek(key)
-			add(HintInfo{Identity: h.identity, Endpoint: key.endpoint, Address: key.address, Left: h.until - t.now})
+	for _, key := range t.hints.held.Keys() {
+		h, _ := t.hints.held.Peek(key)
+		if !add(h.identity, func() (HintInfo, bool) {
+			return HintInfo{Endpoint: key.endpoint, Address: key.address, Left: h.until - t.now}, h.until > t.now
+		}) {
+			return page, more
 		}
 	}
-	slices.SortStableFunc(all, func(a, b HintInfo) int {
-		return 2*strings.Compare(a.Identity, b.Identity) + strings.Compare(a.Endpoint+a.Address, b.Endpoint+b.Address)
-	})
-	all = all[min(skip, len(all)):]
-	page = all[:min(most, len(all))]
-	for i := range page {
-		page[i].Prefer = slices.Clone(page[i].Prefer)
-	}
-	return page, len(all) > len(page)
+	return page, more
 }
 
 // EndWorker ends the pairs of a worker. Errors: [ErrNoWorker].
