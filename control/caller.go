@@ -31,6 +31,7 @@ type caller struct {
 
 	identities map[string][]string // that it said HELLO for, by pool
 	renewed    time.Time
+	pending    int // heartbeats that wait for their reply
 }
 
 // callers are those that were heard of, by routing id.

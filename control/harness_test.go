@@ -27,7 +27,7 @@ const patience = 20 * time.Second
 
 // rig is a pool and a control socket over it.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	pool   *stream.Pool
 	server *Server
 	dir    string
@@ -40,7 +40,7 @@ type rig struct {
 }
 
 // newRig serves one pool, whose control socket is an ipc file unless change says otherwise.
-func newRig(t *testing.T, change func(*rig, *Config, *stream.Config)) *rig {
+func newRig(t testing.TB, change func(*rig, *Config, *stream.Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, level: new(slog.LevelVar)}
 	var err error
@@ -102,7 +102,7 @@ func (r *rig) shutdown(deadline time.Duration) {
 	r.shutdowns = append(r.shutdowns, deadline)
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(b []byte) (int, error) {
 	w.t.Helper()
@@ -142,7 +142,7 @@ func (r *rig) say(c *Client, want Code, verb string, args ...string) Reply {
 	return reply
 }
 
-func eventually(t *testing.T, what string, is func() bool) {
+func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -191,7 +191,7 @@ func (r *rig) follow(c net.Conn) {
 	r.t.Cleanup(func() { _ = c.Close(); <-done })
 }
 
-func greet(t *testing.T, c net.Conn) {
+func greet(t testing.TB, c net.Conn) {
 	t.Helper()
 	if _, err := c.Write(nullPeer()); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ func peerVerbs() []Verb {
 			"HELLO", "client|worker IDENTITY [endpoint=IP:PORT] [prefer=W1,W2,...] [weight=N] [pool=NAME]", Peer,
 			"this identity belongs to the connection with that far end; without endpoint, to the next client, or to all workers' connections, from the caller's address", hello,
 		},
-		{"HEARTBEAT", "IDENTITY [pool=NAME]", Peer, "renews the lease; tells its ttl and, when paired, the worker", heartbeat},
+		{"HEARTBEAT", "IDENTITY [pool=NAME]", Peer, "renews the lease; tells its ttl and, when paired, the worker", nil},
 		{"BYE", "IDENTITY [pool=NAME]", Peer, "ends the identity's connections and forgets what it said", bye},
 		{"WHOIS", "IP:PORT [pool=NAME]", Peer, "whom a worker's connection serves: the client's address, identity, since when", whois},
 	}
@@ -123,18 +123,6 @@ func (c *call) judge(identity string) stream.Judge {
 		}
 		return nil
 	}
-}
-
-func heartbeat(c *call) (Reply, error) {
-	pool, err := c.pool()
-	if err != nil {
-		return Reply{}, err
-	}
-	info, err := pool.Beat(c.ctx, c.arg(0), c.judge(c.arg(0)))
-	if err != nil {
-		return Reply{}, err
-	}
-	return leaseOf(c.arg(0), info)
 }
 
 func bye(c *call) (Reply, error) {

@@ -69,6 +69,8 @@ type Server struct {
 	cert     Cert
 	keys     *keyring
 	callers  *callers
+	beats    []beat // gathered, see beat.go
+	beatsDue time.Time
 	paths    []string
 	bound    []string
 	eventsAt map[domain]string
@@ -216,7 +218,7 @@ func (s *Server) serve(ctx context.Context) error {
 	poller.Add(s.zap, zmq4.POLLIN)
 	poller.Add(s.router, zmq4.POLLIN)
 	for {
-		ready, err := poller.Poll(-1)
+		ready, err := poller.Poll(s.patience())
 		for _, p := range ready {
 			if err != nil {
 				break
@@ -226,6 +228,9 @@ func (s *Server) serve(ctx context.Context) error {
 			} else {
 				err = s.receive(ctx)
 			}
+		}
+		if err == nil || again(err) {
+			err = s.passBeats(ctx, false)
 		}
 		switch {
 		case ctx.Err() != nil || errors.Is(err, zmq4.ETERM):
@@ -312,7 +317,25 @@ func (s *Server) unwrap(m *message) {
 func (s *Server) answer(ctx context.Context, m message) error {
 	now := time.Now()
 	c := s.callers.of(m.id, m.user, m.address, now)
+	if c.pending > 0 && (len(m.frames) == 0 || string(m.frames[0]) != "HEARTBEAT") {
+		if err := s.passBeats(ctx, true); err != nil {
+			return err
+		}
+	}
 	frames := s.execute(ctx, c, m, now)
+	if frames == nil { // a heartbeat that was gathered
+		return nil
+	}
+	if c.pending > 0 {
+		if err := s.passBeats(ctx, true); err != nil {
+			return err
+		}
+	}
+	return s.send(m, frames)
+}
+
+// send replies to a message. It never waits.
+func (s *Server) send(m message, frames []any) error {
 	envelope := []any{m.id}
 	for _, f := range m.envelope {
 		envelope = append(envelope, f)
@@ -328,7 +351,8 @@ func (s *Server) answer(ctx context.Context, m message) error {
 	return nil
 }
 
-// execute is everything about a request but its envelope.
+// execute is everything about a request but its envelope. nil stands for a
+// heartbeat, whose reply comes later.
 func (s *Server) execute(ctx context.Context, from *caller, m message, now time.Time) []any {
 	r, err := ParseRequest(m.frames)
 	if !s.callers.admit(from, now) {
@@ -353,7 +377,14 @@ func (s *Server) execute(ctx context.Context, from *caller, m message, now time.
 			return words
 		}
 		s.renew(c, now)
-		answer, err = s.run(c, r)
+		var v *Verb
+		if v, err = s.understand(c, r); err == nil && v.run == nil {
+			if err = s.gather(c, m); err == nil {
+				return nil
+			}
+		} else if err == nil {
+			answer, err = v.run(c)
+		}
 	}
 	if err != nil {
 		answer = failure(err)
@@ -363,24 +394,24 @@ func (s *Server) execute(ctx context.Context, from *caller, m message, now time.
 	return answer.frames()
 }
 
-// run executes a request that is well-formed.
-func (s *Server) run(c *call, r Request) (Reply, error) {
+// understand finds the verb of a request that is well-formed, and its arguments.
+func (s *Server) understand(c *call, r Request) (*Verb, error) {
 	v := s.verbs[r.Verb]
 	if v == nil {
 		text := fmt.Sprintf("no verb %q, HELP lists them", r.Verb)
 		if s.verbs[strings.ToUpper(r.Verb)] != nil {
 			text = fmt.Sprintf("no verb %q: verbs are upper case", r.Verb)
 		}
-		return Reply{}, refuse(UnknownVerb, "%s", text)
+		return nil, refuse(UnknownVerb, "%s", text)
 	}
 	if c.caller.level < v.Level {
-		return Reply{}, refuse(Forbidden, "%s is for the level %s, and you are %s", v.Name, v.Level, c.caller.level)
+		return nil, refuse(Forbidden, "%s is for the level %s, and you are %s", v.Name, v.Level, c.caller.level)
 	}
 	var err error
 	if c.args, c.options, err = v.arguments(r.Args); err != nil {
-		return Reply{}, err
+		return nil, err
 	}
-	return v.run(c)
+	return v, nil
 }
 
 // renew has anything that a caller says renew what it said HELLO for.

@@ -14,6 +14,7 @@ type Verb struct {
 	Level Level  `json:"level"`
 	Help  string `json:"help"`
 
+	// run is nil for HEARTBEAT, which is gathered instead.
 	run func(*call) (Reply, error)
 }
 

@@ -55,17 +55,31 @@ func (p *Pool) Hello(ctx context.Context, hint pairing.Hint, judge Judge) error 
 	return p.judged(ctx, hint.Identity, judge, func(l *loop) { l.act(l.table.Hint(l.now(), hint)) })
 }
 
-// Beat renews the lease of an identity, and tells of it; nil when it is not known.
-func (p *Pool) Beat(ctx context.Context, name string, judge Judge) (*pairing.IdentityInfo, error) {
-	result := make(chan *pairing.IdentityInfo, 1)
-	err := p.judged(ctx, name, judge, func(l *loop) {
-		l.table.Beat(l.now(), name)
-		result <- l.identity(name)
+// Beat is an identity whose lease is to be renewed, if judge has nothing against it.
+type Beat struct {
+	Name  string
+	Judge Judge
+}
+
+// Beaten is what has become of a [Beat]. Info is nil where Err is not.
+type Beaten struct {
+	Info *pairing.IdentityInfo
+	Err  error
+}
+
+// Beat renews leases, all in one go, and tells of each.
+func (p *Pool) Beat(ctx context.Context, beats []Beat) ([]Beaten, error) {
+	return query(ctx, p, func(l *loop) []Beaten {
+		all := make([]Beaten, len(beats))
+		for i, b := range beats {
+			if all[i].Err = b.Judge(l.identity(b.Name), l.table.Listens(b.Name)); all[i].Err != nil {
+				continue
+			}
+			l.table.Beat(l.now(), b.Name)
+			all[i].Info = l.identity(b.Name)
+		}
+		return all
 	})
-	if err != nil {
-		return nil, err
-	}
-	return <-result, nil
 }
 
 // Renew renews the leases of identities; those that are not known are passed over.
