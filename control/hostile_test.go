@@ -213,3 +213,35 @@ func FuzzParseRequest(f *testing.F) {
 		}
 	})
 }
+
+// A caller that has as many requests under way as it may gets every reply, in
+// the order of its requests, heartbeats among others.
+func TestManyUnderWay(t *testing.T) {
+	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) { c.Rate = 1 << 20 })
+	s := r.raw(zmq4.DEALER)
+	r.say(r.dial(), OK, "PIN", "ann", "w1")
+	for range 20 {
+		for i := range MaxUnderWay {
+			words := []any{"HEARTBEAT", "ann"}
+			switch i % 16 {
+			case 7:
+				words = []any{"HEARTBEAT", "nobody"}
+			case 15:
+				words = []any{"FROBNICATE"}
+			}
+			if _, err := s.SendMessage(words...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range MaxUnderWay {
+			want := map[int]string{7: "404", 15: "501"}[i%16]
+			if want == "" {
+				want = "200"
+			}
+			m, err := s.RecvMessage(0)
+			if err != nil || m[0] != want {
+				t.Fatalf("reply %d is %q, want %s: %v", i, m, want, err)
+			}
+		}
+	}
+}

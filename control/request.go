@@ -12,6 +12,7 @@ const (
 	MaxFrames   = 32       // the verb and its arguments
 	MaxArgument = 4096     // bytes
 	MaxName     = 255      // bytes of an identity, a worker's or a pool's name
+	MaxUnderWay = 256      // requests of one connection whose replies it has not read; beyond, replies may be dropped
 )
 
 // Request is what a caller has said.

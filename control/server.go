@@ -25,9 +25,11 @@ const (
 	batch = 64
 	// lingerTime is how long the last replies have to leave at the end.
 	lingerTime = 200 * time.Millisecond
-	// queued is how many replies wait for a caller that does not read them, and
-	// requests for the server, on each connection.
+	// queued is how many requests of one connection wait for the server, and
+	// unread how many replies for their caller. libzmq notices that replies have
+	// left in steps of half of that, so up to MaxUnderWay may be under way.
 	queued = 128
+	unread = 2 * MaxUnderWay
 )
 
 // Version says what is running.
@@ -152,7 +154,7 @@ func (s *Server) sockets() (err error) {
 	for _, socket := range [...]*zmq4.Socket{s.router, s.pub} {
 		err = errors.Join(err,
 			socket.SetLinger(lingerTime), socket.SetMaxmsgsize(MaxFrame),
-			socket.SetRcvhwm(queued), socket.SetSndhwm(queued))
+			socket.SetRcvhwm(queued), socket.SetSndhwm(unread))
 	}
 	return errors.Join(err, s.pub.SetSndhwm(feedSize), s.pub.SetLinger(0))
 }
