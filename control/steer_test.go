@@ -347,3 +347,37 @@ func TestPauseStopsTheClock(t *testing.T) {
 	ended(t, client)
 	eventually(t, "the late one waits", func() bool { return r.snapshot().Stats.Waiting == 1 })
 }
+
+// By either relay nothing passes a paused proxy, nothing is lost, and one that is
+// told to end goes on first.
+func TestPauseByBothRelays(t *testing.T) {
+	for _, relay := range []stream.Relay{stream.RelayStream, stream.RelaySplice} {
+		t.Run(relay.String(), func(t *testing.T) {
+			r := newRig(t, func(_ *rig, _ *Config, p *stream.Config) { p.Relay = relay })
+			c := r.dial()
+			client, _ := r.pair()
+			before := r.snapshot().BytesIn
+			r.say(c, OK, "PAUSE")
+			r.say(c, OK, "PAUSE")
+			part := make([]byte, 1000)
+			for range 100 {
+				if _, err := client.Write(part); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(50 * time.Millisecond) // not for luck: nothing may happen meanwhile
+			if now := r.snapshot().BytesIn; now != before {
+				t.Errorf("%d bytes passed", now-before)
+			}
+			r.say(c, OK, "RESUME")
+			eventually(t, "everything passes", func() bool { return r.snapshot().BytesIn == before+100_000 })
+			r.say(c, OK, "PAUSE")
+			if _, err := client.Write(part); err != nil {
+				t.Fatal(err)
+			}
+			r.pool.Drain(time.Minute)
+			eventually(t, "it goes on", func() bool { return r.snapshot().BytesIn == before+101_000 })
+			_ = client.Close()
+		})
+	}
+}
