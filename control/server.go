@@ -169,10 +169,13 @@ func (s *Server) listen(l listener) error {
 		return nil
 	}
 	at, err := s.bind(s.pub, eventsOf(l), l.domain.events())
-	if err == nil && s.eventsAt[l.domain] == "" {
+	if err != nil {
+		return fmt.Errorf("%w (for the events of %s)", err, l.Endpoint)
+	}
+	if s.eventsAt[l.domain] == "" {
 		s.eventsAt[l.domain] = at
 	}
-	return err
+	return nil
 }
 
 // Bound are the endpoints that can be connected to, wildcard ports resolved.

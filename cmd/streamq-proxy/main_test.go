@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -39,6 +40,7 @@ func (l leakChecked) Run() int {
 // in testdata/script. Beyond testscript's own words they have
 //
 //	port NAME...            sets NAME to a port that nothing listens on
+//	neighbours NAME         sets NAME to such a port of which the next one is free, too
 //	occupy NAME             listens on a port until the script ends, and sets NAME to it
 //	get URL CODE [REGEXP]   asks until the answer has that code, and a body that matches
 //	await FILE REGEXP       waits until the file's text matches
@@ -53,7 +55,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"port": port, "occupy": occupy, "get": get, "await": await, "signal": sendSignal,
+			"port": port, "neighbours": neighbours, "occupy": occupy, "get": get, "await": await, "signal": sendSignal,
 			"worker": worker, "client": client, "leave": leave, "scan": scan,
 		},
 		Setup: func(env *testscript.Env) error {
@@ -84,6 +86,24 @@ func port(ts *testscript.TestScript, _ bool, args []string) {
 	for _, l := range held {
 		ts.Check(l.Close())
 	}
+}
+
+func neighbours(ts *testscript.TestScript, _ bool, args []string) {
+	for range 1000 {
+		n := 20_000 + rand.IntN(10_000) // below the ports that connections get
+		first, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", n))
+		if err != nil {
+			continue
+		}
+		second, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", n+1))
+		ts.Check(first.Close())
+		if err == nil {
+			ts.Check(second.Close())
+			ts.Setenv(args[0], strconv.Itoa(n))
+			return
+		}
+	}
+	ts.Fatalf("no two ports next to each other are free")
 }
 
 func occupy(ts *testscript.TestScript, _ bool, args []string) {
