@@ -12,7 +12,7 @@
 //	  |---> HTTP: /metrics /healthz /readyz            +--> all ended: exit 0
 //	  |---> signals: TERM, INT drain, then end --------+
 //	  |              HUP reload the file, all or nothing
-//	  +---> access log, a queue of lines so that no loop waits for a disk
+//	  +---> log, a queue of lines so that nothing waits for a disk or a pipe
 //
 // Whatever is wrong with flags, file, endpoints or ports is one clear line on
 // stderr and exit 1, before anything is served.
