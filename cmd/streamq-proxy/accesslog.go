@@ -8,58 +8,26 @@ import (
 	"github.com/streamq/streamq-proxy/stream"
 )
 
-// accessQueue is how many lines may wait to be written. A loop that met a slow
-// disk or a pipe that nobody reads would delay every client of its pool, so
-// what does not fit is dropped, and counted.
-const accessQueue = 8192
-
-// accessLog writes one line for each client that ended. The loops of all pools
-// record, one goroutine writes.
+// accessLog logs one line for each client that ended. It may be used by the
+// loops of all pools, which it never holds up: see logQueue.
 type accessLog struct {
-	log     *slog.Logger
-	on      atomic.Bool
-	dropped atomic.Uint64
-	lines   chan stream.Access
-	written chan struct{}
+	log *slog.Logger
+	on  atomic.Bool
 }
 
 func newAccessLog(log *slog.Logger, on bool) *accessLog {
-	a := &accessLog{log: log, lines: make(chan stream.Access, accessQueue), written: make(chan struct{})}
+	a := &accessLog{log: log}
 	a.on.Store(on)
-	go a.write()
 	return a
 }
 
 // turn turns the log on or off.
 func (a *accessLog) turn(on bool) { a.on.Store(on) }
 
-// record never blocks. It keeps a copy of what one has to say.
+// record logs one client, of which it keeps nothing.
 func (a *accessLog) record(one *stream.Access) {
-	if !a.on.Load() {
-		return
-	}
-	line := *one
-	line.ClientConn, line.WorkerConn = nil, nil // of the loop's, which may go on to use them
-	select {
-	case a.lines <- line:
-	default:
-		a.dropped.Add(1)
-	}
-}
-
-// close writes what is left. Nothing may be recorded any more.
-func (a *accessLog) close() {
-	close(a.lines)
-	<-a.written
-}
-
-func (a *accessLog) write() {
-	defer close(a.written)
-	for line := range a.lines {
-		a.log.LogAttrs(context.Background(), slog.LevelInfo, "client ended", attributes(&line)...)
-		if n := a.dropped.Swap(0); n > 0 {
-			a.log.Warn("access log lines dropped: the log is written too slowly", "lines", n)
-		}
+	if a.on.Load() {
+		a.log.LogAttrs(context.Background(), slog.LevelInfo, "client ended", attributes(one)...)
 	}
 }
 

@@ -3,49 +3,12 @@ package main
 import (
 	"bytes"
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
-
-// stuck is a place to write to that takes nothing until it is freed.
-type stuck struct {
-	free  chan struct{}
-	mutex sync.Mutex
-	text  bytes.Buffer
-}
-
-func (s *stuck) Write(b []byte) (int, error) {
-	<-s.free
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	return s.text.Write(b)
-}
-
-// A loop that records is never held up: what cannot be written in time is
-// dropped, and the number of it is logged.
-func TestAccessLogNeverBlocks(t *testing.T) {
-	t.Parallel()
-	w := &stuck{free: make(chan struct{})}
-	a := newAccessLog(slog.New(slog.NewTextHandler(w, nil)), true)
-	const recorded = accessQueue + 100
-	for range recorded {
-		a.record(&stream.Access{Pool: "p"})
-	}
-	close(w.free)
-	a.close()
-	written := strings.Count(w.text.String(), `msg="client ended"`)
-	if written < accessQueue || written >= recorded {
-		t.Errorf("%d lines of %d were written", written, recorded)
-	}
-	if !strings.Contains(w.text.String(), "access log lines dropped") {
-		t.Error("nothing is said of the dropped ones")
-	}
-}
 
 func TestAccessLine(t *testing.T) {
 	t.Parallel()
@@ -70,10 +33,6 @@ func TestAccessLine(t *testing.T) {
 	a.record(&one) // turned off
 	a.turn(true)
 	a.record(&one)
-	if one.ClientConn == nil {
-		t.Error("what the loop passed was changed")
-	}
-	a.close()
 	const want = `level=INFO msg="client ended" pool=orders reason=worker-reset client=localhost:0:0:7 identity=alice worker=w1 ` +
 		`worker-endpoint=10.0.0.1:6000 mechanism=CURVE bytes-in=1 bytes-out=2 waited=1s handshake=1ms total=1m0s dials=2` + "\n"
 	if got := text.String(); got != want {

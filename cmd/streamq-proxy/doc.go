@@ -14,7 +14,7 @@
 //	  |              HUP reload the file, all or nothing
 //	  |        ^
 //	  |---> control socket: what it is asked for about the process is done there
-//	  +---> access log, a queue of lines so that no loop waits for a disk
+//	  +---> log, a queue of lines so that nothing waits for a disk or a pipe
 //
 // ctl is the other side of the control socket.
 //

@@ -2,15 +2,37 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
+	"time"
 )
 
 func main() {
 	if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "streamq-proxy:", err)
+		complain(os.Stderr, "streamq-proxy: "+err.Error()+"\n")
 		os.Exit(exitCode(err))
+	}
+}
+
+// pipeful is what an empty pipe takes whether it is read or not (pipe(7)).
+const pipeful = 64 << 10
+
+// complain writes the last words. A proxy that failed must end even when its
+// stderr is a full pipe, so few words have a moment only; many, of a file with
+// many mistakes, wait until a person has read them.
+func complain(stderr io.Writer, text string) {
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		_, _ = io.WriteString(stderr, text) // there is nowhere to say that it failed
+	}()
+	var late <-chan time.Time
+	if len(text) < pipeful {
+		late = time.After(logFlushTimeout)
+	}
+	select {
+	case <-said:
+	case <-late:
 	}
 }
 

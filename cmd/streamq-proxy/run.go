@@ -39,13 +39,17 @@ again: all of it comes into force, or nothing.`,
 			}
 			// Before anything is bound, so that no signal meets a half-open proxy.
 			signals := make(chan os.Signal, 8)
-			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 			defer signal.Stop(signals)
+			// Of its own, so that no number of SIGHUP crowds out a SIGTERM.
+			hangups := make(chan os.Signal, 1)
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
 			s, err := open(plan, f.again, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			return s.run(cmd.Context(), signals)
+			return s.run(cmd.Context(), signals, hangups)
 		},
 	}
 	f.register(cmd.Flags())
@@ -57,6 +61,7 @@ type server struct {
 	plan     *config.Plan                 // in force; only the goroutine of signals reads and writes it
 	replan   func() (*config.Plan, error) // reads what a reload puts in force
 	log      *slog.Logger
+	lines    *logQueue // what log writes to
 	level    *slog.LevelVar
 	access   *accessLog
 	context  *stream.Context
@@ -76,7 +81,8 @@ func open(plan *config.Plan, replan func() (*config.Plan, error), stderr io.Writ
 		asked: make(chan func(context.Context)), ended: make(chan struct{}),
 	}
 	s.level.Set(plan.LogLevel)
-	s.log = newLogger(stderr, plan.LogJSON, s.level)
+	s.lines = newLogQueue(stderr, newLogger(stderr, plan.LogJSON, s.level))
+	s.log = newLogger(s.lines, plan.LogJSON, s.level)
 	s.access = newAccessLog(s.log, plan.Access)
 	if err := s.bind(); err != nil {
 		s.release()
@@ -144,11 +150,11 @@ func (s *server) release() {
 	if s.context != nil {
 		_ = s.context.Close() // the error that is reported came before
 	}
-	s.access.close()
+	s.lines.close()
 }
 
 // run serves until a signal, the end of ctx, or the failure of a pool ends it.
-func (s *server) run(ctx context.Context, signals <-chan os.Signal) error {
+func (s *server) run(ctx context.Context, signals, hangups <-chan os.Signal) error {
 	s.announce()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
@@ -157,7 +163,7 @@ func (s *server) run(ctx context.Context, signals <-chan os.Signal) error {
 		pools.Go(func() error { return p.Run(ctx) })
 	}
 	var others errgroup.Group
-	others.Go(func() error { s.obey(ctx, signals, end); return nil })
+	others.Go(func() error { s.obey(ctx, signals, hangups, end); return nil })
 	if s.control != nil {
 		others.Go(func() error {
 			defer end() // it stops before the pools only when it failed
@@ -178,32 +184,31 @@ func (s *server) run(ctx context.Context, signals <-chan os.Signal) error {
 	if failed := others.Wait(); err == nil {
 		err = failed
 	}
-	s.access.close()
 	if failed := s.context.Close(); err == nil {
 		err = failed
 	}
 	s.log.Info("ended")
+	s.lines.close()
 	return err
 }
 
 // obey does what signals say until the pools have ended.
-func (s *server) obey(ctx context.Context, signals <-chan os.Signal, end context.CancelFunc) {
+func (s *server) obey(ctx context.Context, signals, hangups <-chan os.Signal, end context.CancelFunc) {
 	for {
 		select {
 		case <-s.ended:
 			return
 		case f := <-s.asked:
 			f(ctx)
+		case <-hangups:
+			_ = s.reload(ctx) // it has been logged
 		case sig := <-signals:
-			switch {
-			case sig == syscall.SIGHUP:
-				_ = s.reload(ctx) // it has been logged
-			case s.draining.Swap(true):
+			if s.draining.Swap(true) {
 				s.log.Info("ending at once", "signal", sig.String())
 				end()
-			default:
-				s.drain(s.plan.DrainTimeout, "signal", sig.String())
+				continue
 			}
+			s.drain(s.plan.DrainTimeout, "signal", sig.String())
 		}
 	}
 }
