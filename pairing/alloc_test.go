@@ -33,6 +33,13 @@ func TestNoAllocation(t *testing.T) {
 		table.Tick(0)
 		table.Deadline()
 	})
+	doubted := table.workers["w0"]
+	none("doubt", func() {
+		if i++; i%100 == 0 {
+			table.forgive(doubted)
+		}
+		table.doubt(doubted, WorkerClosed)
+	})
 	for policy := range policyCount {
 		table := crowd(t, pairs, 100, func(c *Config) { c.Policy = policy })
 		none(policy.String(), func() { chooseOnce(table) })

@@ -62,7 +62,7 @@ func (t *Table) check() error {
 }
 
 func (t *Table) checkWorkers(loads map[*worker]int, bad func(string, ...any)) {
-	choosable, share, retries, draining := 0, 0, 0, 0
+	choosable, share, retries, draining, doubts := 0, 0, 0, 0, 0
 	for _, w := range t.workers {
 		if w.load() != loads[w] {
 			bad("%s has load %d, not %d", w.name, w.load(), loads[w])
@@ -73,9 +73,15 @@ func (t *Table) checkWorkers(loads map[*worker]int, bad func(string, ...any)) {
 		if w.at >= 0 {
 			choosable++
 			share += w.weight
-			if w.class.members[w.at] != w || w.class.weight != w.weight || w.filed != w.load() {
+			if w.class.members[w.at] != w || w.class.weight != w.weight || w.filed != w.load()+w.unopened {
 				bad("%s is filed wrongly", w.name)
 			}
+		}
+		if (w.unopened > 0) != (w.doubt.in == &t.doubts) || w.unopened > 64 {
+			bad("%s has %d unopened, wrongly timed", w.name, w.unopened)
+		}
+		if w.unopened > 0 {
+			doubts++
 		}
 		if w.retryIndex >= 0 {
 			retries++
@@ -91,6 +97,9 @@ func (t *Table) checkWorkers(loads map[*worker]int, bad func(string, ...any)) {
 	}
 	if choosable != t.choosable || share != t.share || retries != len(t.retries) {
 		bad("%d choosable, %d shares, %d retries, not %d, %d, %d", t.choosable, t.share, len(t.retries), choosable, share, retries)
+	}
+	if n := checkExpiry(&t.doubts, bad); n != doubts {
+		bad("%d doubts, not %d", n, doubts)
 	}
 	if draining != t.stats.draining {
 		bad("%d draining, not %d", t.stats.draining, draining)

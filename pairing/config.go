@@ -77,7 +77,8 @@ type Config struct {
 	RequireHello bool
 	// RetryMin is how long a worker that failed is set aside before it is
 	// probed; it doubles with every further failure up to RetryMax, and varies
-	// by 10 % either way. 0 < RetryMin <= RetryMax.
+	// by 10 % either way. RetryMax is also how long pairs that ended before they
+	// opened count against their worker. 0 < RetryMin <= RetryMax.
 	RetryMin, RetryMax time.Duration
 	// Seed of the table's own random source. It is read by [New] only.
 	Seed uint64

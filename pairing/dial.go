@@ -162,6 +162,7 @@ func (t *Table) Probed(now time.Duration, worker string, ok bool) []Action {
 		// attempt stays until a pair has opened: a worker that accepts probes
 		// but cannot serve is left alone for longer and longer.
 		w.failing = false
+		t.forgive(w)
 		t.place(w)
 	} else {
 		w.failures++
@@ -173,6 +174,7 @@ func (t *Table) Probed(now time.Duration, worker string, ok bool) []Action {
 // trust forgets all that speaks against a worker.
 func (t *Table) trust(w *worker) {
 	t.stopRetrying(w)
+	t.forgive(w)
 	w.failing, w.attempt, w.suspicion = false, 0, 0
 }
 

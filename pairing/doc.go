@@ -69,9 +69,17 @@
 //
 // A dial that fails sets its worker aside at once. So do eight pairs in a row
 // which it closed without a byte, unless it is the last worker that could serve.
-// The back-off begins anew when a pair with it has opened. A worker that only
-// dials in is known from its first connection to the end of its last, unless an
-// operator has said something about it.
+// The back-off begins anew when a pair with it has opened.
+//
+// Pairs in a row that ended before they opened, other than by their client, by an
+// operator or by the proxy, count like pairs when a worker is chosen by its load,
+// 64 of them at most. They take preference away and never the service. They are
+// forgotten when a pair with it opens, when it answers a probe, when an operator
+// sets its state, and [Config.RetryMax] after the last of them.
+//
+// A worker that only dials in is known from its first connection to the end of
+// its last, unless an operator has said something about it, and while such pairs
+// count against it.
 //
 // # What it costs
 //

@@ -142,12 +142,12 @@ func (m *machine) event() error {
 			return true
 		})
 	case 19:
-		id := m.known()
-		return m.both(fmt.Sprint("end ", id), func(now time.Duration) ([]Action, error) {
-			return m.table.End(now, id, Kicked), nil
+		id, why := m.known(), one(m, []Reason{Kicked, NotZMTP, MechanismRefused, Overflow, AdoptFailed})
+		return m.both(fmt.Sprint("end ", id, why), func(now time.Duration) ([]Action, error) {
+			return m.table.End(now, id, why), nil
 		}, func() bool {
 			if p := m.twin.find(id); p != nil {
-				m.twin.end(p, Kicked)
+				m.twin.end(p, why)
 			}
 			return true
 		})
@@ -390,7 +390,7 @@ func (m *machine) compare() error {
 			state = SetAside
 		}
 		if w.State != state || w.Pairs+w.Dialling != m.twin.load(q) || w.Slots != m.twin.slots(q) || w.Weight != q.weight ||
-			w.MaxPairs != q.max || w.Endpoint != q.endpoint || w.Removed != q.removed {
+			w.MaxPairs != q.max || m.table.workers[w.Name].unopened != min(len(q.unopened), 64) || w.Endpoint != q.endpoint || w.Removed != q.removed {
 			return fmt.Errorf("worker %+v is not as %+v", w, q)
 		}
 	}

@@ -61,6 +61,10 @@ func (t *Table) Opened(now time.Duration, id PeerID) []Action {
 	t.stats.opened++
 	t.stats.handshakeTimes.observe(c.opened - c.paired)
 	c.worker.attempt, c.worker.suspicion = 0, 0
+	if c.worker.unopened > 0 {
+		t.forgive(c.worker)
+		t.place(c.worker)
+	}
 	return t.finish()
 }
 
@@ -128,6 +132,7 @@ func (t *Table) over(c *Peer, why Reason) {
 	switch c.state {
 	case PeerPaired:
 		t.stats.handshaking--
+		t.doubt(c.worker, why)
 	case PeerOpen:
 		t.stats.open--
 	default: // it drains, its cause is known

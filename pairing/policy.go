@@ -5,9 +5,9 @@ import "fmt"
 // Policy chooses among the workers that can take a client.
 type Policy uint8
 
-// The policies. "Load" is a worker's pairs, draining ones included, and the
-// dials that are under way to it. A worker of weight 2 gets twice what one of
-// weight 1 gets.
+// The policies. "Load" is a worker's pairs, draining ones included, the dials
+// that are under way to it, and the pairs in a row that ended before they opened,
+// 64 at most. A worker of weight 2 gets twice what one of weight 1 gets.
 const (
 	// LeastConnections takes the least (load+1)/weight; among equals the one
 	// that has been at its load for longest.

@@ -42,6 +42,7 @@ type Table struct {
 	idles      expiry[*Peer]
 	ttls       spreadExpiry
 	heartbeats expiry[*identity]
+	doubts     expiry[*worker]
 
 	identities map[string]*identity
 	hints      hints
@@ -88,6 +89,7 @@ func (t *Table) configure(cfg Config) {
 	t.handshakes.after = cfg.HandshakeTimeout
 	t.holds.after = cfg.holdTime()
 	t.drains.after = cfg.DrainTimeout
+	t.doubts.after = cfg.RetryMax
 	t.ages.set(cfg.SlotMaxAge/5*4, cfg.SlotMaxAge)
 	t.configureLease()
 	t.configureMemory()
@@ -106,6 +108,7 @@ func (t *Table) begin(now time.Duration) {
 	}
 	t.actions = t.actions[:0]
 	t.expireSlots()
+	t.expireDoubts()
 }
 
 func (t *Table) at(now time.Duration) { t.now = max(t.now, now) }
@@ -147,6 +150,7 @@ func (t *Table) Deadline() (at time.Duration, ok bool) {
 	sooner(t.drains.deadline())
 	sooner(t.idles.deadline())
 	sooner(t.heartbeats.deadline())
+	sooner(t.doubts.deadline())
 	for i := range spread {
 		sooner(t.ages.queues[i].deadline())
 		sooner(t.ttls.queues[i].deadline())

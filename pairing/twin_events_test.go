@@ -144,7 +144,7 @@ func (m *twin) probed(worker string, ok bool) {
 	}
 	w.probing = false
 	if ok {
-		w.failing = false
+		w.failing, w.unopened = false, nil
 	} else {
 		m.backOff(w)
 	}
@@ -160,7 +160,7 @@ func (m *twin) opened(id PeerID) {
 	}
 	p.state, p.partner.state = PeerOpen, PeerOpen
 	p.opened, p.openedAt = true, m.now
-	p.worker.attempt, p.worker.suspicion = 0, 0
+	p.worker.attempt, p.worker.suspicion, p.worker.unopened = 0, 0, nil
 }
 
 func (m *twin) touch(now time.Duration, id PeerID) {
@@ -279,7 +279,7 @@ func (m *twin) change(name string, f func(*twinWorker)) bool {
 
 func (m *twin) setWorkerState(name string, s State) bool {
 	return m.change(name, func(w *twinWorker) {
-		w.state = s
+		w.state, w.unopened = s, nil
 		switch s {
 		case Ready:
 			m.trust(w)

@@ -48,7 +48,8 @@ type twinWorker struct {
 	weight, max, attempt, suspicion         int
 	state                                   State
 	listed, kept, removed, failing, probing bool
-	retryFrom, retryAfter                   time.Duration // back-off, without its jitter
+	retryFrom, retryAfter                   time.Duration   // back-off, without its jitter
+	unopened                                []time.Duration // when pairs ended before they opened, in a row
 }
 
 // recent is a naive LRU.
@@ -151,6 +152,9 @@ func (m *twin) load(w *twinWorker) int {
 	})
 }
 
+// burden is the load that counts in a choice.
+func (m *twin) burden(w *twinWorker) int { return m.load(w) + min(len(w.unopened), 64) }
+
 func (m *twin) slots(w *twinWorker) int {
 	return m.count(func(p *twinPeer) bool { return p.worker == w && p.state == PeerSlot })
 }
@@ -219,7 +223,7 @@ func (m *twin) leave(p *twinPeer) {
 // sweep forgets workers that are nobody's.
 func (m *twin) sweep() {
 	m.workers = slices.DeleteFunc(m.workers, func(w *twinWorker) bool {
-		return !m.here(w) && (w.removed || !w.listed && !w.kept && w.state == Ready)
+		return !m.here(w) && (w.removed || !w.listed && !w.kept && w.state == Ready && len(w.unopened) == 0)
 	})
 }
 
@@ -253,6 +257,7 @@ func (m *twin) endClient(p *twinPeer, why Reason, abort bool) {
 
 func (m *twin) endPair(c *twinPeer, why Reason) {
 	if c.state != PeerDraining {
+		m.doubt(c, why)
 		c.reason, c.over = why, m.now
 	}
 	for _, p := range []*twinPeer{c, c.partner} {
@@ -295,12 +300,31 @@ func (m *twin) vanish(p *twinPeer, how Gone) {
 		if !p.client && p.state == PeerPaired && !p.spoke {
 			m.suspect(p.worker)
 		}
+		m.doubt(c, why)
 		c.reason, c.over = why, m.now
 		p.state, p.partner.state = PeerDraining, PeerDraining
 		p.partner.drains = m.now
 		m.leave(p)
 		m.emit(Action{Op: Close, Peer: p.partner.id, Partner: p.id, Worker: c.worker.name, Reason: why})
 	}
+}
+
+// doubt notes a pair that ended before it opened, if its worker may be the cause.
+func (m *twin) doubt(c *twinPeer, why Reason) {
+	innocent := []Reason{ClientClosed, ClientReset, HeartbeatExpired, Kicked, Drained, AdoptFailed, Shutdown}
+	if !c.opened && !slices.Contains(innocent, why) {
+		c.worker.unopened = append(c.worker.unopened, m.now)
+	}
+}
+
+// forget forgets the doubts that have been there for long enough.
+func (m *twin) forget() {
+	for _, w := range m.workers {
+		if n := len(w.unopened); n > 0 && m.now-w.unopened[n-1] >= m.cfg.RetryMax {
+			w.unopened = nil
+		}
+	}
+	m.sweep()
 }
 
 func (m *twin) suspect(w *twinWorker) {
@@ -327,7 +351,7 @@ func (m *twin) backOff(w *twinWorker) {
 }
 
 func (m *twin) trust(w *twinWorker) {
-	w.failing, w.probing, w.attempt, w.suspicion = false, false, 0, 0
+	w.failing, w.probing, w.attempt, w.suspicion, w.unopened = false, false, 0, 0, nil
 }
 
 // begin opens an event: slots that are too old go. Which share of the age each
@@ -353,6 +377,7 @@ func (m *twin) begin(now time.Duration, got []Action) {
 			m.fail("slot %v is too old and still there", p.id)
 		}
 	}
+	m.forget()
 }
 
 // finish closes an event: nobody waits while a worker could take him.
@@ -423,7 +448,7 @@ func (m *twin) pick(p *twinPeer, next Action) *twinWorker {
 	}
 	if m.cfg.Policy == LeastConnections {
 		for _, o := range free {
-			if (m.load(o)+1)*w.weight < (m.load(w)+1)*o.weight {
+			if (m.burden(o)+1)*w.weight < (m.burden(w)+1)*o.weight {
 				m.fail("client %v got %s although %s is less loaded", p.id, w.name, o.name)
 			}
 		}

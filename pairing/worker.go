@@ -49,7 +49,7 @@ type WorkerConfig struct {
 	Endpoint string
 	// Weight is 1 to [MaxWeight]; 0 means 1.
 	Weight int
-	// MaxPairs bounds the worker's load; 0 means no limit.
+	// MaxPairs bounds the worker's pairs and dials; 0 means no limit.
 	MaxPairs int
 }
 
@@ -85,19 +85,24 @@ type worker struct {
 	probing     bool
 	attempt     int // doublings so far; 0 once a pair has opened
 	suspicion   int // pairs in a row that it closed in the handshake
+	unopened    int // pairs in a row that ended before they opened; see doubt.go
+	doubt       timer[*worker]
 	retryAt     time.Duration
 	retryIndex  int // in the table's heap, -1 when not there
 	failures    uint64
 	served      uint64
 	class       *class
 	at          int // place in class.members, -1 when not choosable
-	filed       int // load under which class.loads has it
+	filed       int // burden under which class.loads has it
 	prev, next  *worker
 	able, ready bool // as last counted by place
 	empty       bool // as last seen by note
 }
 
 func (w *worker) load() int { return w.paired.n + w.dialling }
+
+// burden is what it is chosen by.
+func (w *worker) burden() int { return w.load() + w.unopened }
 
 // here says whether anything of the worker is connected or about to be.
 func (w *worker) here() bool {
@@ -106,9 +111,10 @@ func (w *worker) here() bool {
 
 // stays says whether the worker stays known when nothing of it is left. What an
 // operator has said of a worker that dials in must outlive the moment in which
-// its slots are recycled, or it would come back as if nothing had been said.
+// its slots are recycled, or it would come back as if nothing had been said; so
+// must a doubt about a worker that closes all that it has dialled in.
 func (w *worker) stays() bool {
-	return !w.removed && (w.listed || w.kept || w.state != Ready)
+	return !w.removed && (w.listed || w.kept || w.state != Ready || w.unopened > 0)
 }
 
 // current is the state that others see.
@@ -141,9 +147,9 @@ func (w *worker) isReady() bool {
 func (t *Table) place(w *worker) {
 	switch choosable := w.isChoosable(); {
 	case choosable && w.at >= 0:
-		w.class.move(w, w.load())
+		w.class.move(w, w.burden())
 	case choosable:
-		w.class.add(w, w.load())
+		w.class.add(w, w.burden())
 		t.choosable++
 		t.share += w.weight
 	case w.at >= 0:
@@ -155,6 +161,7 @@ func (t *Table) place(w *worker) {
 	t.note(w, wasReady)
 	if !w.here() && !w.stays() {
 		t.stopRetrying(w)
+		t.forgive(w)
 		delete(t.workers, w.name)
 	}
 }
@@ -253,6 +260,7 @@ func (t *Table) SetWorkerState(now time.Duration, name string, s State) ([]Actio
 		return t.finish(), fmt.Errorf("%w: %s: %s cannot be set", ErrWorkerConfig, name, s)
 	}
 	w.state = s
+	t.forgive(w)
 	if s == Ready {
 		t.trust(w)
 	}
@@ -271,7 +279,7 @@ func (t *Table) SetWeight(now time.Duration, name string, weight int) ([]Action,
 	return t.change(now, name, WorkerConfig{Name: name, Weight: weight}, func(w *worker) { t.reweigh(w, max(weight, 1)) })
 }
 
-// SetMaxPairs changes the bound of a worker's load; 0 means none. Running pairs
+// SetMaxPairs changes the bound of a worker's pairs and dials; 0 means none. Running pairs
 // stay, also those above it. Errors: [ErrNoWorker], [ErrWorkerConfig].
 func (t *Table) SetMaxPairs(now time.Duration, name string, maxPairs int) ([]Action, error) {
 	return t.change(now, name, WorkerConfig{Name: name, MaxPairs: maxPairs}, func(w *worker) { w.max = maxPairs })

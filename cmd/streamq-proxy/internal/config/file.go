@@ -8,20 +8,23 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"syscall"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/printer"
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxFile bounds a configuration file, in bytes.
-const maxFile = 4 << 20
+// maxFile bounds a configuration file, in bytes: some thousand workers. The YAML
+// library needs some hundred times as much memory.
+const maxFile = 512 << 10
 
 // source is the file that settings were read from.
 type source struct {
 	name string
+	text []byte
 	file *ast.File
 }
 
@@ -36,11 +39,17 @@ func Read(name string) (Settings, error) {
 }
 
 func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	// O_NONBLOCK, because to open a FIFO would wait for somebody who writes.
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // it was only read
+	if info, err := f.Stat(); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", name)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, err
@@ -52,11 +61,17 @@ func readFile(name string) ([]byte, error) {
 }
 
 func parse(name string, text []byte) (s Settings, err error) {
-	file, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return s, located(name, err)
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors put one there
+	src := &source{name: name, text: text}
+	tokens := lexer.Tokenize(string(text))
+	if err := shallow(name, tokens); err != nil {
+		return s, err
 	}
-	src := &source{name: name, file: file}
+	file, err := parser.Parse(tokens, 0)
+	if err != nil {
+		return s, src.located(err)
+	}
+	src.file = file
 	if len(file.Docs) > 1 {
 		return s, fmt.Errorf("%s: %d YAML documents, want one", name, len(file.Docs))
 	}
@@ -65,17 +80,17 @@ func parse(name string, text []byte) (s Settings, err error) {
 		return s, fmt.Errorf("%s: the file says nothing", name)
 	}
 	if err != nil {
-		return s, located(name, err)
+		return s, src.located(err)
 	}
 	s.source = src
 	return s, nil
 }
 
 // located gives an error of the YAML library the form of ours.
-func located(name string, err error) error {
+func (s *source) located(err error) error {
 	var at yaml.Error
 	if !errors.As(err, &at) || at.GetToken() == nil {
-		return fmt.Errorf("%s: %s", name, strings.ReplaceAll(err.Error(), "\n", " "))
+		return fmt.Errorf("%s: %s", s.name, brief(strings.ReplaceAll(err.Error(), "\n", " ")))
 	}
 	text := at.GetMessage()
 	var value *yaml.TypeError
@@ -92,7 +107,7 @@ func located(name string, err error) error {
 	case errors.As(err, &node) && node.Expected == ast.MappingType:
 		text = "want a mapping (key: value)"
 	}
-	return errors.New(show(name, at.GetToken(), text))
+	return errors.New(s.show(at.GetToken(), text))
 }
 
 // kind is a Go type in the words of YAML.
@@ -111,10 +126,9 @@ func kind(t reflect.Type) string {
 }
 
 // show is "FILE:LINE:COLUMN: text" and the lines around the place, with a caret.
-func show(name string, at *token.Token, text string) string {
-	var p printer.Printer
-	lines := strings.TrimRight(p.PrintErrorToken(at, false), "\n ")
-	return fmt.Sprintf("%s:%d:%d: %s\n%s", name, at.Position.Line, at.Position.Column, text, lines)
+func (s *source) show(at *token.Token, text string) string {
+	return fmt.Sprintf("%s:%d:%d: %s\n%s", s.name, at.Position.Line, at.Position.Column,
+		brief(text), excerpt(s.text, at.Position.Line, at.Position.Column))
 }
 
 // find is the token of the value at a path of the file, or of the nearest

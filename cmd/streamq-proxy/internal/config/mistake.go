@@ -59,5 +59,5 @@ func (s *Settings) mistake(pool int, path, text string) error {
 	if at == nil {
 		return fmt.Errorf("%s: %s", s.source.name, text)
 	}
-	return fmt.Errorf("%s", show(s.source.name, at, text))
+	return fmt.Errorf("%s", s.source.show(at, text))
 }

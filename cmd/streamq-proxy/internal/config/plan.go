@@ -71,7 +71,14 @@ type checker struct {
 	mistakes Mistakes
 }
 
+// maxMistakes is as many as anybody reads; to find the place of each takes time
+// that grows with the file.
+const maxMistakes = 100
+
 func (c *checker) add(pool int, path, text string) {
+	if len(c.mistakes) >= maxMistakes {
+		return
+	}
 	c.mistakes = append(c.mistakes, c.settings.mistake(pool, path, text))
 }
 

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"errors"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"unicode/utf8"
+)
+
+const goodPool = "pools:\n  - name: a\n    frontend: [tcp://127.0.0.1:1]\n    backend: [tcp://127.0.0.1:2]\n"
+
+// A file that is nested without end is refused before the parser, which would
+// need gigabytes, sees it.
+func TestDeepFilesAreRefused(t *testing.T) {
+	t.Parallel()
+	steps := strings.Builder{}
+	for i := range 200 {
+		steps.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	for name, text := range map[string]string{
+		"brackets":        "pools: " + strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000),
+		"braces":          strings.Repeat("{a: ", 50_000),
+		"quoted brackets": strings.Repeat("[ \"]\", ", 50_000),
+		"noted brackets":  strings.Repeat("[ # ]\n", 50_000),
+		"dashes":          strings.Repeat("- ", 50_000) + "a",
+		"indentation":     steps.String(),
+		"tags":            "a: " + strings.Repeat("!!x\n  ", 50_000),
+		"anchors":         "a: [" + strings.Repeat("&x ", 50_000),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := planned(text)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.HasSuffix(err.Error(), ": nested too deeply for a configuration file") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %.200v", name, err)
+		}
+		// Other tests run beside this one, so this is far above what it takes.
+		if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 500 {
+			t.Errorf("%s: took %d MiB", name, took)
+		}
+	}
+	many := goodPool + "    workers:\n" + strings.Repeat("      - {endpoint: \"tcp://[::1]:6000\"} # a [ in a comment\n", 1000)
+	if _, err := parse("f.yaml", []byte(many)); err != nil {
+		t.Errorf("a long one: %v", err)
+	}
+}
+
+func TestByteOrderMarkIsSkipped(t *testing.T) {
+	t.Parallel()
+	if err := planned("\ufeff" + goodPool); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOnlyRegularFilesAreRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{dir, pipe, "/dev/null"} {
+		if _, err := Read(name); err == nil || err.Error() != name+": not a regular file" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A terminal gets neither endless lines nor what it would obey, and the caret
+// stays below its place.
+func TestExcerpts(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 5000)
+	for _, text := range []string{
+		goodPool + "    policy: " + long + "\n",
+		goodPool + "    " + long + ": 1\n",
+		goodPool + "    \"\\e[31m\": 1\n",
+		"log: {level: info, format: text, access: true, " + strings.Repeat(" ", 3000) + "nonsense: 1}\n" + goodPool,
+		goodPool + "    policy: \"\x1b[31mred\x7f\"\n",
+		"log: {\"level\": \"in\x1bfo\", nonsense: 1}\n" + goodPool,
+	} {
+		err := planned(text)
+		if err == nil {
+			t.Fatalf("%.100q: no mistake", text)
+		}
+		var marked string
+		for _, line := range strings.Split(err.Error(), "\n") {
+			if n := utf8.RuneCountInString(line); n > 2*maxLine {
+				t.Errorf("a line of %d characters", n)
+			}
+			for _, r := range line {
+				if r < ' ' || r == 0x7f {
+					t.Errorf("%q is written as it is", r)
+				}
+			}
+			if strings.HasPrefix(line, ">") {
+				marked = line
+			}
+			if strings.TrimLeft(line, " ") == "^" && strings.Contains(text, "nonsense") && !strings.HasPrefix(marked[len(line)-1:], "nonsense") {
+				t.Errorf("the caret is not below its place:\n%s", err)
+			}
+		}
+	}
+}
+
+// The number of mistakes that are shown is bounded, and with it the time.
+func TestMistakesAreBounded(t *testing.T) {
+	t.Parallel()
+	var all Mistakes
+	if err := planned("pools:\n" + strings.Repeat("  - {}\n", 20_000)); !errors.As(err, &all) || len(all) != maxMistakes {
+		t.Errorf("%d mistakes", len(all))
+	}
+}
