@@ -13,8 +13,8 @@ func (r *rig) slot(name string) {
 	r.WorkerReady(r.now, r.next)
 }
 
-// join has a client come and be paired with whatever it gets, a slot or a dial.
-func (r *rig) join() (client, worker PeerID, name string) {
+// visit has a client come and be paired with whatever it gets, a slot or a dial.
+func (r *rig) visit() (client, worker PeerID, name string) {
 	r.t.Helper()
 	client, name = r.connect()
 	if name != "" {
@@ -46,7 +46,7 @@ func TestBadWorkerLosesPreference(t *testing.T) {
 					r := newRig(t, func(c *Config) { c.Policy = policy; c.RetryMax = time.Hour })
 					r.add(WorkerConfig{Name: "good"})
 					for range 20 {
-						c, _, _ := r.join()
+						c, _, _ := r.visit()
 						r.Opened(r.now, c)
 					}
 					if !dialsIn {
@@ -57,7 +57,7 @@ func TestBadWorkerLosesPreference(t *testing.T) {
 						if dialsIn {
 							r.slot("bad")
 						}
-						c, s, name := r.join()
+						c, s, name := r.visit()
 						if name == "good" {
 							r.Opened(r.now, c)
 							r.leave(c, s)
@@ -85,7 +85,7 @@ func TestDoubtIsBounded(t *testing.T) {
 	r := newRig(t, nil)
 	r.add(WorkerConfig{Name: "w", MaxPairs: 1})
 	for range 100 {
-		c, s, _ := r.join()
+		c, s, _ := r.visit()
 		r.End(r.now, c, NotZMTP)
 		r.leave(s)
 	}
@@ -109,7 +109,7 @@ func TestDoubtIsBounded(t *testing.T) {
 func TestProbeClearsDoubt(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.RetryMax = time.Hour })
 	r.add(WorkerConfig{Name: "w"})
-	c, _, _ := r.join()
+	c, _, _ := r.visit()
 	r.End(r.now, c, NotZMTP)
 	c, _ = r.connect()
 	r.DialFailed(r.now, c, "w")
