@@ -18,11 +18,12 @@ import (
 
 // Bounds that keep slow, many or strange HTTP clients from costing anything.
 const (
-	httpHeaderTimeout = 5 * time.Second
+	// Who says nothing holds one of httpMaxConns for so long only.
+	httpHeaderTimeout = 2 * time.Second
+	httpReadTimeout   = 5 * time.Second
 	httpTimeout       = 15 * time.Second
-	httpIdleTimeout   = time.Minute
 	httpMaxHeader     = 16 << 10 // bytes
-	httpMaxConns      = 64
+	httpMaxConns      = 256
 	httpMaxScrapes    = 4
 	// probeTimeout is how long a loop may take to answer before it counts as
 	// one that does not turn.
@@ -45,18 +46,20 @@ func listenHTTP(address string, s *server) (*httpServer, error) {
 		}
 		return nil, fmt.Errorf("http %s: %w", address, err)
 	}
-	return &httpServer{
+	h := &httpServer{
 		listener: newSeats(l, httpMaxConns),
 		server: &http.Server{
 			Handler:           newHandler(s),
 			ReadHeaderTimeout: httpHeaderTimeout,
-			ReadTimeout:       httpTimeout,
+			ReadTimeout:       httpReadTimeout,
 			WriteTimeout:      httpTimeout,
-			IdleTimeout:       httpIdleTimeout,
 			MaxHeaderBytes:    httpMaxHeader,
 			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		},
-	}, nil
+	}
+	// One request a connection: idle ones could keep a probe from being heard.
+	h.server.SetKeepAlivesEnabled(false)
+	return h, nil
 }
 
 func (h *httpServer) address() string { return h.listener.Addr().String() }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -84,8 +85,59 @@ func TestHTTPHoldsAgainstStrangeClients(t *testing.T) {
 		}
 		c.Close()
 	}
-	if h.server.ReadHeaderTimeout <= 0 || h.server.ReadTimeout <= 0 || h.server.WriteTimeout <= 0 || h.server.IdleTimeout <= 0 {
+	if h.server.ReadHeaderTimeout <= 0 || h.server.ReadTimeout <= 0 || h.server.WriteTimeout <= 0 {
 		t.Error("a slow client may stay for ever")
+	}
+	h.close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// Connections that say nothing, or half a request, do not keep a probe from
+// being answered: as many as there are seats for a moment, fewer not at all.
+func TestHTTPIsReachableBesideSilentClients(t *testing.T) {
+	t.Parallel()
+	h, err := listenHTTP("127.0.0.1:0", &server{log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- h.serve() }()
+	probe := func(within time.Duration) {
+		t.Helper()
+		client := http.Client{Timeout: within, Transport: &http.Transport{}}
+		answer, err := client.Get("http://" + h.address() + "/healthz")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusOK || !answer.Close {
+			t.Errorf("%s, connection kept: %v", answer.Status, !answer.Close)
+		}
+	}
+	var silent []net.Conn
+	open := func(n int) {
+		for range n {
+			c, err := net.Dial("tcp", h.address())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.WriteString(c, []string{"", "GET /healthz HTTP/1.1\r\n"}[len(silent)%2])
+			silent = append(silent, c)
+		}
+	}
+	open(httpMaxConns / 2)
+	probe(httpHeaderTimeout) // does not wait for one of them to be cut off
+	open(httpMaxConns)
+	probe(patience)
+	for _, c := range silent {
+		_ = c.SetReadDeadline(time.Now().Add(patience))
+		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("a silent client is not cut off")
+		}
+		c.Close()
 	}
 	h.close()
 	if err := <-done; err != nil {

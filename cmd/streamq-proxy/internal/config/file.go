@@ -92,10 +92,16 @@ func (s *source) located(err error) error {
 	if !errors.As(err, &at) || at.GetToken() == nil {
 		return fmt.Errorf("%s: %s", s.name, brief(strings.ReplaceAll(err.Error(), "\n", " ")))
 	}
-	text := at.GetMessage()
+	text, place := at.GetMessage(), at.GetToken()
+	var stranger *yaml.UnknownFieldError
 	var value *yaml.TypeError
 	var node *yaml.UnexpectedNodeTypeError
 	switch {
+	case errors.As(err, &stranger):
+		if first := unknown(s.file.Docs[0].Body, reflect.TypeFor[Settings]()); first != nil {
+			text, place = fmt.Sprintf("unknown field %q", first.Value), first
+		}
+		text += misplaced(place)
 	case errors.As(err, &value):
 		text = "want " + kind(value.DstType)
 		if value.SrcType.Kind() == reflect.Map && value.DstType.Kind() == reflect.String {
@@ -107,7 +113,7 @@ func (s *source) located(err error) error {
 	case errors.As(err, &node) && node.Expected == ast.MappingType:
 		text = "want a mapping (key: value)"
 	}
-	return errors.New(s.show(at.GetToken(), text))
+	return errors.New(s.show(place, text))
 }
 
 // kind is a Go type in the words of YAML.

@@ -114,3 +114,19 @@ func TestMistakesAreBounded(t *testing.T) {
 		t.Errorf("%d mistakes", len(all))
 	}
 }
+
+func TestFirstUnknownFieldIsShown(t *testing.T) {
+	t.Parallel()
+	for text, says := range map[string]string{
+		goodPool + "    aa: 1\n    bb: 2\n    cc: 3\ndd: 4\n": `f.yaml:5:5: unknown field "aa"` + "\n",
+		"log: {x: 1, y: 2}\nz: 3\n" + goodPool:                `f.yaml:1:7: unknown field "x"` + "\n",
+		"frontend: [tcp://*:1]\nbackend: [tcp://*:2]\n":       `f.yaml:1:1: unknown field "frontend" (it belongs to a pool, under pools:)` + "\n",
+		"workers: []\n": `f.yaml:1:1: unknown field "workers" (it belongs to a pool, under pools:)` + "\n",
+	} {
+		for range 20 {
+			if err := planned(text); err == nil || !strings.HasPrefix(err.Error(), says) {
+				t.Fatalf("got %v\nwant %s", err, says)
+			}
+		}
+	}
+}
