@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -32,7 +33,7 @@ Ctrl-C ends it early. Exits 0 when there were replies and none is missing.`,
 	}
 	flags := cmd.Flags()
 	flags.DurationVar(&o.Duration, "duration", o.Duration, "how long the clients ask")
-	flags.IntVar(&o.Clients, "clients", o.Clients, "clients at work at any moment")
-	flags.IntVar(&o.Workers, "workers", o.Workers, "workers; every third one, and at least one, dials in")
+	flags.IntVar(&o.Clients, "clients", o.Clients, fmt.Sprintf("clients at work at any moment, 1 to %d", demo.MaxClients))
+	flags.IntVar(&o.Workers, "workers", o.Workers, fmt.Sprintf("workers, %d to %d; every third one, and at least one, dials in", demo.MinWorkers, demo.MaxWorkers))
 	return cmd
 }

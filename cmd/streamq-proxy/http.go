@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -43,6 +44,9 @@ func listenHTTP(address string, s *server) (*httpServer, error) {
 		var reason *net.OpError
 		if errors.As(err, &reason) {
 			err = reason.Err
+		}
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("http %s: %w (--http names another, --http \"\" turns it off)", address, syscall.EADDRINUSE)
 		}
 		return nil, fmt.Errorf("http %s: %w", address, err)
 	}
