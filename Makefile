@@ -15,7 +15,7 @@ BENCHTIME   ?= 1s
 BENCH       ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers soak bench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers promtool soak bench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test: setup ## run every test under the race detector
 test-peers: ## run the tests against zeromq.js and JeroMQ too
 	@tools/setup.sh peers
 	go test -race -timeout 10m -tags peers -run '^TestPeers' -json ./integration | go -C tools run ./progress
+
+promtool: setup ## have Prometheus' own tool check metrics, alerts and dashboard
+	@tools/setup.sh promtool
+	STREAMQ_PROMTOOL=$(CURDIR)/.build/promtool go test -count=1 -v -run '^TestPromtool$$' ./metrics
 
 soak: build ## let 30,000 clients come and go in each way, and print what they leave behind
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_SOAK=30000 go test -count=1 -v -timeout 30m -run '^TestSoak' ./integration

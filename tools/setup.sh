@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh          what `make run` and `make test` need
 #   tools/setup.sh peers    and what `make test-peers` needs
+#   tools/setup.sh promtool and what `make promtool` needs
 #
 # On Debian and Ubuntu it installs packages by itself: as root directly, otherwise through sudo when sudo asks for no
 # password. Where it can do neither it prints the exact line to run and exits 1.
@@ -70,6 +71,25 @@ install_zeromq_js() {
 	fi
 }
 
+# promtool is in Debian's package prometheus, which would start a server of its own when installed. So only its file is taken.
+install_promtool() {
+	to=$PWD/.build/promtool
+	[ ! -x "$to" ] || return 0
+	mkdir -p .build
+	if command -v promtool >/dev/null 2>&1; then
+		ln -sf "$(command -v promtool)" "$to"
+		return
+	fi
+	say "fetching promtool into .build"
+	from=$(mktemp -d)
+	if (cd "$from" && { apt-get download -q prometheus || { apt-get update -q && apt-get download -q prometheus; }; } >/dev/null 2>&1 &&
+		dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool >promtool && chmod +x promtool); then
+		mv "$from/promtool" "$to"
+	fi
+	rm -rf "$from"
+	[ -x "$to" ] || die "promtool is missing: it is in Debian's package prometheus (apt-get update may be needed)"
+}
+
 command -v go >/dev/null 2>&1 || die "Go is missing: see https://go.dev/doc/install (go.mod names the version)"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
@@ -100,4 +120,8 @@ if [ "${1:-}" = peers ]; then
 	done
 	[ -e /usr/share/java/jeromq.jar ] || die "/usr/share/java/jeromq.jar (JeroMQ) is missing"
 	install_zeromq_js
+fi
+
+if [ "${1:-}" = promtool ]; then
+	install_promtool
 fi

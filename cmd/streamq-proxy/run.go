@@ -17,6 +17,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -222,6 +223,20 @@ func (s *server) drain(deadline time.Duration, who ...any) {
 	}
 }
 
+// workersListed is how many workers the start line of a pool names.
+const workersListed = 20
+
+func workerList(workers []pairing.WorkerConfig) string {
+	var names []string
+	for _, w := range workers[:min(len(workers), workersListed)] {
+		names = append(names, w.Name+"="+w.Endpoint)
+	}
+	if more := len(workers) - workersListed; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, " ")
+}
+
 // announce logs what is served, one line for each pool.
 func (s *server) announce() {
 	_, limit := s.context.Descriptors()
@@ -229,12 +244,8 @@ func (s *server) announce() {
 	for i, p := range s.pools {
 		frontend, backend := p.Bound()
 		cfg := s.plan.Pools[i]
-		var workers []string
-		for _, w := range cfg.Workers {
-			workers = append(workers, w.Name+"="+w.Endpoint)
-		}
 		s.log.Info("serving", "pool", p.Name(), "frontend", strings.Join(frontend, " "),
-			"backend", strings.Join(backend, " "), "workers", strings.Join(workers, " "))
+			"backend", strings.Join(backend, " "), "workers", workerList(cfg.Workers))
 		// A pair takes two descriptors, one on either side.
 		if most := int64(cfg.Pairing.MaxClients); most > limit/2 {
 			s.log.Warn("max-clients is more than descriptors allow (ulimit -n)", "pool", p.Name(), "max-clients", most, "clients-at-most", limit/2)
