@@ -8,14 +8,16 @@
 //
 // # The way of a byte
 //
-//	socket.receive -> loop.dispatch -> relay.forward -> table (partner) -> conn.write -> socket.send
-//	  (id, chunk)      whose is it?     watched until    O(1)               or backlog     (partner's id, chunk)
-//	                                    the pair is open
+//	socket or descriptor -> loop -> relay.forward -> table -> relay.write -> descriptor or socket
+//	    a chunk          whose is it?  watched until  partner,   or backlog      the partner's
+//	                                   the pair is open  O(1)
 //
-// A chunk arrives on a socket behind the routing id of its peer. The loop finds
-// the peer in the pairing table, exchanges the routing id for its partner's and
-// sends the rest unchanged. Workers that listen are reached over plain TCP or
-// unix connections that the same loop reads and writes.
+// A chunk arrives on a STREAM socket behind the routing id of its peer. The loop
+// finds the peer in the pairing table, exchanges the routing id for its
+// partner's and sends the rest unchanged. Workers that listen are dialled, and
+// what is paired is adopted: taken out of libzmq, so that the loop reads and
+// writes its descriptor directly and can leave it unread (adopt.go). The STREAM
+// sockets are the door; with [RelayStream] they are the house as well.
 //
 // # Who owns what
 //
@@ -26,16 +28,18 @@
 //
 // # What a connection goes through
 //
-//	connect notice     id validated, first bytes look like ZMTP      Join
-//	     |                              |                              |
-//	 connected ---------------------> ready (waits, or is a slot) -> paired --> closing --> gone
-//	     |                              |                              |           |
-//	     +------------------------------+--------- abort --------------+-----------+
+//	fresh --its descriptor is proven--> live --Join--> adopting --libzmq lets go--> live, direct
+//	  |                                  |                |                           |
+//	  |                                  +----------------+--------- Close -----------+--> closing
+//	  |                                  |                |                           |       | all delivered
+//	  +------------- Abort --------------+----------------+---------------------------+       v
+//	  v                                                                                    finished
+//	severed ------------- libzmq's notice, or its letting go without one ------> dead <-------+
 //
-// closing: what was sent to the connection is still being delivered; it ends
-// with a FIN once the kernel has everything. abort: the connection is shut down
-// at once. Both end with libzmq's disconnect notice, or with the discovery that
-// libzmq has let go of the descriptor without one.
+// closing: what was sent to the connection is still being delivered. finished:
+// the kernel has everything and a FIN behind it, and the other side's end is
+// awaited. severed: shut down at once, or dismissed if it was sent nothing. A
+// dialled connection begins live and direct.
 //
 // # What this package does not do
 //
