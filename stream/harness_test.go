@@ -153,14 +153,34 @@ func dialPeer(t *testing.T, endpoint string) net.Conn {
 // pair joins a NULL client and a NULL worker that dialled in, past the handshake.
 func (r *rig) pair() (client, worker net.Conn) {
 	r.t.Helper()
-	before := r.snapshot().Stats.Slots
-	worker = r.worker()
-	send(r.t, worker, signature)
-	eventually(r.t, "the worker is a slot", func() bool { return r.snapshot().Stats.Slots == before+1 })
+	worker = r.slot()
 	client = r.client()
 	send(r.t, client, nullPeer())
 	expect(r.t, worker, nullPeer())
 	send(r.t, worker, nullPeer()[len(signature):])
+	expect(r.t, client, nullPeer())
+	return client, worker
+}
+
+// slot is a worker that has dialled in and waits.
+func (r *rig) slot() net.Conn {
+	r.t.Helper()
+	before := r.snapshot().Stats.Slots
+	worker := r.worker()
+	send(r.t, worker, signature)
+	eventually(r.t, "the worker is a slot", func() bool { return r.snapshot().Stats.Slots == before+1 })
+	return worker
+}
+
+// dialledPair joins a NULL client and the NULL worker that the proxy dials for
+// it, past the handshake.
+func (r *rig) dialledPair(accept func() net.Conn) (client, worker net.Conn) {
+	r.t.Helper()
+	client = r.client()
+	send(r.t, client, nullPeer())
+	worker = accept()
+	expect(r.t, worker, nullPeer())
+	send(r.t, worker, nullPeer())
 	expect(r.t, client, nullPeer())
 	return client, worker
 }

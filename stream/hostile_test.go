@@ -26,9 +26,7 @@ func TestWhatIsNotZMTPCostsNobodyAnything(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			slot := r.worker()
-			send(t, slot, signature)
-			eventually(t, "the slot is there", func() bool { return r.snapshot().Stats.Slots == 1 })
+			r.slot()
 			c := r.client()
 			say(c)
 			expectEnd(t, c)
@@ -74,9 +72,7 @@ func TestWhoSaysTooLittleEnds(t *testing.T) {
 // One byte a second is a handshake that never ends: the limit is on the whole.
 func TestDripEndsByTheHandshakeLimit(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Pairing.HandshakeTimeout = 500 * time.Millisecond })
-	worker := r.worker()
-	send(t, worker, signature)
-	eventually(t, "the slot is there", func() bool { return r.snapshot().Stats.Slots == 1 })
+	worker := r.slot()
 	c := r.client()
 	send(t, c, signature)
 	expect(t, worker, signature)
@@ -94,9 +90,7 @@ func TestDripEndsByTheHandshakeLimit(t *testing.T) {
 
 func TestMechanismIsRefusedBeforeItArrives(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Mechanisms = []string{"CURVE"} })
-	worker := r.worker()
-	send(t, worker, signature)
-	eventually(t, "the slot is there", func() bool { return r.snapshot().Stats.Slots == 1 })
+	worker := r.slot()
 	c := r.client()
 	send(t, c, nullPeer())
 	expectEnd(t, c)
@@ -191,12 +185,7 @@ func TestWhoDoesNotReadHoldsUpItsPartner(t *testing.T) {
 func TestListeningWorkerIsHeldBack(t *testing.T) {
 	endpoint, accept := listeningWorker(t)
 	r := newRig(t, withWorker(endpoint))
-	client := r.client()
-	send(t, client, nullPeer())
-	worker := accept()
-	expect(t, worker, nullPeer())
-	send(t, worker, nullPeer())
-	expect(t, client, nullPeer())
+	client, worker := r.dialledPair(accept)
 	block := make([]byte, 1<<20)
 	_ = worker.SetWriteDeadline(time.Now().Add(2 * time.Second))
 	total := 0

@@ -77,12 +77,7 @@ func testGreetingWaits(t *testing.T, relay func(*Config)) {
 	t.Run("client before its dial", func(t *testing.T) {
 		endpoint, accept := listeningWorker(t)
 		r := newRig(t, withWorker(endpoint), relay)
-		client := r.client()
-		send(t, client, nullPeer())
-		worker := accept()
-		expect(t, worker, nullPeer())
-		send(t, worker, nullPeer())
-		expect(t, client, nullPeer())
+		r.dialledPair(accept)
 	})
 }
 
@@ -137,12 +132,7 @@ func TestEverythingArrivesBeforeTheClose(t *testing.T) {
 		t.Run("listening worker to client", func(t *testing.T) {
 			endpoint, accept := listeningWorker(t)
 			r := newRig(t, withWorker(endpoint), relay)
-			client := r.client()
-			send(t, client, nullPeer())
-			worker := accept()
-			expect(t, worker, nullPeer())
-			send(t, worker, nullPeer())
-			expect(t, client, nullPeer())
+			client, worker := r.dialledPair(accept)
 			transfer(t, worker, client, 200<<20) // a worker that listens can be held back by either relay
 			r.expectReasons(1, pairing.WorkerClosed)
 		})
