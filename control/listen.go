@@ -3,14 +3,13 @@ package control
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/stream"
 )
 
 // backlog of the unix listeners that are made here.
@@ -50,7 +49,7 @@ func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string,
 // mode only after somebody may have connected: the mode of an unbound socket is
 // that of the file which bind(2) makes.
 func (s *Server) bindPath(socket *zmq4.Socket, path string) error {
-	if err := freePath(path); err != nil {
+	if err := stream.FreePath(path); err != nil {
 		return err
 	}
 	mode := s.cfg.Mode
@@ -79,24 +78,6 @@ func (s *Server) bindPath(socket *zmq4.Socket, path string) error {
 		_ = syscall.Close(fd)
 	}
 	return errors.Join(err, socket.SetUseFd(-1))
-}
-
-// freePath makes way for a listener: a file that nobody listens on is removed.
-func freePath(path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.Mode()&fs.ModeSocket == 0:
-		return errors.New("the path exists and is not a socket")
-	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		_ = c.Close()
-		return errors.New("address already in use")
-	}
-	return os.Remove(path)
 }
 
 // eventsOf is where the events of an endpoint are: beside the file, or one port up.

@@ -64,7 +64,7 @@ func workerName(address string, origin pairing.Origin) string {
 	if origin.Endpoint == "" {
 		return address
 	}
-	return hostOf(origin.Endpoint)
+	return HostOf(origin.Endpoint)
 }
 
 // admit makes a fresh connection live once its descriptor is known to be right:

@@ -1,8 +1,6 @@
 package stream
 
 import (
-	"net"
-
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
@@ -88,12 +86,4 @@ func (l *loop) report(r *pairing.Record) {
 		a.BytesIn, a.BytesOut = c.flow.in, c.flow.out
 	}
 	l.cfg.Access(a)
-}
-
-func hostOf(endpoint string) string {
-	host, _, err := net.SplitHostPort(endpoint)
-	if err != nil {
-		return endpoint
-	}
-	return host
 }

@@ -104,17 +104,18 @@ func originOf(address string, fd int) pairing.Origin {
 		ep = netip.AddrPort{} // the descriptor is somebody else's by now
 	}
 	if !ep.IsValid() {
-		return pairing.Origin{Address: sourceAddress(address)}
+		return pairing.Origin{Address: SourceAddress(address)}
 	}
-	return pairing.Origin{Address: sourceAddress(ep.Addr().String()), Endpoint: ep.String()}
+	return pairing.Origin{Address: SourceAddress(ep.Addr().String()), Endpoint: ep.String()}
 }
 
 // isIPC tells libzmq's way of writing the peer of a unix socket, localhost:uid:gid:pid.
 func isIPC(address string) bool { return strings.HasPrefix(address, "localhost:") }
 
-// sourceAddress is what limits by source count: an IPv4 address, or the /64 of
-// an IPv6 one, since whoever has one address there has them all.
-func sourceAddress(address string) string {
+// SourceAddress is the address by which a pool counts and knows whoever
+// connects from address: an IPv4 address, or the /64 of an IPv6 one, since
+// whoever has one address there has them all.
+func SourceAddress(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
 		return address

@@ -32,7 +32,7 @@ func (s *socket) bindOne(endpoint string) error {
 		return err
 	}
 	if ep.Network == "ipc" {
-		if err := freePath(ep.Path); err != nil {
+		if err := FreePath(ep.Path); err != nil {
 			return err
 		}
 	}
@@ -74,10 +74,10 @@ func bindError(err error) error {
 	return err
 }
 
-// freePath makes way for a unix listener. libzmq would take over the path of a
+// FreePath makes way for a unix listener. libzmq would take over the path of a
 // program that is still serving it, so that case is refused here; a file that
 // nobody listens on any more is removed.
-func freePath(path string) error {
+func FreePath(path string) error {
 	if strings.HasPrefix(path, "@") {
 		return nil // bind(2) itself refuses an abstract name in use
 	}

@@ -199,9 +199,9 @@ func (p *Pool) Whois(ctx context.Context, endpoint string) (*Acquaintance, error
 		var worker *pairing.Peer
 		host := ""
 		if c := l.locals[endpoint]; c != nil {
-			worker, host = l.table.Peer(c.id), hostOf(c.origin.Endpoint)
+			worker, host = l.table.Peer(c.id), HostOf(c.origin.Endpoint)
 		} else if info, known := l.table.Find(l.now(), endpoint); known && !info.Client {
-			worker, host = l.table.Peer(info.ID), hostOf(info.Origin.Endpoint)
+			worker, host = l.table.Peer(info.ID), HostOf(info.Origin.Endpoint)
 		}
 		if worker == nil {
 			return nil
@@ -227,10 +227,6 @@ func (l *loop) unknow(c *conn) {
 		delete(l.locals, c.local)
 	}
 }
-
-// SourceAddress is the address by which a pool counts and knows whoever
-// connects from address: of IPv6 its /64.
-func SourceAddress(address string) string { return sourceAddress(address) }
 
 // HostOf is the host of an IP:PORT.
 func HostOf(endpoint string) string {

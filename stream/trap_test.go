@@ -146,7 +146,7 @@ func TestBusyPathIsNotFree(t *testing.T) {
 			defer func() { _ = c.Close() }()
 		}
 	}
-	if err := freePath(path); err == nil {
+	if err := FreePath(path); err == nil {
 		t.Error("the path of a busy listener counts as free")
 	}
 }
