@@ -1,0 +1,37 @@
+// Package splice moves the bytes of open pairs: what arrives on one socket goes
+// to the other, both ways, until both sides have ended. The kernel moves what is
+// large (splice(2)), and what is small is read and written, whichever costs less
+// for the traffic that there is.
+//
+//	r, err := splice.New(threads)
+//	p, err := r.Start(a, b, counters, notify) // two connected, non-blocking stream sockets
+//	...                                       // notify(p) tells that one side has ended
+//	end := p.End()                            // which one, and how
+//	rest := p.Stop()                          // the sockets are the caller's again
+//
+// # What is kept
+//
+// Order, and every byte: a side that does not read stops the other's writing, by
+// the kernel's own flow control. A FIN is passed on when everything before it has
+// been, and the other way goes on (half-close). A reset ends both ways at once;
+// the caller, who owns the sockets, passes it on.
+//
+// # Who owns what
+//
+// The caller owns the sockets and closes them, after Stop. Between Start and Stop
+// nobody else reads, writes or shuts them down. One pair is moved by one thread
+// at a time, under the pair's lock; Stop takes the same lock and so never waits
+// for longer than one thread needs for one share of one pair.
+//
+// # Threads
+//
+// All threads wait on one epoll instance, edge-triggered, so that a socket is
+// registered once and never changed. Only as many threads take part as there is
+// work for: waking a second one for a message that the first was about to see
+// costs more than it brings (balance.go).
+//
+// # What this package does not do
+//
+// It knows nothing of ZeroMQ, of who is paired with whom, and of time limits.
+// Linux only.
+package splice

@@ -1,0 +1,82 @@
+package splice
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Pair is two sockets whose bytes a [Relay] moves.
+type Pair struct {
+	relay       *Relay
+	passed      *[2]Counters
+	notify      func()
+	place, turn uint32
+
+	late   atomic.Uint32 // what happened while another thread moved the pair
+	state  atomic.Uint32 // the End, packed
+	active atomic.Int64  // when bytes were last moved, by the relay's clock
+
+	mu      sync.Mutex // of what follows
+	ways    [2]way     // by the side that is read
+	stopped bool
+}
+
+// Moved is how much has been taken from a side for the other, in bytes.
+func (p *Pair) Moved(side int) uint64 { return p.ways[side].moved.Load() }
+
+// Idle is for how long no byte has moved either way.
+func (p *Pair) Idle() time.Duration {
+	return p.relay.now() - time.Duration(p.active.Load())
+}
+
+// Stop gives the sockets back. rest[0] was taken from side 0 and not yet given
+// to side 1, rest[1] the other way; it must be sent before anything else.
+// A second Stop returns nothing.
+func (p *Pair) Stop() (rest [2][]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return rest
+	}
+	p.stopped = true
+	for side := range p.ways {
+		p.relay.unwatch(p.ways[side].source)
+		rest[side] = p.ways[side].leftover(&p.relay.pipes)
+	}
+	p.relay.leave(p)
+	return rest
+}
+
+func (p *Pair) token(side int) token { return token{p.place<<1 | uint32(side), p.turn} }
+
+// What has happened on a side, packed by the side.
+const (
+	readable = 1 << iota // there may be something to read
+	writable             // there may be room
+	hungUp               // it has ended its sending, or both ways
+	failed               // by an error
+
+	eventBits = 4
+)
+
+// note takes in what has happened since.
+func (p *Pair) note(events uint32) {
+	for side := range p.ways {
+		e := events >> (side * eventBits)
+		from, to := &p.ways[side], &p.ways[1-side]
+		from.readable = from.readable || e&readable != 0
+		to.writable = to.writable || e&writable != 0
+		if e&(hungUp|failed) == 0 {
+			continue
+		}
+		// An end makes no new edge when the bytes before it have been read.
+		from.readable, from.ending, to.writable = true, true, true
+		// Told now, because it may be long until the end itself can be read: the
+		// other side may be one that takes nothing.
+		p.begin(side, false)
+		if e&failed != 0 && from.holding() && !from.done {
+			p.fail(side)
+		}
+	}
+}

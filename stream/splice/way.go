@@ -1,0 +1,213 @@
+package splice
+
+import (
+	"bytes"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// way is one direction of a pair.
+type way struct {
+	source, sink int32 // descriptors
+	moved        atomic.Uint64
+
+	readable bool // the source may have something
+	writable bool // the sink may have room
+	ending   bool // the source's end has been announced: a short read says nothing
+	eof      bool // the source's FIN has been read
+	done     bool // nothing more goes this way
+	bulk     bool // large chunks come: the kernel moves them
+	streak   uint8
+	rest     []byte // read and not yet written
+	pipe     *pipe  // nil when it holds nothing
+}
+
+// The sizes by which a way changes between reading and writing and splicing.
+// A splice moves pages without copying, but costs two calls and the handling of
+// pages, which pays from some 32 KiB on.
+const (
+	bufferSize   = 64 << 10 // of a read
+	spliceSize   = 1 << 20  // of a splice
+	smallSplice  = 16 << 10
+	manyInARow   = 3
+	fairShare    = 1 << 20 // of one way, before others have their turn
+	fairCalls    = 16
+	pipeCapacity = 256 << 10
+)
+
+func (w *way) holding() bool { return w.pipe != nil || len(w.rest) > 0 }
+
+// ready: there is something to do at once.
+func (w *way) ready() bool {
+	switch {
+	case w.done:
+		return false
+	case w.holding():
+		return w.writable
+	default:
+		return w.readable || w.eof
+	}
+}
+
+// leftover is what the way holds, and no longer.
+func (w *way) leftover(pipes *pipes) []byte {
+	rest := w.rest
+	if w.pipe != nil {
+		rest = w.pipe.drain()
+		pipes.put(w.pipe)
+	}
+	w.rest, w.pipe = nil, nil
+	return rest
+}
+
+// move moves what can be moved one way, up to a fair share.
+func (t *thread) move(p *Pair, side int) {
+	w := &p.ways[side]
+	share := fairShare
+	for calls := 0; calls < fairCalls && share > 0 && w.ready() && !p.over(); calls++ {
+		switch {
+		case w.holding():
+			t.deliver(p, side)
+		case w.eof:
+			_ = unix.Shutdown(int(w.sink), unix.SHUT_WR)
+			w.done = true
+		default:
+			share -= t.take(p, side)
+		}
+	}
+}
+
+// take moves one chunk from the source and says how much it was.
+func (t *thread) take(p *Pair, side int) int {
+	w := &p.ways[side]
+	var n int
+	var errno unix.Errno
+	if w.bulk {
+		n, errno = t.spliceIn(w)
+	} else {
+		n, errno = read(w.source, t.buffer)
+	}
+	switch {
+	case errno == unix.EAGAIN:
+		w.readable = false
+		return 0
+	case errno == unix.EINTR:
+		return 0
+	case errno != 0:
+		p.fail(side)
+		return 0
+	case n == 0:
+		w.eof = true
+		p.begin(side, false)
+		return 0
+	}
+	t.count(p, side, n)
+	if w.pipe != nil {
+		w.judgeSplice(n)
+		return n
+	}
+	w.judgeRead(n)
+	t.write(p, side, t.buffer[:n])
+	return n
+}
+
+// judgeRead: after some reads that filled the buffer the kernel shall move the bytes.
+func (w *way) judgeRead(n int) {
+	if n < bufferSize {
+		w.streak = 0
+		// Everything that there was. What comes later makes a new edge, but an
+		// end that came with the bytes has made its own already.
+		w.readable = w.ending
+		return
+	}
+	if w.streak++; w.streak >= manyInARow {
+		w.bulk, w.streak = true, 0
+	}
+}
+
+// judgeSplice: after some small ones reading and writing is better.
+func (w *way) judgeSplice(n int) {
+	if n >= smallSplice {
+		w.streak = 0
+	} else if w.streak++; w.streak >= manyInARow {
+		w.bulk, w.streak = false, 0
+	}
+}
+
+// spliceIn has the kernel take what the source has into a pipe.
+func (t *thread) spliceIn(w *way) (int, unix.Errno) {
+	pipe := t.pipe()
+	if pipe == nil { // there are too many: what follows is read
+		w.bulk, w.streak = false, 0
+		return 0, unix.EINTR
+	}
+	n, errno := splice(w.source, pipe.in, spliceSize)
+	if errno != 0 || n == 0 {
+		t.give(pipe)
+		return 0, errno
+	}
+	pipe.held, w.pipe = n, pipe
+	return n, 0
+}
+
+// write gives the sink what it takes and keeps the rest.
+func (t *thread) write(p *Pair, side int, data []byte) {
+	w := &p.ways[side]
+	for len(data) > 0 {
+		n, errno := write(w.sink, data)
+		switch errno {
+		case 0:
+			data = data[n:] // and on to EAGAIN: it arms the next edge for certain
+		case unix.EINTR:
+		case unix.EAGAIN:
+			w.writable, w.rest = false, bytes.Clone(data)
+			return
+		default:
+			p.broken(side)
+			return
+		}
+	}
+}
+
+// count adds a chunk to what has passed.
+func (t *thread) count(p *Pair, side, n int) {
+	p.ways[side].moved.Add(uint64(n))
+	p.active.Store(int64(t.clock))
+	p.passed[side].Bytes.Add(uint64(n))
+	p.passed[side].Chunks.Add(1)
+}
+
+// deliver gives the sink of what the way holds what it takes.
+func (t *thread) deliver(p *Pair, side int) {
+	w := &p.ways[side]
+	var n int
+	var errno unix.Errno
+	if w.pipe != nil {
+		n, errno = splice(w.pipe.out, w.sink, w.pipe.held)
+	} else {
+		n, errno = write(w.sink, w.rest)
+	}
+	switch errno {
+	case 0:
+		t.delivered(w, n)
+	case unix.EINTR:
+	case unix.EAGAIN:
+		w.writable = false
+	default:
+		p.broken(side)
+	}
+}
+
+func (t *thread) delivered(w *way, n int) {
+	if w.pipe == nil {
+		if w.rest = w.rest[n:]; len(w.rest) == 0 {
+			w.rest = nil
+		}
+		return
+	}
+	if w.pipe.held -= n; w.pipe.held == 0 {
+		t.give(w.pipe)
+		w.pipe = nil
+	}
+}
