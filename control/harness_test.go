@@ -56,7 +56,7 @@ func newRig(t testing.TB, change func(*rig, *Config, *stream.Config)) *rig {
 	if change != nil {
 		change(r, &cfg, &pool)
 	}
-	zctx, err := stream.NewContext(1)
+	zctx, err := stream.NewContext(1, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func openPool(t testing.TB, configure func(*stream.Config)) *pool {
 		p.ended = append(p.ended, *a)
 	}
 	configure(&cfg)
-	zctx, err := stream.NewContext(1)
+	zctx, err := stream.NewContext(1, 2)
 	must(t, err)
 	p.Pool, err = stream.Open(zctx, cfg)
 	if err != nil {

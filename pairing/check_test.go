@@ -153,6 +153,7 @@ func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...an
 	for i := range spread {
 		ages += checkExpiry(&t.ages.queues[i], bad)
 		checkExpiry(&t.ttls.queues[i], bad)
+		checkExpiry(&t.rechecks.queues[i], bad)
 	}
 	if ages != states[0][PeerSlot]+states[0][PeerConnected] {
 		bad("%d ages, %d slots, %d that have not greeted", ages, states[0][PeerSlot], states[0][PeerConnected])

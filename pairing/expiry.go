@@ -87,6 +87,16 @@ func (s *spreadExpiry) set(low, high time.Duration) {
 	}
 }
 
+// atLeast is the queue with the shortest time that is not below d, or the longest.
+func (s *spreadExpiry) atLeast(d time.Duration) *expiry[*Peer] {
+	for i := range s.queues {
+		if s.queues[i].after >= d {
+			return &s.queues[i]
+		}
+	}
+	return &s.queues[spread-1]
+}
+
 func (s *spreadExpiry) due(now time.Duration) *timer[*Peer] {
 	for i := range s.queues {
 		if t := s.queues[i].due(now); t != nil {

@@ -64,6 +64,7 @@ func (t *Table) configureLease() {
 	t.idles.after = ttl + ttl/grain
 	t.heartbeats.after = ttl + ttl/grain
 	t.ttls.set(ttl-ttl/20, ttl+ttl/20)
+	t.rechecks.set(ttl/spread, ttl)
 }
 
 // startLease begins the lease of a pair.
@@ -138,10 +139,32 @@ func (t *Table) Beat(now time.Duration, name string) bool {
 	return held
 }
 
+// AskActivity has the table ask when bytes last passed on a pair, by its client's
+// connection and in the caller's monotonic time, before it ends the pair for
+// being idle: for a caller that does not [Table.Touch] with every chunk. A pair
+// that has become idle is then found after at most 1.07 of the TTL.
+func (t *Table) AskActivity(activity func(conn any) time.Duration) { t.activity = activity }
+
+// expireIdle ends a pair whose idle lease has run out, unless bytes have passed
+// that the table was not told of; then it looks again when these are as old.
+func (t *Table) expireIdle(x *timer[*Peer]) {
+	c := x.owner
+	if t.activity != nil {
+		if left := t.activity(c.Conn) + t.cfg.Lease.TTL - t.now; left > 0 {
+			x.start(t.rechecks.atLeast(left), t.now)
+			return
+		}
+	}
+	t.stats.leases[LeaseIdle]++
+	t.end(c, IdleExpired)
+}
+
 func (t *Table) expireLeases() {
 	for x := t.idles.due(t.now); x != nil; x = t.idles.due(t.now) {
-		t.stats.leases[LeaseIdle]++
-		t.end(x.owner, IdleExpired)
+		t.expireIdle(x)
+	}
+	for x := t.rechecks.due(t.now); x != nil; x = t.rechecks.due(t.now) {
+		t.expireIdle(x)
 	}
 	for x := t.ttls.due(t.now); x != nil; x = t.ttls.due(t.now) {
 		t.stats.leases[LeaseTTL]++

@@ -40,6 +40,7 @@ type Table struct {
 	drains     expiry[*Peer]
 	ages       spreadExpiry // of slots, from their connecting
 	idles      expiry[*Peer]
+	rechecks   spreadExpiry // of pairs that were found not to be idle
 	ttls       spreadExpiry
 	heartbeats expiry[*identity]
 	doubts     expiry[*worker]
@@ -51,7 +52,8 @@ type Table struct {
 	aliases    map[string]alias    // of workers by the address that they dial in from
 	affinity   *simplelru.LRU[affinityKey, lastWorker]
 
-	stats counters
+	stats    counters
+	activity func(conn any) time.Duration // nil: Touch tells everything
 
 	watched bool
 	changes []WorkerChange
@@ -154,6 +156,7 @@ func (t *Table) Deadline() (at time.Duration, ok bool) {
 	for i := range spread {
 		sooner(t.ages.queues[i].deadline())
 		sooner(t.ttls.queues[i].deadline())
+		sooner(t.rechecks.queues[i].deadline())
 	}
 	if p := t.queue.first(); p != nil {
 		sooner(p.ready+t.cfg.QueueTimeout, true)

@@ -52,7 +52,7 @@ func (r *rig) connect() (PeerID, string) {
 	r.t.Helper()
 	r.next++
 	id := r.next
-	r.ClientConnected(r.now, id, Origin{Address: "10.0.0.1"}, nil)
+	r.ClientConnected(r.now, id, Origin{Address: "10.0.0.1"}, id)
 	for _, a := range r.ClientReady(r.now, id) {
 		if a.Op == Dial {
 			return id, a.Worker
@@ -356,9 +356,25 @@ func TestJitterSpreads(t *testing.T) {
 	check("pairs", pairs, 95*time.Second, 105*time.Second)
 }
 
+// Told of every chunk, or asking when a lease runs out, the table finds the same.
 func TestIdleLeaseIsExact(t *testing.T) {
+	t.Run("told", func(t *testing.T) {
+		testIdleLease(t, func(r *rig, id PeerID) { r.Touch(r.now, id) }, func(*rig) {})
+	})
+	t.Run("asking", func(t *testing.T) {
+		active := map[any]time.Duration{}
+		testIdleLease(t,
+			func(r *rig, id PeerID) { active[clientOf(r.Peer(id)).Conn] = r.now },
+			func(r *rig) {
+				r.AskActivity(func(conn any) time.Duration { return active[conn] })
+			})
+	})
+}
+
+func testIdleLease(t *testing.T, touch func(*rig, PeerID), prepare func(*rig)) {
 	const ttl = 20 * time.Second
 	r := newRig(t, func(c *Config) { c.Lease = Lease{LeaseIdle, ttl} })
+	prepare(r)
 	r.add(WorkerConfig{Name: "w"})
 	alive, _, _ := r.pairUp()
 	dead, deadWorker, _ := r.pairUp()
@@ -369,10 +385,10 @@ func TestIdleLeaseIsExact(t *testing.T) {
 	for r.now < 10*ttl {
 		r.now += 50 * time.Millisecond
 		if r.now%(ttl-100*time.Millisecond) == 0 {
-			r.Touch(r.now, alive)
+			touch(r, alive)
 		}
 		if r.now <= last {
-			r.Touch(r.now, deadWorker)
+			touch(r, deadWorker)
 			last = r.now
 		}
 		if r.Tick(r.now); found == 0 && r.Peer(dead) == nil {

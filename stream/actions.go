@@ -83,7 +83,7 @@ func (l *loop) report(r *pairing.Record) {
 	a := &Access{Pool: l.cfg.Name, Record: *r}
 	if c, ok := r.ClientConn.(*conn); ok && c.flow != nil {
 		a.Mechanism = c.flow.handshake.Mechanism()
-		a.BytesIn, a.BytesOut = c.flow.in, c.flow.out
+		a.BytesIn, a.BytesOut = c.flow.passed[0], c.flow.passed[1]
 	}
 	l.cfg.Access(a)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/splice"
 	"github.com/streamq/streamq-proxy/stream/zmtp"
 )
 
@@ -58,6 +59,7 @@ type conn struct {
 	interest  uint32 // direct: what the poller watches for, 0 = not registered
 	paused    bool   // direct: not read, because the partner has no room
 	broken    bool   // direct: writing failed; the reading side will tell why
+	owedReset bool   // the partner was reset, and so shall this one be
 	watched   bool   // STREAM: fd is registered with the poller
 	retry     time.Duration
 	retryAt   time.Duration
@@ -69,9 +71,11 @@ type flow struct {
 	client, worker *conn
 
 	handshake zmtp.Handshake
-	begun     bool   // both connections are settled, bytes go
-	open      bool   // the handshake is through, and no longer watched
-	in, out   uint64 // bytes client -> worker and back
+	begun     bool          // both connections are settled, bytes go
+	open      bool          // the handshake is through, and no longer watched
+	passed    [2]uint64     // bytes from client to worker and back, less those that lent has moved
+	active    time.Duration // when bytes last passed
+	lent      *splice.Pair  // nil while the loop moves the bytes, see lend.go
 }
 
 // partner is the other connection of the pair.

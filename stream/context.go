@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
 // reservedDescriptors are kept for everything that is not a connection: logs,
@@ -15,22 +17,29 @@ const reservedDescriptors = 128
 // maxDescriptors are used at most, however many there may be.
 const maxDescriptors = 1 << 17
 
-// Context is libzmq's context, its I/O threads, and the process's budget of
-// descriptors, shared by all pools.
+// MaxRelayThreads is the most that [NewContext] takes.
+const MaxRelayThreads = splice.MaxThreads
+
+// Context is what all pools share: libzmq's context with its I/O threads, the
+// threads that relay open pairs, and the process's budget of descriptors.
 type Context struct {
 	zmq         *zmq4.Context
+	relay       *splice.Relay
 	descriptors atomic.Int64 // used by connections, over all pools
 	limit       int64        // RLIMIT_NOFILE, or maxDescriptors, less reservedDescriptors
 }
 
-// NewContext makes a context with that many I/O threads; libzmq's manual
-// advises one per gigabyte per second (zmq_ctx_set(3)).
-func NewContext(ioThreads int) (*Context, error) {
+// NewContext makes a context with that many I/O threads of libzmq, whose manual
+// advises one per gigabyte per second (zmq_ctx_set(3)), and at most that many
+// threads, 1 to [MaxRelayThreads], for the pairs that are taken out of libzmq.
+func NewContext(ioThreads, relayThreads int) (*Context, error) {
 	var rlimit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &rlimit); err != nil {
 		return nil, fmt.Errorf("reading the limit of open descriptors: %w", err)
 	}
-	limit := int64(min(rlimit.Cur, maxDescriptors)) - reservedDescriptors
+	pipes := int(min(rlimit.Cur, maxDescriptors) / 64)
+	pipes = min(pipes, splice.MaxPipes)
+	limit := int64(min(rlimit.Cur, maxDescriptors)) - reservedDescriptors - 2*int64(pipes)
 	if limit < reservedDescriptors {
 		return nil, fmt.Errorf("only %d descriptors may be open (ulimit -n): at least %d are needed", rlimit.Cur, 2*reservedDescriptors)
 	}
@@ -42,12 +51,20 @@ func NewContext(ioThreads int) (*Context, error) {
 		_ = zctx.Term()
 		return nil, fmt.Errorf("io-threads %d: %w", ioThreads, err)
 	}
-	return &Context{zmq: zctx, limit: limit}, nil
+	relay, err := splice.New(relayThreads, pipes)
+	if err != nil {
+		_ = zctx.Term()
+		return nil, err
+	}
+	return &Context{zmq: zctx, relay: relay, limit: limit}, nil
 }
 
 // Close ends the context. Every pool opened on it must have returned from Run
 // (or been closed unrun), else Close waits for it.
-func (c *Context) Close() error { return c.zmq.Term() }
+func (c *Context) Close() error {
+	c.relay.Close()
+	return c.zmq.Term()
+}
 
 // LibzmqVersion is the version of the libzmq that is loaded, such as 4.3.4.
 func LibzmqVersion() string {

@@ -34,7 +34,7 @@ func (l *loop) pushDirect(c *conn, data []byte) int {
 // updateInterest has the poller watch for what a direct connection is waiting for.
 func (l *loop) updateInterest(c *conn) {
 	var mask uint32
-	if !c.paused && !l.halted {
+	if !c.paused && !l.halted && !c.lent() {
 		mask |= pollIn
 	}
 	if !c.out.empty() && !c.broken {
@@ -85,7 +85,7 @@ func (l *loop) readDirect(c *conn) {
 			return
 		}
 		l.data(c, l.readBuf[:n])
-		if c.phase == dead || c.paused || n < len(l.readBuf) {
+		if c.phase == dead || c.paused || c.lent() || n < len(l.readBuf) {
 			return
 		}
 	}

@@ -3,6 +3,8 @@ package stream
 import (
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
@@ -19,6 +21,9 @@ func howEnded(c *conn) pairing.Gone {
 
 // ended forgets a connection that no longer exists and tells the table.
 func (l *loop) ended(c *conn, how pairing.Gone) {
+	if how == pairing.Reset && c.flow != nil {
+		c.flow.partner(c).owedReset = true
+	}
 	l.remove(c)
 	l.act(l.table.Gone(l.clock, c.id, how))
 }
@@ -48,6 +53,9 @@ func (l *loop) finishWhenHanded(c *conn) (progress bool) {
 	if !c.out.empty() && !c.broken {
 		return false
 	}
+	if c.sock == nil && c.owedReset {
+		return l.resetWhenAcknowledged(c)
+	}
 	if c.sock == nil {
 		sendFIN(c.fd)
 		c.phase = finished
@@ -70,6 +78,21 @@ func (l *loop) finishWhenHanded(c *conn) (progress bool) {
 	return progress
 }
 
+// resetWhenAcknowledged passes a reset on, once it can cost the other side
+// nothing that was sent to it before; true when some of that has arrived since
+// the last look.
+func (l *loop) resetWhenAcknowledged(c *conn) (progress bool) {
+	queued, err := unix.IoctlGetInt(c.fd, unix.SIOCOUTQ)
+	if err != nil || queued == 0 || c.broken {
+		dropUnsent(c.fd)
+		l.ended(c, pairing.Closed)
+		return true
+	}
+	progress = c.handed != uint64(queued)
+	c.handed = uint64(queued)
+	return progress
+}
+
 // tellToClose is for unix connections: there the kernel keeps no account of
 // what it has taken, so libzmq must close behind what it has queued. That is
 // watched until libzmq has let go, and the table's drain time-out severs it.
@@ -89,7 +112,8 @@ func (l *loop) abort(c *conn) {
 	if c.phase == dead || c.phase == severed {
 		return
 	}
-	if !c.out.empty() {
+	l.recall(c.flow)
+	if !c.out.empty() || c.owedReset {
 		dropUnsent(c.fd)
 	}
 	if c.sock == nil {
@@ -148,6 +172,7 @@ func (l *loop) forget(c *conn) {
 	if c.phase == dead {
 		return
 	}
+	l.recall(c.flow)
 	if c.watched || c.interest != 0 {
 		l.poller.remove(c.fd)
 	}

@@ -31,7 +31,11 @@ type Traffic struct {
 // Traffic from clients to workers, and back.
 func (p *Pool) Traffic(ctx context.Context) (in, out Traffic, err error) {
 	both, err := query(ctx, p, func(l *loop) [2]Traffic {
-		return [2]Traffic{{l.chunksIn, l.bytesIn}, {l.chunksOut, l.bytesOut}}
+		var both [2]Traffic
+		for way := range both {
+			both[way] = Traffic{l.passed[way].Chunks.Load(), l.passed[way].Bytes.Load()}
+		}
+		return both
 	})
 	return both[0], both[1], err
 }
@@ -65,11 +69,19 @@ func (l *loop) resume() error {
 }
 
 // updateAll has the connections that the loop reads itself no longer watched
-// for input, or watched again.
+// for input, or watched again; pairs that were lent are taken back, or lent again.
 func (l *loop) updateAll() {
 	l.table.EachPeer(func(p *pairing.Peer) bool {
-		if c := p.Conn.(*conn); c.sock == nil && c.phase == live {
-			l.updateInterest(c)
+		c := p.Conn.(*conn)
+		if c.sock != nil || c.phase != live {
+			return true
+		}
+		if l.halted {
+			l.recall(c.flow)
+		}
+		l.updateInterest(c)
+		if c.flow != nil && !l.halted {
+			l.lend(c.flow)
 		}
 		return true
 	})

@@ -72,7 +72,7 @@ func onBothRelays(t *testing.T, test func(t *testing.T, relay func(*Config))) {
 // newRig runs a pool with one frontend and one backend endpoint.
 func newRig(t *testing.T, changes ...func(*Config)) *rig {
 	t.Helper()
-	ctx, err := NewContext(1)
+	ctx, err := NewContext(1, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

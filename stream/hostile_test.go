@@ -153,7 +153,8 @@ func TestWhoDoesNotReadHoldsUpItsPartner(t *testing.T) {
 				from, to = client, worker
 			}
 			var sent atomic.Int64
-			go flood(from, &sent)
+			done := make(chan struct{})
+			go func() { flood(from, &sent); close(done) }()
 			before := int64(-1)
 			eventually(t, "the sender is held up", func() bool {
 				send(t, quietClient, []byte("ping"))
@@ -173,7 +174,8 @@ func TestWhoDoesNotReadHoldsUpItsPartner(t *testing.T) {
 				t.Fatalf("ended: %v", reasons)
 			}
 			go func() { time.Sleep(100 * time.Millisecond); _ = from.(*net.TCPConn).CloseWrite() }()
-			if n, _ := io.Copy(io.Discard, to); n != sent.Load() {
+			n, _ := io.Copy(io.Discard, to)
+			if <-done; n != sent.Load() {
 				t.Errorf("got %d bytes of %d", n, sent.Load())
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
 // receiveBatch is how many messages one socket may bring in one turn, so that
@@ -48,13 +49,12 @@ type loop struct {
 	halted   bool // see halt.go
 	haltedAt time.Time
 
-	bytesIn, bytesOut uint64
-	chunksIn          uint64
-	chunksOut         uint64
-	backlogged        int64
-	connections       int
-	lostNotices       uint64
-	longestTurn       time.Duration
+	passed      [2]splice.Counters // from clients to workers, and back
+	halfClosed  []halfClosed       // lent pairs, in the order of their times
+	backlogged  int64
+	connections int
+	lostNotices uint64
+	longestTurn time.Duration
 }
 
 func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
@@ -72,6 +72,7 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 	if cfg.Events != nil {
 		l.table.Watch()
 	}
+	l.table.AskActivity(func(c any) time.Duration { return l.lastActive(c.(*conn)) })
 	l.dialler = newDialler(pool)
 	if err := l.open(); err != nil {
 		l.close()
@@ -150,12 +151,14 @@ func (l *loop) turn() error {
 	if l.halted {
 		return nil
 	}
+	l.hearOfLent()
 	for _, s := range [...]*socket{l.frontend, l.backend} {
 		if err := l.receive(s); err != nil {
 			return err
 		}
 	}
 	l.attend()
+	l.endHalfClosed()
 	l.decay()
 	l.act(l.table.Tick(l.clock))
 	l.longestTurn = max(l.longestTurn, l.now()-start)
@@ -187,6 +190,9 @@ func (l *loop) patience() (time.Duration, error) {
 	for _, c := range l.attending {
 		earlier(c.retryAt)
 	}
+	if len(l.halfClosed) > 0 {
+		earlier(l.halfClosed[0].at)
+	}
 	if l.draining {
 		earlier(l.drainAt)
 	}
@@ -210,6 +216,9 @@ func (l *loop) event(t token, mask uint32) {
 
 // descriptorEvent is about a connection's own descriptor.
 func (l *loop) descriptorEvent(c *conn, mask uint32) {
+	if c.lent() { // in this very turn
+		return
+	}
 	if c.sock != nil {
 		c.hungUp = true
 		l.attendAfter(c, noticeGrace)

@@ -21,6 +21,7 @@ type Pool struct {
 	// commands are run by the loop between two turns.
 	commands chan func()
 	wake     *waker
+	news     news          // of the relay
 	stopped  chan struct{} // no more commands are taken
 	closed   chan struct{} // the loop has released everything
 	leftover sync.Mutex    // of whoever runs commands that came too late

@@ -41,15 +41,14 @@ func (l *loop) forward(from, to *conn, data []byte) {
 			return
 		}
 	}
+	way := 1
 	if from.client() {
-		f.in += uint64(len(data))
-		l.bytesIn += uint64(len(data))
-		l.chunksIn++
-	} else {
-		f.out += uint64(len(data))
-		l.bytesOut += uint64(len(data))
-		l.chunksOut++
+		way = 0
 	}
+	f.passed[way] += uint64(len(data))
+	f.active = l.clock
+	l.passed[way].Bytes.Add(uint64(len(data)))
+	l.passed[way].Chunks.Add(1)
 	l.table.Touch(l.clock, from.id)
 	if to.phase == live && !l.write(to, data) {
 		l.act(l.table.End(l.clock, from.id, pairing.Overflow))
@@ -58,6 +57,7 @@ func (l *loop) forward(from, to *conn, data []byte) {
 	if from.sock == nil && !to.out.empty() {
 		l.pause(from)
 	}
+	l.lend(f)
 }
 
 // watch follows the clear part of the handshake. The reason that it returns,
@@ -175,6 +175,7 @@ func (l *loop) caughtUp(c *conn) {
 			from.paused = false
 			l.updateInterest(from)
 		}
+		l.lend(c.flow)
 	}
 	if c.phase == closing {
 		l.attendAfter(c, 0)

@@ -73,6 +73,7 @@ func (s *server) fixed(plan *config.Plan) error {
 	}{
 		{"http", s.plan.HTTP, plan.HTTP},
 		{"io-threads", s.plan.IOThreads, plan.IOThreads},
+		{"relay-threads", s.plan.RelayThreads, plan.RelayThreads},
 		{"log.format", s.plan.LogJSON, plan.LogJSON},
 		{"control", fmt.Sprint(s.plan.Control), fmt.Sprint(plan.Control)},
 	} {

@@ -101,7 +101,7 @@ func newLogger(w io.Writer, asJSON bool, level *slog.LevelVar) *slog.Logger {
 }
 
 func (s *server) bind() (err error) {
-	if s.context, err = stream.NewContext(s.plan.IOThreads); err != nil {
+	if s.context, err = stream.NewContext(s.plan.IOThreads, s.plan.RelayThreads); err != nil {
 		return err
 	}
 	if len(s.plan.Control.Endpoints) > 0 {

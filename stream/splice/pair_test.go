@@ -27,7 +27,7 @@ type wired struct {
 
 func newRelay(t *testing.T, threads int) *Relay {
 	t.Helper()
-	r, err := New(threads)
+	r, err := New(threads, MaxPipes)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,16 +12,17 @@ type pipe struct {
 	held    int   // bytes
 }
 
-// maxPipes bounds the pipes that hold something for a sink that is full, two
-// descriptors each; further ways read and write. It also keeps a process without
-// privileges below the kernel's limit of pages in pipes (pipe(7)).
-const maxPipes = 256
+// MaxPipes bounds the pipes, and so the ways that can be spliced while their
+// sink is full; further ones read and write. With pipeCapacity it keeps a process
+// without privileges below the kernel's limit of pages in pipes (pipe(7)).
+const MaxPipes = 256
 
 // pipes are the relay's spare ones.
 type pipes struct {
 	mu    sync.Mutex
 	spare []*pipe
 	n     int // all that there are
+	most  int
 }
 
 // get is a pipe that holds nothing; nil when there are too many.
@@ -33,7 +34,7 @@ func (s *pipes) get() *pipe {
 		s.spare = s.spare[:n-1]
 		return p
 	}
-	if s.n == maxPipes {
+	if s.n >= s.most {
 		return nil
 	}
 	var fd [2]int

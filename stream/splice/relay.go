@@ -34,8 +34,9 @@ type Relay struct {
 // they were taken from a socket, and their bytes.
 type Counters struct{ Bytes, Chunks atomic.Uint64 }
 
-// New starts a relay of 1 to [MaxThreads] threads. It must be Closed.
-func New(threads int) (*Relay, error) {
+// New starts a relay of at most 1 to [MaxThreads] threads, and of at most 0 to
+// [MaxPipes] pipes, which take two descriptors each. It must be Closed.
+func New(threads, maxPipes int) (*Relay, error) {
 	if threads < 1 || threads > MaxThreads {
 		return nil, fmt.Errorf("relay: %d threads: want 1 to %d", threads, MaxThreads)
 	}
@@ -48,7 +49,7 @@ func New(threads int) (*Relay, error) {
 		_ = unix.Close(epoll)
 		return nil, fmt.Errorf("relay: eventfd: %w", err)
 	}
-	r := &Relay{epoll: epoll, wake: wake, start: time.Now()}
+	r := &Relay{epoll: epoll, wake: wake, start: time.Now(), pipes: pipes{most: min(maxPipes, MaxPipes)}}
 	places := make([]atomic.Pointer[Pair], 64)
 	r.pairs.Store(&places)
 	// Level-triggered and never read: once it is written to, every thread comes back.

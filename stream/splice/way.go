@@ -70,7 +70,9 @@ func (t *thread) move(p *Pair, side int) {
 		case w.holding():
 			t.deliver(p, side)
 		case w.eof:
-			_ = unix.Shutdown(int(w.sink), unix.SHUT_WR)
+			if !p.End().Abort { // else it is owed a reset, before which a FIN would say that all is well
+				_ = unix.Shutdown(int(w.sink), unix.SHUT_WR)
+			}
 			w.done = true
 		default:
 			share -= t.take(p, side)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -24,10 +25,14 @@ const (
 // one per gigabyte per second).
 const maxIOThreads = 64
 
+// defaultRelayThreads is one for each CPU that the process may use.
+func defaultRelayThreads() int { return min(runtime.GOMAXPROCS(0), stream.MaxRelayThreads) }
+
 // Plan is [Settings] with every default filled in and every value checked.
 type Plan struct {
 	HTTP         string        // HOST:PORT, "" for none
 	IOThreads    int           // of libzmq
+	RelayThreads int           // at most, of the relay of open pairs
 	DrainTimeout time.Duration // from the first signal until pairs are ended
 	LogLevel     slog.Level
 	LogJSON      bool
@@ -99,6 +104,7 @@ func (c *checker) process(p *Plan) {
 	}
 	c.fail(-1, "http", checkHTTP(p.HTTP))
 	p.IOThreads = c.number(-1, "io-threads", s.IOThreads, DefaultIOThreads, 1, maxIOThreads)
+	p.RelayThreads = c.number(-1, "relay-threads", s.RelayThreads, defaultRelayThreads(), 1, stream.MaxRelayThreads)
 	p.DrainTimeout = c.span(-1, "drain-timeout", s.DrainTimeout, DefaultDrainTimeout, 0, 0)
 	if l := s.Log.Level; l != "" && !c.fail(-1, "log.level", oneOf(l, "debug", "info", "warn", "error")) {
 		_ = p.LogLevel.UnmarshalText([]byte(l)) // oneOf has left nothing that could fail

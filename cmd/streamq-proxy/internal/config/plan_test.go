@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ func TestPlanOfEverySetting(t *testing.T) {
 	s, err := parse("all.yaml", []byte(`
 http: ""
 io-threads: 2
+relay-threads: 3
 drain-timeout: 1m
 log: {level: warn, format: json, access: false}
 control: {endpoints: ['ipc:///run/c.sock', 'tcp://127.0.0.1:7000'], mode: "0660", loopback-level: operator, rate: 10}
@@ -84,7 +86,7 @@ pools:
 	standard.Name = "defaults"
 	standard.Frontend, standard.Backend = []string{"tcp://[::1]:0"}, []string{"tcp://[::1]:0"}
 	want := &Plan{
-		IOThreads: 2, DrainTimeout: time.Minute, LogLevel: slog.LevelWarn, LogJSON: true,
+		IOThreads: 2, RelayThreads: 3, DrainTimeout: time.Minute, LogLevel: slog.LevelWarn, LogJSON: true,
 		Control: control.Config{
 			Endpoints: []string{"ipc:///run/c.sock", "tcp://127.0.0.1:7000"},
 			Mode:      0o660, LoopbackLevel: control.Operator, Rate: 10,
@@ -103,7 +105,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.HTTP != DefaultHTTP || p.IOThreads != DefaultIOThreads || p.DrainTimeout != DefaultDrainTimeout || !p.Access || p.LogJSON || p.LogLevel != slog.LevelInfo {
+	if p.HTTP != DefaultHTTP || p.IOThreads != DefaultIOThreads || p.RelayThreads != runtime.GOMAXPROCS(0) || p.DrainTimeout != DefaultDrainTimeout || !p.Access || p.LogJSON || p.LogLevel != slog.LevelInfo {
 		t.Errorf("%+v", p)
 	}
 	// What the help shows as defaults is what applies when nothing is said.

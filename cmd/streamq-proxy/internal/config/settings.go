@@ -5,6 +5,7 @@ package config
 type Settings struct {
 	HTTP         *string `yaml:"http"`
 	IOThreads    string  `yaml:"io-threads"`
+	RelayThreads string  `yaml:"relay-threads"`
 	DrainTimeout string  `yaml:"drain-timeout"`
 	Log          Log     `yaml:"log"`
 	Control      Control `yaml:"control"`

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/pebbe/zmq4"
@@ -100,7 +101,7 @@ func (s *stage) openPool() error {
 		}
 	}
 	var err error
-	if s.context, err = stream.NewContext(1); err != nil {
+	if s.context, err = stream.NewContext(1, runtime.GOMAXPROCS(0)); err != nil {
 		return err
 	}
 	if s.pool, err = stream.Open(s.context, cfg); err != nil {
