@@ -3,12 +3,11 @@ package main
 import (
 	"embed"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"os"
 )
 
 //go:embed load/*
@@ -55,11 +54,15 @@ func workerArgs(c benchCase, k keys, backend string) []string {
 	return append(args, "connect=tcp://"+backend, "slots="+strconv.Itoa(c.slots()))
 }
 
+// window is how many bytes are under way one way at a time: more does not make a direct connection faster, and the
+// stream relay may keep twice as much for a worker that lags behind.
+const window = 2 << 20
+
 func clientArgs(c benchCase, k keys, serverPublic, address string) []string {
 	args := []string{
 		"do=" + string(c.kind), "endpoint=tcp://" + address, "hwm=" + strconv.Itoa(c.hwm()),
 		"size=" + strconv.Itoa(c.size), "clients=" + strconv.Itoa(c.clients),
-		"count=" + strconv.Itoa(c.count), "warm=" + strconv.Itoa(c.warm),
+		"count=" + strconv.Itoa(c.count), "warm=" + strconv.Itoa(c.warm), "window=" + strconv.Itoa(window),
 	}
 	if c.mechanism == curve {
 		args = append(args, "server-public="+serverPublic, "client-public="+k.clientPublic, "client-secret="+k.clientSecret)

@@ -13,9 +13,9 @@
 #include <time.h>
 #include <zmq.h>
 
-// The first byte of a message says what the worker is to do with it: count it, or send it back with the count of all
-// messages since the last that it sent back, at COUNT_AT.
-enum { KIND_COUNT = 0, KIND_ECHO = 1, COUNT_AT = 8, SMALLEST = 16 };
+// The first byte of a message says what the worker is to do with it: count it; count it and say at COUNT_AT of a short
+// reply how many it has had; or send it back.
+enum { KIND_COUNT = 0, KIND_REPORT = 1, KIND_ECHO = 2, COUNT_AT = 8, SMALLEST = 16 };
 
 static int arg_count;
 static char **arg_values;

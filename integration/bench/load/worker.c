@@ -30,11 +30,19 @@ static void set_up(void *socket) {
 	fflush(stdout);
 }
 
-// send_back returns a message in all its parts, with the count in the last.
-static void send_back(void *socket, zmq_msg_t *parts, int n, uint64_t count) {
-	memcpy((char *)zmq_msg_data(&parts[n - 1]) + COUNT_AT, &count, sizeof count);
+static void send_back(void *socket, zmq_msg_t *parts, int n) {
 	for (int i = 0; i < n; i++)
 		if (zmq_msg_send(&parts[i], socket, i < n - 1 ? ZMQ_SNDMORE : 0) < 0 && errno != EHOSTUNREACH) die("zmq_msg_send");
+}
+
+// report puts the count in the place of a message, behind whatever says whom it is from.
+static void report(void *socket, zmq_msg_t *parts, int n, uint64_t count) {
+	zmq_msg_t *last = &parts[n - 1];
+	zmq_msg_close(last);
+	zmq_msg_init_size(last, SMALLEST);
+	memset(zmq_msg_data(last), 0, SMALLEST);
+	memcpy((char *)zmq_msg_data(last) + COUNT_AT, &count, sizeof count);
+	send_back(socket, parts, n);
 }
 
 static void serve(void *socket) {
@@ -52,9 +60,9 @@ static void serve(void *socket) {
 		} while (zmq_msg_more(&parts[n++]));
 		if (n <= 0 || zmq_msg_size(&parts[n - 1]) < SMALLEST) continue;
 		count++;
-		if (*(char *)zmq_msg_data(&parts[n - 1]) == KIND_ECHO) {
-			send_back(socket, parts, n, count);
-			count = 0;
+		switch (*(char *)zmq_msg_data(&parts[n - 1])) {
+		case KIND_ECHO: send_back(socket, parts, n); break;
+		case KIND_REPORT: report(socket, parts, n, count);
 		}
 	}
 }
