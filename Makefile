@@ -9,13 +9,16 @@ export CGO_ENABLED := 1
 BINARY      := bin/streamq-proxy
 LINT        := .build/golangci-lint
 
-# Time and packages of `make fuzz` and `make bench`, to be set on the command line.
+# Time and packages of `make fuzz` and `make microbench`, to be set on the command line.
 FUZZTIME    ?= 20s
 BENCHTIME   ?= 1s
 BENCH       ?= .
 
+# More flags of `make bench`, as BENCHFLAGS="-rounds 3 -cases curve"; `go run ./integration/bench -help` lists them.
+BENCHFLAGS  ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers promtool soak bench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers promtool soak bench bench-quick microbench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +47,15 @@ promtool: setup ## have Prometheus' own tool check metrics, alerts and dashboard
 soak: build ## let 30,000 clients come and go in each way, and print what they leave behind
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_SOAK=30000 go test -count=1 -v -timeout 30m -run '^TestSoak' ./integration
 
-bench: setup ## run the benchmarks (BENCH=regexp BENCHTIME=1s)
+bench: build ## measure the proxy beside HAProxy, nginx and a broker, in about 15 minutes (BENCHFLAGS="-rounds 3")
+	@tools/setup.sh bench
+	go run ./integration/bench -proxy $(BINARY) -json .build/bench.json $(BENCHFLAGS)
+
+bench-quick: build ## see in a minute or two that the benchmark still runs
+	@tools/setup.sh bench
+	go run ./integration/bench -proxy $(BINARY) -quick
+
+microbench: setup ## run the benchmarks of single functions (BENCH=regexp BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
 # One fuzz target at a time is all that `go test` takes.

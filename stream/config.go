@@ -17,6 +17,15 @@ const (
 	MinPairBuffer         = 256 << 10
 	MaxPairBuffer         = 1 << 30
 	DefaultConnectTimeout = 3 * time.Second
+
+	// A silent connection to nobody is found after two minutes.
+	DefaultKeepAliveIdle     = 60 * time.Second
+	DefaultKeepAliveInterval = 10 * time.Second
+	DefaultKeepAliveCount    = 6
+	// DefaultUserTimeout leaves unacknowledged bytes to the kernel, as on a direct
+	// connection: any other value would end clients and workers that are alive and
+	// only do not read for a while, when backpressure is all that they should feel.
+	DefaultUserTimeout = 0
 )
 
 // Config is everything a pool is made of.
@@ -42,6 +51,15 @@ type Config struct {
 	PairBuffer int
 	// ConnectTimeout bounds one dial of a worker, name look-up included.
 	ConnectTimeout time.Duration
+	// KeepAlive applies to every TCP connection, accepted or dialled.
+	KeepAlive KeepAlive
+	// UserTimeout is how long bytes that were sent on a TCP connection may stay
+	// unacknowledged until the kernel gives it up, 0 for its own time, some 15
+	// minutes; 0 to MaxUserTimeout in whole milliseconds (TCP_USER_TIMEOUT, tcp(7)).
+	// Where it is set it has two more effects. It takes the place of KeepAlive.Count:
+	// the first probe that finds the connection silent for so long ends it. And it
+	// ends a peer that is alive, but has taken nothing for so long.
+	UserTimeout time.Duration
 	// Log gets what an operator should know; nil discards it.
 	Log *slog.Logger
 	// Access is called once for each client that ended, on the goroutine of
@@ -82,6 +100,8 @@ func DefaultConfig() Config {
 		},
 		PairBuffer:     DefaultPairBuffer,
 		ConnectTimeout: DefaultConnectTimeout,
+		KeepAlive:      KeepAlive{DefaultKeepAliveIdle, DefaultKeepAliveInterval, DefaultKeepAliveCount},
+		UserTimeout:    DefaultUserTimeout,
 	}
 }
 
@@ -111,6 +131,7 @@ func (c *Config) Validate() error {
 	if c.ConnectTimeout <= 0 {
 		errs = append(errs, fmt.Errorf("connect-timeout %v: must be above zero", c.ConnectTimeout))
 	}
+	errs = append(errs, c.checkKeepAlive()...)
 	for _, m := range c.Mechanisms {
 		if m == "" || len(m) > 20 || strings.ToUpper(m) != m {
 			errs = append(errs, fmt.Errorf("mechanisms: %q is no mechanism's name (1 to 20 octets, no lower case: NULL, PLAIN, CURVE, GSSAPI)", m))

@@ -68,7 +68,7 @@ func (d *dialler) dial(ctx context.Context, endpoint string, timeout time.Durati
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	network, address := ep.dialArgs()
-	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	c, err := (&net.Dialer{KeepAlive: -1}).DialContext(ctx, network, address)
 	if err != nil {
 		return -1, err
 	}
@@ -78,7 +78,15 @@ func (d *dialler) dial(ctx context.Context, endpoint string, timeout time.Durati
 	if network == "tcp" && c.LocalAddr().String() == c.RemoteAddr().String() {
 		return -1, syscall.ECONNREFUSED
 	}
-	return detach(c.(syscall.Conn))
+	fd, err := detach(c.(syscall.Conn))
+	if err == nil && network == "tcp" {
+		err = keepDialled(fd, d.pool.loop.fixed.KeepAlive, d.pool.loop.fixed.UserTimeout)
+	}
+	if err != nil {
+		closeDescriptor(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // detach duplicates the descriptor of a connection that is about to be closed,

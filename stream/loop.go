@@ -85,10 +85,10 @@ func (l *loop) open() (err error) {
 	if l.poller, err = newPoller(); err != nil {
 		return err
 	}
-	if l.frontend, err = newSocket(l.ctx, frontendSide, l.cfg.PairBuffer); err != nil {
+	if l.frontend, err = newSocket(l.ctx, frontendSide, &l.cfg); err != nil {
 		return err
 	}
-	if l.backend, err = newSocket(l.ctx, backendSide, l.cfg.PairBuffer); err != nil {
+	if l.backend, err = newSocket(l.ctx, backendSide, &l.cfg); err != nil {
 		return err
 	}
 	for _, w := range l.cfg.Workers {

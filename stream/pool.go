@@ -151,8 +151,8 @@ func (p *Pool) Drain(deadline time.Duration) {
 
 // Reload puts cfg in force: workers are added, removed and reweighted; limits,
 // time limits, policy, lease, relay and mechanisms apply to what comes; no pair
-// is touched. Endpoints, the name and PairBuffer cannot change while a pool runs: then
-// the error says which, and nothing has changed.
+// is touched. Endpoints, the name, PairBuffer, KeepAlive and UserTimeout cannot change
+// while a pool runs: then the error says which, and nothing has changed.
 func (p *Pool) Reload(ctx context.Context, cfg Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err

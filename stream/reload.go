@@ -21,6 +21,8 @@ func (l *loop) reloadable(cfg Config) error {
 	differ("frontend", slices.Equal(cfg.Frontend, l.fixed.Frontend))
 	differ("backend", slices.Equal(cfg.Backend, l.fixed.Backend))
 	differ("pair-buffer", cfg.PairBuffer == l.fixed.PairBuffer)
+	differ("keepalive", cfg.KeepAlive == l.fixed.KeepAlive)
+	differ("user-timeout", cfg.UserTimeout == l.fixed.UserTimeout)
 	return errors.Join(errs...)
 }
 

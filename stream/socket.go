@@ -58,7 +58,7 @@ type socket struct {
 	rid               [5]byte // the frame that send is about to send
 }
 
-func newSocket(ctx *Context, s side, pairBuffer int) (*socket, error) {
+func newSocket(ctx *Context, s side, cfg *Config) (*socket, error) {
 	z, err := ctx.zmq.NewSocket(zmq4.STREAM)
 	if err != nil {
 		return nil, fmt.Errorf("a STREAM socket: %w", err)
@@ -67,12 +67,12 @@ func newSocket(ctx *Context, s side, pairBuffer int) (*socket, error) {
 	// High-water marks count messages and can only be set before binding. With
 	// both unlimited, libzmq would buffer without bound for whoever is slow.
 	err = errors.Join(
-		z.SetRcvhwm(receiveHWM(pairBuffer)),
-		z.SetSndhwm(pairBuffer/4/writeChunk),
+		z.SetRcvhwm(receiveHWM(cfg.PairBuffer)),
+		z.SetSndhwm(cfg.PairBuffer/4/writeChunk),
 		z.SetBacklog(listenBacklog),
 		z.SetIpv6(true),
 		z.SetLinger(0),
-		z.SetTcpKeepalive(1), z.SetTcpKeepaliveIdle(60), z.SetTcpKeepaliveIntvl(10), z.SetTcpKeepaliveCnt(6),
+		keepAccepted(z, cfg.KeepAlive, cfg.UserTimeout),
 	)
 	if err == nil {
 		sock.fd, err = z.GetFd()

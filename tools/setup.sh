@@ -4,6 +4,7 @@
 #   tools/setup.sh          what `make run` and `make test` need
 #   tools/setup.sh peers    and what `make test-peers` needs
 #   tools/setup.sh promtool and what `make promtool` needs
+#   tools/setup.sh bench    and what `make bench` needs
 #
 # On Debian and Ubuntu it installs packages by itself: as root directly, otherwise through sudo when sudo asks for no
 # password. Where it can do neither it prints the exact line to run and exits 1.
@@ -90,6 +91,24 @@ install_promtool() {
 	[ -x "$to" ] || die "promtool is missing: it is in Debian's package prometheus (apt-get update may be needed)"
 }
 
+# HAProxy and nginx, with the libraries that hardly anything else needs. The packages would start services when installed, so
+# they are only unpacked, into .build/bench; an installed nginx or haproxy, which may lack a module, is used where that is missing.
+install_bench() {
+	to=$PWD/.build/bench
+	[ ! -e "$to" ] || return 0
+	say "fetching HAProxy and nginx into .build/bench"
+	from=$(mktemp -d)
+	packages="haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 nginx libnginx-mod-stream"
+	if (cd "$from" && { apt-get download -q $packages || { apt-get update -q && apt-get download -q $packages; }; } >/dev/null 2>&1 &&
+		for package in *.deb; do dpkg-deb -x "$package" unpacked || exit 1; done); then
+		mkdir -p .build
+		cp -R "$from/unpacked" "$to.new"
+		mv "$to.new" "$to" # all of it or nothing
+	fi
+	rm -rf "$from"
+	[ -e "$to" ] || die "these packages could not be fetched: $packages (apt-get update may be needed)"
+}
+
 command -v go >/dev/null 2>&1 || die "Go is missing: see https://go.dev/doc/install (go.mod names the version)"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
@@ -102,6 +121,7 @@ else
 	need_command gcc gcc
 	need_command pkg-config pkg-config
 	need_command make make
+	need_command ip iproute2 # network namespaces for tests that cut cables; those are skipped elsewhere, and for other users than root
 	need_package libc6-dev
 	need_package libzmq3-dev
 	need_package python3-zmq
@@ -110,6 +130,10 @@ else
 		need_command npm npm
 		need_command javac default-jdk-headless
 		need_package libjeromq-java
+	fi
+	if [ "${1:-}" = bench ]; then
+		need_package libpcre2-8-0
+		need_package libssl3
 	fi
 	[ -z "$missing" ] || install_missing
 fi
@@ -124,4 +148,8 @@ fi
 
 if [ "${1:-}" = promtool ]; then
 	install_promtool
+fi
+
+if [ "${1:-}" = bench ]; then
+	install_bench
 fi

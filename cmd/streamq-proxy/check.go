@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
+	"github.com/streamq/streamq-proxy/stream"
 )
 
 func newCheckCommand() *cobra.Command {
@@ -44,7 +45,24 @@ func check(file string) (summary string, err error) {
 	case err != nil:
 		return "", err
 	}
-	return fmt.Sprintf("%s: ok: %s", file, summarise(plan)), nil
+	lines := []string{fmt.Sprintf("%s: ok: %s", file, summarise(plan))}
+	for i := range plan.Pools {
+		lines = append(lines, vanished(&plan.Pools[i]))
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// vanished says when a pool's peers that go without a word are found.
+func vanished(p *stream.Config) string {
+	silent := "never by the kernel (keepalive-idle 0)"
+	if k := p.KeepAlive; k.Idle > 0 {
+		silent = fmt.Sprintf("after %v (keepalive-idle %v + %d x keepalive-interval %v)", k.Found(), k.Idle, k.Count, k.Interval)
+	}
+	unacknowledged := "by the kernel's own time, some 15m (user-timeout 0)"
+	if p.UserTimeout > 0 {
+		unacknowledged = fmt.Sprintf("after %v (user-timeout)", p.UserTimeout)
+	}
+	return fmt.Sprintf("pool %s: a peer that vanished is found %s when silent, %s when bytes for it wait", p.Name, silent, unacknowledged)
 }
 
 func summarise(plan *config.Plan) string {

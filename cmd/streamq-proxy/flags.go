@@ -143,6 +143,10 @@ func (f *flags) limits(fs *pflag.FlagSet) {
 		{"connect-timeout", "duration", d.ConnectTimeout, "for dialling a worker", func(p *config.Pool) *string { return &p.ConnectTimeout }},
 		{"slot-max-age", "duration", d.SlotMaxAge, "a worker that dialled in and waits is closed at this age, and redials, before its own libzmq gives up at 30s; 0 for never", func(p *config.Pool) *string { return &p.SlotMaxAge }},
 		{"pair-buffer", "size", d.PairBuffer, "memory that each direction of a pair may use", func(p *config.Pool) *string { return &p.PairBuffer }},
+		{"keepalive-idle", "duration", d.KeepAliveIdle, "the kernel probes a connection that has been silent for so long, in whole seconds; 0 for never", func(p *config.Pool) *string { return &p.KeepAliveIdle }},
+		{"keepalive-interval", "duration", d.KeepAliveInterval, "between two probes, in whole seconds", func(p *config.Pool) *string { return &p.KeepAliveInterval }},
+		{"keepalive-count", "N", d.KeepAliveCount, "probes without an answer that end a connection", func(p *config.Pool) *string { return &p.KeepAliveCount }},
+		{"user-timeout", "duration", d.UserTimeout, "a connection ends on which bytes are not acknowledged for so long, also when its peer lives and does not read; 0 for the kernel's own time, some 15 minutes", func(p *config.Pool) *string { return &p.UserTimeout }},
 	} {
 		f.pool(fs, l.name, l.name, l.kind, l.def, l.usage, plainly(l.at))
 	}

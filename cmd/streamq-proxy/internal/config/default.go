@@ -12,15 +12,19 @@ import (
 func PoolDefaults() Pool {
 	d := stream.DefaultConfig()
 	return Pool{
-		Policy:           d.Pairing.Policy.String(),
-		Relay:            d.Relay.String(),
-		QueueMax:         strconv.Itoa(d.Pairing.QueueMax),
-		QueueTimeout:     d.Pairing.QueueTimeout.String(),
-		MaxClients:       strconv.Itoa(d.Pairing.MaxClients),
-		MaxPerAddress:    strconv.Itoa(d.Pairing.MaxPerAddress),
-		HandshakeTimeout: d.Pairing.HandshakeTimeout.String(),
-		ConnectTimeout:   d.ConnectTimeout.String(),
-		SlotMaxAge:       d.Pairing.SlotMaxAge.String(),
-		PairBuffer:       fmt.Sprintf("%dMiB", d.PairBuffer>>20),
+		Policy:            d.Pairing.Policy.String(),
+		Relay:             d.Relay.String(),
+		QueueMax:          strconv.Itoa(d.Pairing.QueueMax),
+		QueueTimeout:      d.Pairing.QueueTimeout.String(),
+		MaxClients:        strconv.Itoa(d.Pairing.MaxClients),
+		MaxPerAddress:     strconv.Itoa(d.Pairing.MaxPerAddress),
+		HandshakeTimeout:  d.Pairing.HandshakeTimeout.String(),
+		ConnectTimeout:    d.ConnectTimeout.String(),
+		SlotMaxAge:        d.Pairing.SlotMaxAge.String(),
+		PairBuffer:        fmt.Sprintf("%dMiB", d.PairBuffer>>20),
+		KeepAliveIdle:     d.KeepAlive.Idle.String(),
+		KeepAliveInterval: d.KeepAlive.Interval.String(),
+		KeepAliveCount:    strconv.Itoa(d.KeepAlive.Count),
+		UserTimeout:       d.UserTimeout.String(),
 	}
 }

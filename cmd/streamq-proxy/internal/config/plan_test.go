@@ -48,6 +48,10 @@ pools:
     connect-timeout: 500ms
     slot-max-age: 20s
     pair-buffer: 1MiB
+    keepalive-idle: 0
+    keepalive-interval: 2s
+    keepalive-count: 127
+    user-timeout: 1500ms
     affinity: source-address
     hint-wait: 200ms
     require-hello: true
@@ -73,6 +77,8 @@ pools:
 	}
 	orders.Mechanisms = []string{"CURVE", "PLAIN"}
 	orders.PairBuffer = 1 << 20
+	orders.KeepAlive = stream.KeepAlive{Interval: 2 * time.Second, Count: 127}
+	orders.UserTimeout = 1500 * time.Millisecond
 	orders.Relay = stream.RelayStream
 	orders.ConnectTimeout = 500 * time.Millisecond
 	p := &orders.Pairing
@@ -167,6 +173,12 @@ func TestMistakesInFiles(t *testing.T) {
 		{"worker twice", pool("    workers:\n      - {name: w, endpoint: tcp://a:1}\n      - {name: w, endpoint: tcp://b:1}\n"), `f.yaml:7:16: name: two workers are named w`},
 		{"size", pool("    pair-buffer: 4MB\n"), `f.yaml:5:18: pair-buffer: "4MB" is no size (such as 4194304, 512KiB or 4MiB)`},
 		{"small", pool("    pair-buffer: 100KiB\n"), `f.yaml:5:18: pair-buffer: 100KiB is below the least that works, 256KiB`},
+		{"keepalive-idle", pool("    keepalive-idle: 1500ms\n"), `f.yaml:5:21: keepalive-idle: 1.5s is not in whole seconds from 1s to 9h6m7s, or 0 for no probes`},
+		{"keepalive-interval", pool("    keepalive-interval: 0\n"), `f.yaml:5:25: keepalive-interval: 0s is not in whole seconds from 1s to 9h6m7s`},
+		{"long keepalive-interval", pool("    keepalive-interval: 9h6m8s\n"), `f.yaml:5:25: keepalive-interval: 9h6m8s is not in whole seconds from 1s to 9h6m7s`},
+		{"keepalive-count", pool("    keepalive-count: 128\n"), `f.yaml:5:22: keepalive-count: 128 is not from 1 to 127`},
+		{"user-timeout", pool("    user-timeout: 1us\n"), `f.yaml:5:19: user-timeout: 1µs is not in whole milliseconds from 0s to 596h31m23.647s`},
+		{"no user-timeout", pool("    user-timeout: long\n"), `f.yaml:5:19: user-timeout: "long" is no duration`},
 		{"mechanism", pool("    mechanisms: [CURVE, curve]\n"), `f.yaml:5:25: mechanisms: "curve" is no mechanism's name`},
 		{"http", "http: 9555\n" + pool(""), `f.yaml:1:7: http: "9555" is no address, want HOST:PORT, or "" for none`},
 		{"http port", "http: localhost:http\n" + pool(""), `f.yaml:1:7: http: "localhost:http": port "http" is not a number`},

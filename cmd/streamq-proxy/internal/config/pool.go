@@ -157,6 +157,7 @@ func (c *checker) limits(i int, p *Pool, cfg *stream.Config) {
 	t.QueueTimeout = c.queueTimeout(i, p.QueueTimeout, t.QueueTimeout)
 	t.HandshakeTimeout = c.span(i, "handshake-timeout", p.HandshakeTimeout, t.HandshakeTimeout, 0, 0)
 	t.SlotMaxAge = c.span(i, "slot-max-age", p.SlotMaxAge, t.SlotMaxAge, 0, 0)
+	c.keepAlive(i, p, cfg)
 	cfg.ConnectTimeout = c.span(i, "connect-timeout", p.ConnectTimeout, cfg.ConnectTimeout, aboveZero, 0)
 	if p.PairBuffer == "" {
 		return
@@ -167,6 +168,28 @@ func (c *checker) limits(i int, p *Pool, cfg *stream.Config) {
 	}
 	c.fail(i, "pair-buffer", err)
 	cfg.PairBuffer = n
+}
+
+// keepAlive reads how the kernel finds out that the other end of a connection has gone.
+func (c *checker) keepAlive(i int, p *Pool, cfg *stream.Config) {
+	k := &cfg.KeepAlive
+	k.Idle = c.kernelTime(i, "keepalive-idle", p.KeepAliveIdle, k.Idle, stream.CheckKeepAliveIdle)
+	k.Interval = c.kernelTime(i, "keepalive-interval", p.KeepAliveInterval, k.Interval, stream.CheckKeepAliveInterval)
+	k.Count = c.number(i, "keepalive-count", p.KeepAliveCount, k.Count, 1, stream.MaxKeepAliveCount)
+	cfg.UserTimeout = c.kernelTime(i, "user-timeout", p.UserTimeout, cfg.UserTimeout, stream.CheckUserTimeout)
+}
+
+// kernelTime is a duration, if it was said, that the kernel takes.
+func (c *checker) kernelTime(pool int, path, s string, standard time.Duration, check func(time.Duration) error) time.Duration {
+	if s == "" {
+		return standard
+	}
+	d, err := duration(s)
+	if err == nil {
+		err = check(d)
+	}
+	c.fail(pool, path, err)
+	return d
 }
 
 func (c *checker) queueTimeout(i int, s string, standard time.Duration) time.Duration {

@@ -34,26 +34,30 @@ type Control struct {
 
 // Pool is one frontend, one backend and the workers behind them.
 type Pool struct {
-	Name             string   `yaml:"name"`
-	Frontend         []string `yaml:"frontend"`
-	Backend          []string `yaml:"backend"`
-	Workers          []Worker `yaml:"workers"`
-	Policy           string   `yaml:"policy"`
-	Relay            string   `yaml:"relay"`
-	Lease            string   `yaml:"lease"`
-	LeaseTTL         string   `yaml:"lease-ttl"`
-	QueueMax         string   `yaml:"queue-max"`
-	QueueTimeout     string   `yaml:"queue-timeout"`
-	MaxClients       string   `yaml:"max-clients"`
-	MaxPerAddress    string   `yaml:"max-per-address"`
-	Mechanisms       []string `yaml:"mechanisms"`
-	HandshakeTimeout string   `yaml:"handshake-timeout"`
-	ConnectTimeout   string   `yaml:"connect-timeout"`
-	SlotMaxAge       string   `yaml:"slot-max-age"`
-	PairBuffer       string   `yaml:"pair-buffer"`
-	Affinity         string   `yaml:"affinity"`
-	HintWait         string   `yaml:"hint-wait"`
-	RequireHello     *bool    `yaml:"require-hello"`
+	Name              string   `yaml:"name"`
+	Frontend          []string `yaml:"frontend"`
+	Backend           []string `yaml:"backend"`
+	Workers           []Worker `yaml:"workers"`
+	Policy            string   `yaml:"policy"`
+	Relay             string   `yaml:"relay"`
+	Lease             string   `yaml:"lease"`
+	LeaseTTL          string   `yaml:"lease-ttl"`
+	QueueMax          string   `yaml:"queue-max"`
+	QueueTimeout      string   `yaml:"queue-timeout"`
+	MaxClients        string   `yaml:"max-clients"`
+	MaxPerAddress     string   `yaml:"max-per-address"`
+	Mechanisms        []string `yaml:"mechanisms"`
+	HandshakeTimeout  string   `yaml:"handshake-timeout"`
+	ConnectTimeout    string   `yaml:"connect-timeout"`
+	SlotMaxAge        string   `yaml:"slot-max-age"`
+	PairBuffer        string   `yaml:"pair-buffer"`
+	KeepAliveIdle     string   `yaml:"keepalive-idle"`
+	KeepAliveInterval string   `yaml:"keepalive-interval"`
+	KeepAliveCount    string   `yaml:"keepalive-count"`
+	UserTimeout       string   `yaml:"user-timeout"`
+	Affinity          string   `yaml:"affinity"`
+	HintWait          string   `yaml:"hint-wait"`
+	RequireHello      *bool    `yaml:"require-hello"`
 }
 
 // Worker is a worker that listens.

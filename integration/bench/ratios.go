@@ -1,0 +1,95 @@
+package main
+
+import "slices"
+
+// ratio is one figure of one row divided by another's: the median of what it was in each round.
+type ratio struct {
+	Case   string  `json:"case"`
+	Metric string  `json:"metric"`
+	Row    string  `json:"row"`
+	To     string  `json:"to"` // the better of those it is to be compared with
+	Value  summary `json:"value"`
+	Goal   float64 `json:"goal,omitempty"` // 0 where there is none
+	More   bool    `json:"more"`           // the goal is a lower bound, not an upper one
+	Met    bool    `json:"met"`
+}
+
+// comparison is a question that the benchmark answers.
+type comparison struct {
+	kind   kind
+	metric metric
+	size   int // only cases of this size; 0 is all
+	row    string
+	to     []string // the better of these
+	goal   float64
+	more   bool
+}
+
+// comparisons are what the project wants to hold, and of the other metrics how they compare.
+func comparisons() []comparison {
+	peers := []string{"haproxy", "haproxy-splice", "nginx"}
+	direct := []string{"direct"}
+	return []comparison{
+		{kind: throughput, metric: rateMessages, row: "splice", to: peers, goal: 1, more: true},
+		{kind: throughput, metric: rateMessages, row: "splice", to: direct, goal: 0.9, more: true},
+		{kind: throughput, metric: cpuBytes, row: "splice", to: peers, goal: 1},
+		{kind: throughput, metric: cpuBytes, row: "stream", to: []string{"splice"}, goal: 3},
+		{kind: throughput, metric: cpuMessages, size: 64, row: "broker", to: []string{"splice"}, goal: 30, more: true},
+		{kind: roundtrip, metric: p50, row: "splice", to: peers, goal: 1},
+		{kind: roundtrip, metric: p99, row: "splice", to: peers, goal: 1},
+		{kind: roundtrip, metric: p999, row: "splice", to: peers},
+		{kind: roundtrip, metric: rateTrips, row: "splice", to: direct, more: true},
+		{kind: roundtrip, metric: cpuMessages, row: "splice", to: peers, goal: 1},
+		{kind: connecting, metric: rateConnections, row: "splice", to: peers, more: true},
+		{kind: connecting, metric: rateConnections, row: "splice", to: direct, more: true},
+		{kind: connecting, metric: cpuConnection, row: "splice", to: peers},
+		{kind: idle, metric: memory, row: "splice", to: peers, goal: 1},
+	}
+}
+
+// secondBuild compares every figure of another build of the proxy with the first's.
+func secondBuild() []comparison {
+	var all []comparison
+	for _, name := range []string{"splice", "stream", "splice-dial-in", "stream-dial-in"} {
+		for _, k := range []kind{throughput, roundtrip, connecting, idle} {
+			for _, m := range columns(k) {
+				all = append(all, comparison{kind: k, metric: m, row: name + "-2", to: []string{name}, more: m.more})
+			}
+		}
+	}
+	return all
+}
+
+// ratiosOf answers the comparisons for which there are figures.
+func ratiosOf(cases []caseResult) []ratio {
+	var all []ratio
+	for _, q := range slices.Concat(comparisons(), secondBuild()) {
+		for _, c := range cases {
+			if c.Kind != q.kind || q.size != 0 && q.size != c.Size {
+				continue
+			}
+			if r, ok := q.answer(&c); ok {
+				all = append(all, r)
+			}
+		}
+	}
+	return all
+}
+
+// answer compares with the better of the others, which is the one that the row looks worst beside. To be it in the
+// median makes a peer the better one, not to be lucky in a round.
+func (q comparison) answer(c *caseResult) (ratio, bool) {
+	worst := ratio{Case: c.Name, Metric: q.metric.name, Row: q.row, Goal: q.goal, More: q.more}
+	for _, to := range q.to {
+		values := pairwise(c.values(q.row, q.metric), c.values(to, q.metric))
+		if len(values) == 0 {
+			continue
+		}
+		s := summarise(values)
+		if worst.To == "" || q.metric.more && s.Median < worst.Value.Median || !q.metric.more && s.Median > worst.Value.Median {
+			worst.To, worst.Value = to, s
+		}
+	}
+	worst.Met = q.goal == 0 || q.more && worst.Value.Median >= q.goal || !q.more && worst.Value.Median <= q.goal
+	return worst, worst.To != ""
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+	"golang.org/x/sys/unix"
+)
+
+// result is a run: what -json writes and every table and plot is made of.
+type result struct {
+	Date     time.Time         `json:"date"`
+	Machine  machine           `json:"machine"`
+	Versions map[string]string `json:"versions"`
+	Rounds   int               `json:"rounds"`
+	Quick    bool              `json:"quick"`
+	Rows     []string          `json:"rows"`
+	Cases    []caseResult      `json:"cases"`
+	Ratios   []ratio           `json:"ratios"`
+	Failures []string          `json:"failures,omitempty"`
+}
+
+type machine struct {
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Kernel string `json:"kernel"`
+	// Load is the load average of the minute before the run: what else the machine had to do.
+	Load string `json:"load"`
+}
+
+// caseResult is what every row did in one case.
+type caseResult struct {
+	Name      string `json:"name"`
+	Kind      kind   `json:"kind"`
+	Mechanism string `json:"mechanism"`
+	Size      int    `json:"size"`
+	Clients   int    `json:"clients,omitempty"`
+	Count     int    `json:"count"`
+	// Rows has each row's figures by the metric's name. A row that failed in every round is not in it.
+	Rows map[string]map[string]summary `json:"rows"`
+
+	played map[string]map[int]figures // by row and round
+}
+
+func thisMachine() machine {
+	m := machine{CPU: "unknown", Cores: runtime.NumCPU(), Kernel: "unknown"}
+	if info, err := os.Open("/proc/cpuinfo"); err == nil {
+		defer info.Close()
+		for in := bufio.NewScanner(info); in.Scan(); {
+			if key, value, ok := strings.Cut(in.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
+				m.CPU = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		m.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		m.Load, _, _ = strings.Cut(string(load), " ")
+	}
+	return m
+}
+
+// versions are of what plays in the rows.
+func versions(ctx context.Context, p programs, rows []row) map[string]string {
+	major, minor, patch := zmq.Version()
+	v := map[string]string{"libzmq": fmt.Sprintf("%d.%d.%d", major, minor, patch)}
+	for _, r := range rows {
+		switch r.name {
+		case "haproxy", "haproxy-splice":
+			v["haproxy"] = p.haproxy.version("-v")
+		case "nginx":
+			v["nginx"] = p.nginx.version("-v")
+		case "splice", "stream", "splice-dial-in", "stream-dial-in":
+			if out, err := exec.CommandContext(ctx, p.proxy, "version").Output(); err == nil {
+				v["streamq-proxy"], _, _ = strings.Cut(string(out), "\n")
+			}
+		}
+	}
+	return v
+}
+
+func newCaseResult(c benchCase) caseResult {
+	return caseResult{
+		Name: c.name, Kind: c.kind, Mechanism: c.mechanism, Size: c.size, Clients: c.clients, Count: c.count,
+		Rows: map[string]map[string]summary{}, played: map[string]map[int]figures{},
+	}
+}
+
+func (c *caseResult) add(row string, round int, f figures) {
+	if c.played[row] == nil {
+		c.played[row] = map[int]figures{}
+	}
+	c.played[row][round] = f
+}
+
+// values are a row's figures of one metric by round.
+func (c *caseResult) values(row string, m metric) map[int]float64 {
+	values := map[int]float64{}
+	for round, f := range c.played[row] {
+		if v, ok := f[m.name]; ok {
+			values[round] = v
+		}
+	}
+	return values
+}
+
+// sum makes the summaries once all rounds are played.
+func (c *caseResult) sum() {
+	for row := range c.played {
+		c.Rows[row] = map[string]summary{}
+		for _, m := range columns(c.Kind) {
+			values := c.values(row, m)
+			if len(values) > 0 {
+				c.Rows[row][m.name] = summarise(inOrder(values))
+			}
+		}
+	}
+}
+
+func (r result) write(file string) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(text, '\n'), 0o644)
+}
+
+func readResult(file string) (result, error) {
+	var r result
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("%s: %w", file, err)
+	}
+	return r, nil
+}
