@@ -17,8 +17,15 @@ type balance struct {
 	released bool
 }
 
-// load is what a thread has used since when, by the clock and by its own CPU clock.
-type load struct{ since, used time.Duration }
+// load is what a thread has used since when, by the clock and by its own CPU
+// clock, and how many pairs it has served in how many turns.
+type load struct {
+	id           int // of the operating system's thread
+	since, used  time.Duration
+	turns, pairs int
+}
+
+func (t *thread) startLoad() { t.load = load{id: unix.Gettid(), since: t.relay.now(), used: cpuTime()} }
 
 const (
 	loadWindow = 50 * time.Millisecond
@@ -41,7 +48,7 @@ func (b *balance) init(threads int) {
 func (b *balance) await(t *thread) {
 	for int32(t.number) >= b.active.Load() {
 		<-b.invited[t.number]
-		t.load = load{since: t.relay.now(), used: cpuTime()}
+		t.startLoad()
 	}
 }
 
@@ -59,9 +66,15 @@ func (b *balance) observe(t *thread) {
 	if passed < loadWindow || len(b.shares) == 1 {
 		return
 	}
-	used := cpuTime()
-	share := float64(used-t.load.used) / float64(passed)
-	t.load = load{since: t.clock, used: used}
+	was := t.load
+	t.startLoad()
+	if t.load.id != was.id { // the goroutine runs on another thread, whose clock says nothing
+		return
+	}
+	share := float64(t.load.used-was.used) / float64(passed)
+	if was.pairs < 2*was.turns {
+		share = min(share, crowded) // one pair at a time is one thread's work, however much it is
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.shares[t.number] = share

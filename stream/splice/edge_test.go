@@ -1,0 +1,251 @@
+package splice
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A reset ends both ways at once, also when the side that is reset has ended its
+// sending before, in order: what the other still sends cannot reach it.
+func TestResetAfterHalfClose(t *testing.T) {
+	for _, network := range networks {
+		t.Run(network, func(t *testing.T) {
+			e := newSource(t, network).ends(t)
+			e.start(t, newRelay(t, 1))
+			_ = e.outer[0].CloseWrite()
+			if _, err := io.ReadAll(e.outer[1]); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = e.outer[1].Write([]byte("x")) // unread, it makes a unix socket's close a reset
+			until(t, "moved", func() bool { return e.pair.Moved(1) == 1 })
+			e.reset(0)
+			until(t, "over", func() bool { return e.pair.End().Over })
+			if end := e.pair.End(); !end.Abort || end.First != 0 {
+				t.Errorf("%+v", end)
+			}
+		})
+	}
+}
+
+// A reset ends both ways at once, also when there is more before it than a side
+// that takes nothing has room for, and all of it was there at the start.
+func TestResetBehindBlockedSink(t *testing.T) {
+	for _, network := range networks {
+		t.Run(network, func(t *testing.T) {
+			e := newSource(t, network).ends(t)
+			e.narrow(1)
+			_ = unix.SetsockoptInt(e.inner[0], unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<20)
+			fd, err := duplicate(e.outer[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill(t, fd)
+			_ = unix.Close(fd)
+			_, _ = unix.Write(e.inner[0], []byte("x")) // unread, it makes a unix socket's close a reset
+			e.reset(0)
+			waitFor(t, "the reset has arrived", func() bool {
+				p := []unix.PollFd{{Fd: int32(e.inner[0])}}
+				_, _ = unix.Poll(p, 0)
+				return p[0].Revents&unix.POLLERR != 0
+			})
+			e.start(t, newRelay(t, 1))
+			until(t, "over", func() bool { return e.pair.End().Over })
+			if end := e.pair.End(); !end.Abort || !end.Reset || end.First != 0 {
+				t.Errorf("%+v", end)
+			}
+		})
+	}
+}
+
+// A pair that is announced while it still has its share of a turn to go on with
+// is not noted twice: it would have twice the share, and the list grow for ever.
+func TestAgainOnce(t *testing.T) {
+	s := newSteps(t, 1)
+	e := newSource(t, "tcp4").ends(t)
+	e.start(t, s.Relay)
+	th := s.t[0]
+	stop := pour(t, e)
+	defer stop()
+	for range 2000 {
+		s.turn(0)
+		if len(th.again) > 1 {
+			t.Fatalf("one pair is noted %d times", len(th.again))
+		}
+	}
+}
+
+// pour has side 0 send and side 1 receive as fast as they can, until stop.
+func pour(t testing.TB, e *ends) (stop func()) {
+	t.Helper()
+	done := make(chan struct{}, 2)
+	go func() {
+		defer func() { done <- struct{}{} }()
+		chunk := make([]byte, 256<<10)
+		for {
+			if _, err := e.outer[0].Write(chunk); err != nil {
+				return
+			}
+		}
+	}()
+	go func() {
+		defer func() { done <- struct{}{} }()
+		_, _ = io.Copy(io.Discard, e.outer[1])
+	}()
+	return func() {
+		e.close()
+		<-done
+		<-done
+	}
+}
+
+// A read that is shorter than the buffer has not always taken everything: it
+// ends where a byte was sent as urgent, and at descriptors that were sent along.
+func TestShortReadBeforeMore(t *testing.T) {
+	send := map[string]func(fd int) error{
+		"tcp4": func(fd int) error {
+			return unix.Sendmsg(fd, []byte("!"), nil, nil, unix.MSG_OOB)
+		},
+		"unix": func(fd int) error {
+			return unix.Sendmsg(fd, []byte("!"), unix.UnixRights(fd), nil, 0)
+		},
+	}
+	for network, special := range send {
+		t.Run(network, func(t *testing.T) {
+			e := newSource(t, network).ends(t)
+			fd, err := duplicate(e.outer[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(fd)
+			for _, err := range []error{writeAll(fd, []byte("before")), special(fd), writeAll(fd, []byte("after"))} {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			e.start(t, newRelay(t, 1))
+			var got []byte
+			buf := make([]byte, 64)
+			for !bytes.HasSuffix(got, []byte("after")) {
+				_ = e.outer[1].SetReadDeadline(deadline())
+				n, err := e.outer[1].Read(buf)
+				if err != nil {
+					t.Fatalf("%q, %v", got, err)
+				}
+				got = append(got, buf[:n]...)
+			}
+		})
+	}
+}
+
+// The same while the kernel moves the bytes: splice(2) takes nothing at an
+// urgent byte, and says that all is over when a FIN follows.
+func TestUrgentWhileSpliced(t *testing.T) {
+	s := newSteps(t, 1)
+	e := newSource(t, "tcp4").ends(t)
+	fd, err := duplicate(e.outer[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for _, err := range []error{
+		writeAll(fd, []byte("before")),
+		unix.Sendmsg(fd, []byte("!"), nil, nil, unix.MSG_OOB),
+		writeAll(fd, []byte("after")),
+		e.outer[0].CloseWrite(),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.start(t, s.Relay)
+	e.pair.ways[0].bulk = true
+	s.turnUntil(t, "the end", func() bool { return e.pair.ways[0].done })
+	_ = e.outer[1].SetReadDeadline(deadline())
+	if got, err := io.ReadAll(e.outer[1]); !bytes.HasSuffix(got, []byte("after")) || err != nil {
+		t.Fatalf("%q, %v", got, err)
+	}
+}
+
+// A start that fails leaves both sockets and any other pair as they were.
+func TestStartFails(t *testing.T) {
+	regular, err := os.Create(filepath.Join(t.TempDir(), "regular"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer regular.Close()
+	src := newSource(t, "tcp4")
+	r := newRelay(t, 2)
+	before := descriptors(t)
+	other := src.ends(t)
+	other.start(t, r)
+	e := src.ends(t)
+	closed, err := unix.Dup(e.inner[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(closed)
+	for what, fds := range map[string][2]int{
+		"closed":              {e.inner[0], closed},
+		"closed first":        {closed, e.inner[0]},
+		"negative":            {e.inner[0], -1},
+		"not a socket":        {e.inner[0], int(regular.Fd())},
+		"twice the same":      {e.inner[0], e.inner[0]},
+		"second is in a pair": {e.inner[0], other.inner[0]},
+		"first is in a pair":  {other.inner[1], e.inner[0]},
+	} {
+		if _, err := r.Start(fds[0], fds[1], &e.passed, func() {}); err == nil {
+			t.Errorf("%s: started", what)
+		}
+		roundTrip(t, what, other)
+	}
+	e.start(t, r) // neither is watched any more
+	roundTrip(t, "the same sockets at last", e)
+	other.close()
+	e.close()
+	if r.pairs.Load(); len(r.free) != int(r.next) {
+		t.Errorf("%d of %d places are free", len(r.free), r.next)
+	}
+	waitFor(t, "descriptors are closed", func() bool { return descriptors(t) <= before })
+}
+
+// A start that fails has not taken what was there before.
+func TestStartFailsWithDataThere(t *testing.T) {
+	regular, err := os.Create(filepath.Join(t.TempDir(), "regular"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer regular.Close()
+	src := newSource(t, "tcp4")
+	r := newRelay(t, 4)
+	e := src.ends(t)
+	buf := make([]byte, 16)
+	for i := range 300 {
+		if _, err := e.outer[0].Write([]byte("data")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Start(e.inner[0], int(regular.Fd()), &e.passed, func() {}); err == nil {
+			t.Fatal("started")
+		}
+		if n, err := unix.Read(e.inner[0], buf); string(buf[:max(0, n)]) != "data" {
+			t.Fatalf("time %d: %d bytes are there, %v", i, n, err)
+		}
+	}
+}
+
+// roundTrip sends a few bytes through a pair both ways.
+func roundTrip(t testing.TB, what string, e *ends) {
+	t.Helper()
+	buf := make([]byte, 5)
+	for side := range e.outer {
+		_, _ = e.outer[side].Write([]byte("hello"))
+		_ = e.outer[1-side].SetReadDeadline(deadline())
+		if _, err := io.ReadFull(e.outer[1-side], buf); err != nil {
+			t.Fatalf("%s: from side %d: %v", what, side, err)
+		}
+	}
+}
