@@ -17,6 +17,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// knownFault skips a test of what the package does not do right yet. With
+// STREAMQ_SPLICE_FAULTS set it is run nevertheless.
+func knownFault(t *testing.T) {
+	t.Helper()
+	if os.Getenv("STREAMQ_SPLICE_FAULTS") == "" {
+		t.Skip("a known fault")
+	}
+}
+
 // networks are those that a pair's sockets come from in the tests.
 var networks = []string{"tcp4", "tcp6", "unix"}
 
@@ -143,10 +152,11 @@ func resetConn(c outerConn) {
 	_ = c.Close()
 }
 
-// narrow makes a side take little before it blocks.
-func (e *ends) narrow(side int) {
-	_ = e.outer[side].SetReadBuffer(4 << 10)
-	_ = unix.SetsockoptInt(e.inner[side], unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<10)
+// narrow makes a side take little before it blocks. Below some segments of the
+// loopback's 64 KiB, TCP waits for its timers in between.
+func (e *ends) narrow(side, size int) {
+	_ = e.outer[side].SetReadBuffer(size)
+	_ = unix.SetsockoptInt(e.inner[side], unix.SOL_SOCKET, unix.SO_SNDBUF, size)
 }
 
 // steps is a relay without threads of its own: the test has each of them take
