@@ -48,8 +48,6 @@ func (p *Pair) Stop() (rest [2][]byte) {
 	return rest
 }
 
-func (p *Pair) token(side int) token { return token{p.place<<1 | uint32(side), p.turn} }
-
 // What has happened on a side, packed by the side.
 const (
 	readable = 1 << iota // there may be something to read

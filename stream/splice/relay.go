@@ -95,24 +95,44 @@ func (r *Relay) Start(a, b int, passed *[2]Counters, notify func()) (*Pair, erro
 	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true}
 	p.active.Store(int64(r.now()))
 	r.enter(p)
-	// Being added, a descriptor that is ready already is announced.
-	for side := range p.ways {
-		if err := r.watch(p.ways[side].source, p.token(side)); err != nil {
-			p.Stop()
-			return nil, fmt.Errorf("watching a socket: %w", err)
+	if err := r.watchBoth(p); err != nil {
+		r.leave(p)
+		return nil, fmt.Errorf("watching a socket: %w", err)
+	}
+	if p.late.Load() != 0 { // announced while nobody could see to it
+		for side := range p.ways {
+			_ = r.control(unix.EPOLL_CTL_MOD, p, side)
 		}
 	}
 	return p, nil
 }
 
-// token is what comes back with an event: a pair's place and side, and the turn
-// by which a pair is told from one that had the same place before. No pair has
-// turn 0: that is the wake-up.
-type token struct{ place, turn uint32 }
+// watchBoth has both sides watched, and nothing moved before both are. Being
+// added, a descriptor that is ready already is announced.
+func (r *Relay) watchBoth(p *Pair) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for side := range p.ways {
+		if err := r.control(unix.EPOLL_CTL_ADD, p, side); err != nil {
+			for added := range side { // and not the one that may be in another pair
+				r.unwatch(p.ways[added].source)
+			}
+			p.stopped = true
+			return err
+		}
+	}
+	return nil
+}
 
-func (r *Relay) watch(fd int32, t token) error {
+// control adds a side to the epoll instance, or has it announced anew. With an
+// event comes back the pair's place and the side, and the turn by which a pair is
+// told from one that had the same place before. No pair has turn 0: that is the
+// wake-up.
+func (r *Relay) control(op int, p *Pair, side int) error {
 	const edges = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
-	return unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: edges & math.MaxUint32, Fd: int32(t.place), Pad: int32(t.turn)})
+	return unix.EpollCtl(r.epoll, op, int(p.ways[side].source), &unix.EpollEvent{
+		Events: edges & math.MaxUint32, Fd: int32(p.place<<1 | uint32(side)), Pad: int32(p.turn),
+	})
 }
 
 func (r *Relay) unwatch(fd int32) { _ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, int(fd), nil) }
