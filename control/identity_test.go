@@ -234,19 +234,46 @@ func TestWhoisOfDialled(t *testing.T) {
 	})
 }
 
+// pulse is what is known of the signs of life that somebody gives: each came
+// between two moments.
+type pulse struct {
+	last    time.Time     // it came after this
+	longest time.Duration // no two were further apart
+}
+
+// sign notes a sign of life that came after the one moment and before the other.
+func (p *pulse) sign(after, before time.Time) {
+	p.longest = max(p.longest, before.Sub(p.last))
+	p.last = after
+}
+
 // Who has said HELLO must be heard of; anything that the same caller says counts.
+// Whether a machine manages to be heard of in time is not the proxy's affair:
+// where it did not, the test is about nothing, and is done again at its leisure.
 func TestHeartbeat(t *testing.T) {
-	const ttl = 600 * time.Millisecond
+	for _, ttl := range []time.Duration{600 * time.Millisecond, 3 * time.Second, 12 * time.Second} {
+		inTime := true
+		t.Run(ttl.String(), func(t *testing.T) { inTime = testHeartbeat(t, ttl) })
+		if inTime {
+			return
+		}
+	}
+	t.Error("nobody can be heard of within 12 s on this machine")
+}
+
+// testHeartbeat says whether those who were to live have been heard of in time.
+func testHeartbeat(t *testing.T, ttl time.Duration) (inTime bool) {
 	r := newRig(t, func(_ *rig, _ *Config, p *stream.Config) {
 		p.Pairing.Lease = pairing.Lease{Strategy: pairing.LeaseHeartbeat, TTL: ttl}
 	})
-	kept, other, silent := r.dial(), r.dial(), r.dial()
-	conns := map[string]net.Conn{}
+	conns, callers := map[string]net.Conn{}, map[string]*Client{}
 	for _, who := range []string{"kept", "other", "silent"} {
 		conns[who], _ = r.pair()
+		callers[who] = r.dial()
 	}
-	stranger, _ := r.pair()
-	for who, c := range map[string]*Client{"kept": kept, "other": other, "silent": silent} {
+	r.pair() // of a stranger, who never says HELLO
+	begin := time.Now()
+	for who, c := range callers {
 		l, err := c.Hello(r.context(), Hello{Identity: who, Endpoint: conns[who].LocalAddr().String()})
 		if err != nil || l.TTL != ttl || l.Worker == "" {
 			t.Fatalf("%s: %+v %v", who, l, err)
@@ -254,28 +281,55 @@ func TestHeartbeat(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- kept.KeepAlive(ctx, "kept") }()
-	begin := time.Now()
-	eventually(t, "the silent one is ended, the others live", func() bool {
-		r.say(other, OK, "PING")
-		return r.snapshot().Stats.Ended[pairing.HeartbeatExpired] == 1
-	})
-	if took := time.Since(begin); took < ttl*8/10 {
+	go func() { done <- callers["kept"].KeepAlive(ctx, "kept") }()
+	kept, other, beats := pulse{last: begin}, pulse{last: begin}, r.beats()
+	last := begin
+	live := func() { // and look how the living are
+		asked := time.Now()
+		r.say(callers["other"], OK, "PING")
+		now := time.Now()
+		other.sign(asked, now)
+		if n := r.beats(); n > beats {
+			kept.sign(last, now)
+			beats = n
+		}
+		last = now
+	}
+	expired := func() uint64 { return r.snapshot().Stats.Ended[pairing.HeartbeatExpired] }
+	eventually(t, "the silent one is ended", func() bool { live(); return expired() > 0 })
+	if took := time.Since(begin); took < ttl {
 		t.Errorf("ended after %v", took)
 	}
-	ended(t, conns["silent"])
-	r.say(silent, NotFound, "EXPLAIN", conns["silent"].LocalAddr().String())
 	for end := time.Now().Add(3 * ttl); time.Now().Before(end); {
-		r.say(other, OK, "PING")
+		live()
 	}
 	stop()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("KeepAlive: %v", err)
 	}
-	if s := r.snapshot().Stats; s.Open != 3 {
-		t.Errorf("%d pairs are open: %v", s.Open, s.Ended)
+	s := r.snapshot().Stats
+	kept.sign(last, time.Now())
+	other.sign(last, time.Now())
+	if longest := max(kept.longest, other.longest); longest > ttl*3/4 { // a beat is counted a moment after it has counted
+		t.Logf("they were heard of after %v and %v", kept.longest, other.longest)
+		return false
 	}
-	_ = stranger
+	ended(t, conns["silent"])
+	r.say(callers["silent"], NotFound, "EXPLAIN", conns["silent"].LocalAddr().String())
+	if n := s.Ended[pairing.HeartbeatExpired]; n != 1 || s.Open != 3 {
+		t.Errorf("%d were ended, and %d pairs are open", n, s.Open)
+	}
+	return true
+}
+
+// beats is how many heartbeats were taken.
+func (r *rig) beats() (n uint64) {
+	for _, c := range r.server.Stats().Requests {
+		if c.Verb == "HEARTBEAT" && c.Code == OK {
+			n = c.Count
+		}
+	}
+	return n
 }
 
 // Only who has an identity is served.
