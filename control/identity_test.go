@@ -285,6 +285,7 @@ func testHeartbeat(t *testing.T, ttl time.Duration) (inTime bool) {
 	kept, other, beats := pulse{last: begin}, pulse{last: begin}, r.beats()
 	last := begin
 	live := func() { // and look how the living are
+		time.Sleep(time.Millisecond) // a caller may say so much a second
 		asked := time.Now()
 		r.say(callers["other"], OK, "PING")
 		now := time.Now()

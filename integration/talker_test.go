@@ -68,7 +68,6 @@ func (k *talker) expectInAll(t testing.TB, event string, n int) {
 	})
 }
 
-
 // reachable is an endpoint as it was bound, in the form that every peer can connect to.
 func reachable(endpoint string) string {
 	before, rest, mapped := strings.Cut(endpoint, "[::ffff:")
