@@ -153,13 +153,17 @@ func derive(c benchCase, result map[string]float64, proxied bool, cpu time.Durat
 			f[m.name] = result[m.name]
 		}
 	}
-	switch {
-	case !proxied:
-	case c.kind == connecting:
-		f[cpuConnection.name] = cpu.Seconds() * 1e6 / count
-	default:
+	if !proxied {
+		return f
+	}
+	switch c.kind {
+	case throughput:
 		f[cpuMessages.name] = cpu.Seconds() / messages * 1e6
 		f[cpuBytes.name] = cpu.Seconds() / (messages * float64(c.size)) * 1e9
+	case roundtrip:
+		f[cpuMessages.name] = cpu.Seconds() / messages * 1e6
+	case connecting:
+		f[cpuConnection.name] = cpu.Seconds() / count * 1e6
 	}
 	return f
 }

@@ -92,10 +92,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := writeFiles(o, r); err != nil {
 		return err
 	}
-	if len(r.Failures) > 0 {
-		return fmt.Errorf("%d cells failed", len(r.Failures))
+	switch n := len(r.Failures); n {
+	case 0:
+		return nil
+	case 1:
+		return errors.New("1 cell failed")
+	default:
+		return fmt.Errorf("%d cells failed", n)
 	}
-	return nil
 }
 
 func writeFiles(o options, r result) error {
