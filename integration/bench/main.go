@@ -125,7 +125,7 @@ func measureAll(ctx context.Context, o options, stderr io.Writer) (result, error
 	if err != nil {
 		return result{}, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if err := raiseDescriptors(); err != nil {
 		return result{}, err
 	}

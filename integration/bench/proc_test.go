@@ -31,6 +31,15 @@ func TestParseParent(t *testing.T) {
 	}
 }
 
+func TestModelName(t *testing.T) {
+	if got := modelName("processor\t: 0\nmodel name\t: Some: CPU\nmodel name\t: Other\n"); got != "Some: CPU" {
+		t.Errorf("%q", got)
+	}
+	if got := modelName("processor: 0\n"); got != "unknown" {
+		t.Errorf("%q", got)
+	}
+}
+
 // A child of a child is in the family, and what it uses counts.
 func TestFamilyIsCounted(t *testing.T) {
 	p, err := spawn("shell", nil, "sh", "-c", `exec 3<&0; sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo ready; read line <&3' & wait`)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -52,14 +51,8 @@ type caseResult struct {
 
 func thisMachine() machine {
 	m := machine{CPU: "unknown", Cores: runtime.NumCPU(), Kernel: "unknown"}
-	if info, err := os.Open("/proc/cpuinfo"); err == nil {
-		defer info.Close()
-		for in := bufio.NewScanner(info); in.Scan(); {
-			if key, value, ok := strings.Cut(in.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
-				m.CPU = strings.TrimSpace(value)
-				break
-			}
-		}
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		m.CPU = modelName(string(info))
 	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
@@ -69,6 +62,16 @@ func thisMachine() machine {
 		m.Load, _, _ = strings.Cut(string(load), " ")
 	}
 	return m
+}
+
+// modelName finds the first processor's name in /proc/cpuinfo; not every architecture has one there.
+func modelName(info string) string {
+	for line := range strings.Lines(info) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
 }
 
 // versions are of what plays in the rows.
