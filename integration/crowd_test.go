@@ -12,7 +12,7 @@ import (
 )
 
 // crowd are CURVE clients that ask all the time, as fast as they are answered, each on its one connection: a client whose
-// pair is cut is not answered any more, and fails the test. They go on until they leave.
+// pair is cut is not answered any more, and fails the test. They go on until they leave. Their workers are named ones.
 type crowd struct {
 	endpoint string
 	ctx      *zmq.Context
@@ -116,12 +116,6 @@ func (c *crowd) expectAll(t testing.TB) {
 		t.Errorf("%d questions, %d answers", asked, answered)
 	}
 	t.Logf("%d clients, %d questions, %d answers", len(c.members), asked, answered)
-}
-
-// serveCrowd has a worker answer every question with its own name and the question.
-func serveCrowd(t testing.TB, w *socketWorker, name string) {
-	t.Helper()
-	w.serve(t, func(m frames) frames { return append(frames{[]byte(name)}, m...) })
 }
 
 // visitors are clients that come one after the other, ask once and go.

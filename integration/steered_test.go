@@ -71,12 +71,12 @@ func TestDrainUnderLoad(t *testing.T) {
 				}
 			}
 			p := startOperated(t, flags...)
-			for i, w := range ws.sockets {
-				if way.name == "dialling" {
+			if way.name == "dialling" {
+				for _, w := range ws.sockets {
 					w.dialIn(t, p.backend[0])
 				}
-				serveCrowd(t, w, fmt.Sprintf("w%d", i))
 			}
+			ws.serve()
 			c := dialControl(t, at)
 			empty := listenFor(t, c, stream.TopicWorkerEmpty)
 			all := &crowd{endpoint: p.frontend[0], ctx: ctx, sec: sec}
@@ -219,9 +219,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			f.write(t, w[0], w[1])
 			f.p = startOperated(t, "--config", f.path)
 			ws.sockets[4].dialIn(t, f.p.backend[0])
-			for i, s := range ws.sockets {
-				serveCrowd(t, s, fmt.Sprintf("w%d", i))
-			}
+			ws.serve()
 			f.c = dialControl(t, at)
 			f.p.until(t, "the worker has dialled in", func(s samples) bool { return s.of(t, "worker_connections", "state=slot") == 8 })
 			all := &crowd{endpoint: f.p.frontend[0], ctx: ctx, sec: sec}
