@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -47,7 +46,7 @@ func TestStickiness(t *testing.T) {
 		p.Pairing.Policy, p.Pairing.HintWait = pairing.RoundRobin, 10*time.Second
 	})
 	c := r.dial()
-	visit := func() (worker string, x explanation) {
+	visit := func() (worker string, x Explanation) {
 		t.Helper()
 		conn := r.client()
 		greet(t, conn)
@@ -64,7 +63,7 @@ func TestStickiness(t *testing.T) {
 			}
 			return worker != ""
 		})
-		x = body[explanation](t, r.say(c, OK, "EXPLAIN", at))
+		x = body[Explanation](t, r.say(c, OK, "EXPLAIN", at))
 		_ = conn.Close()
 		return worker, x
 	}
@@ -74,12 +73,12 @@ func TestStickiness(t *testing.T) {
 		}
 	}
 	r.say(c, OK, "MAINT", "w2")
-	if w, x := visit(); w != "w4" || !slices.Equal(x.Passed, []passed{{"w2", "maintenance"}}) {
+	if w, x := visit(); w != "w4" || !slices.Equal(x.Passed, []Passed{{"w2", "maintenance"}}) {
 		t.Errorf("without w2: %s by %+v", w, x)
 	}
 	r.say(c, OK, "REMOVE", "w4")
 	eventually(t, "w4 is forgotten", func() bool { return len(r.snapshot().Workers) == 4 })
-	if w, x := visit(); w != "w1" || !slices.Equal(x.Passed, []passed{{"w2", "maintenance"}, {"w4", "unknown"}}) {
+	if w, x := visit(); w != "w1" || !slices.Equal(x.Passed, []Passed{{"w2", "maintenance"}, {"w4", "unknown"}}) {
 		t.Errorf("without w2 and w4: %s by %+v", w, x)
 	}
 	r.say(c, OK, "ENABLE", "w2")
@@ -175,7 +174,7 @@ func TestWorkersName(t *testing.T) {
 	r.say(peer, OK, "HELLO", "worker", "w1", "weight=3")
 	greet(t, r.worker())
 	eventually(t, "both slots are w1's", func() bool {
-		w := body[struct{ Workers []workerRow }](t, r.say(operator, OK, "WORKERS")).Workers
+		w := body[struct{ Workers []WorkerInfo }](t, r.say(operator, OK, "WORKERS")).Workers
 		return len(w) == 1 && w[0].Worker == "w1" && w[0].Slots == 2 && w[0].Weight == 3
 	})
 	// One that says its own name, by its endpoint.
@@ -183,7 +182,7 @@ func TestWorkersName(t *testing.T) {
 	greet(t, third)
 	r.say(peer, OK, "HELLO", "worker", "w2", "endpoint="+third.LocalAddr().String())
 	eventually(t, "w2 has a slot", func() bool {
-		w := body[struct{ Workers []workerRow }](t, r.say(operator, OK, "WORKERS", "worker=w2")).Workers
+		w := body[struct{ Workers []WorkerInfo }](t, r.say(operator, OK, "WORKERS", "worker=w2")).Workers
 		return len(w) == 1 && w[0].Slots == 1
 	})
 }
@@ -372,21 +371,4 @@ func TestKeepAliveAfterRestart(t *testing.T) {
 	if err := c.KeepAlive(t.Context(), "nobody"); CodeOf(err) != NotFound {
 		t.Errorf("KeepAlive of nobody: %v", err)
 	}
-}
-
-func ExampleClient() {
-	ctx := context.Background()
-	c, err := Dial(ctx, "ipc:///run/streamq-proxy/control.sock", nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer c.Close()
-	// The local address of the application's own connection, from its socket's monitor.
-	_, err = c.Hello(ctx, Hello{Identity: "alice", Endpoint: "10.0.0.7:40112", Prefer: []string{"w1", "w2"}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	go func() { _ = c.KeepAlive(ctx, "alice") }() // until ctx ends
 }
