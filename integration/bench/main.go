@@ -145,7 +145,15 @@ func measureAll(ctx context.Context, o options, stderr io.Writer) (result, error
 	for _, one := range rows {
 		r.Rows = append(r.Rows, one.name)
 	}
-	err = b.playAll(ctx, &r, cases, rows, &progress{w: stderr, terminal: isTerminal(stderr), began: time.Now()})
+	before, err := effortSoFar()
+	if err != nil {
+		return r, err
+	}
+	if err := b.playAll(ctx, &r, cases, rows, &progress{w: stderr, terminal: isTerminal(stderr), began: time.Now()}); err != nil {
+		return r, err
+	}
+	after, err := effortSoFar()
+	r.Machine.Others = after.others(before, r.Machine.Cores)
 	return r, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,7 @@ func plots() []plot {
 	return []plot{
 		{file: "throughput.svg", title: "Throughput, one connection, one way", kind: throughput, show: rateBytes, axis: "MB/s (more is better)"},
 		{file: "cpu.svg", title: "CPU time that the proxy takes for a gigabyte", kind: throughput, show: cpuBytes, axis: "s/GB (less is better)"},
-		{file: "latency.svg", title: "Round trip of 64 bytes", kind: roundtrip, show: p50, mark: p99, axis: "median, microseconds (less is better)"},
+		{file: "latency.svg", title: "Round trip of 64 bytes", kind: roundtrip, show: p50, mark: p99, axis: "microseconds (less is better); bar: median, circle: p99"},
 		{file: "connections.svg", title: "Connections made, each with its handshake and one round trip", kind: connecting, show: rateConnections, axis: "connections a second (more is better)"},
 		{file: "memory.svg", title: "Memory of the proxy for an idle pair", kind: idle, show: memory, axis: "KiB a pair (less is better)"},
 	}
@@ -32,16 +33,46 @@ func writePlots(dir string, r result) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	pictures := map[string]picture{"ratios.svg": ratioPicture(r)}
 	for _, p := range plots() {
-		picture := p.of(r)
-		if len(picture.panels) == 0 {
+		pictures[p.file] = p.of(r)
+	}
+	for file, p := range pictures {
+		if len(p.panels) == 0 {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(dir, p.file), []byte(picture.svg()), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(p.svg()), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ratioPicture shows how the splice relay compares with the better of its peers: a panel for each metric, a bar for
+// each case.
+func ratioPicture(r result) picture {
+	pic := picture{
+		title: "The splice relay beside the better of HAProxy and nginx in each line, as ratios",
+		note:  r.summary() + "; whiskers: smallest to largest",
+	}
+	for _, q := range r.Ratios {
+		c, ok := r.caseNamed(q.Case)
+		if !ok || q.Row != "splice" || !isPeer(q.To) {
+			continue
+		}
+		title := metricNamed(c.Kind, q.Metric).words
+		at := slices.IndexFunc(pic.panels, func(p panel) bool { return p.title == title })
+		if at < 0 {
+			axis := "times theirs (less is better)"
+			if q.More {
+				axis = "times theirs (more is better)"
+			}
+			at = len(pic.panels)
+			pic.panels = append(pic.panels, panel{title: title, axis: axis, goal: 1})
+		}
+		pic.panels[at].bars = append(pic.panels[at].bars, bar{label: c.what(), class: "splice", value: q.Value})
+	}
+	return pic
 }
 
 // of makes a panel of each case, those of one size or number of clients side by side.
@@ -81,7 +112,6 @@ func (p plot) panel(c caseResult, rows []string) panel {
 		b := bar{label: row, class: classOf(row), value: s}
 		if p.mark.name != "" {
 			b.mark = c.Rows[row][p.mark.name].Median
-			one.marks = strings.TrimSuffix(p.mark.title, " us")
 		}
 		one.bars = append(one.bars, b)
 	}

@@ -31,6 +31,29 @@ func TestParseParent(t *testing.T) {
 	}
 }
 
+func TestParseBusy(t *testing.T) {
+	got, err := parseBusy("cpu  1 20 300 9999 9999 4000 50000 600000 7 7\ncpu0 1 1 1 1 1 1 1 1\n")
+	if want := 654321 * 10 * time.Millisecond; err != nil || got != want {
+		t.Errorf("%v, want %v, %v", got, want, err)
+	}
+	for _, bad := range []string{"", "cpu 1 2 3", "cpu0 1 2 3 4 5 6 7 8", "cpu 1 2 3 4 5 6 7 x"} {
+		if _, err := parseBusy(bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+func TestOthers(t *testing.T) {
+	begin := effort{at: time.Unix(100, 0), all: 50 * time.Second, ours: 20 * time.Second}
+	end := effort{at: time.Unix(110, 0), all: 65 * time.Second, ours: 30 * time.Second}
+	if got := end.others(begin, 2); got != 0.25 {
+		t.Errorf("%v: of 20 s on two cores 15 were busy, 10 of them ours", got)
+	}
+	if got := (effort{at: end.at, all: begin.all, ours: end.ours}).others(begin, 2); got != 0 {
+		t.Errorf("%v: less than nothing", got)
+	}
+}
+
 func TestModelName(t *testing.T) {
 	if got := modelName("processor\t: 0\nmodel name\t: Some: CPU\nmodel name\t: Other\n"); got != "Some: CPU" {
 		t.Errorf("%q", got)

@@ -49,6 +49,10 @@ func comparisons() []comparison {
 		{kind: connecting, metric: rateConnections, row: "splice", to: direct, more: true},
 		{kind: connecting, metric: cpuConnection, row: "splice", to: peers},
 		{kind: idle, metric: memory, row: "splice", to: peers, goal: 1},
+		{kind: throughput, metric: rateMessages, row: "splice-dial-in", to: direct, more: true},
+		{kind: roundtrip, metric: p50, row: "splice-dial-in", to: peers},
+		{kind: connecting, metric: rateConnections, row: "splice-dial-in", to: peers, more: true},
+		{kind: idle, metric: memory, row: "splice-dial-in", to: peers},
 	}
 }
 

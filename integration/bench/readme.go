@@ -44,7 +44,7 @@ func (r result) summary() string {
 			parts = append(parts, bareVersion(name, v))
 		}
 	}
-	return strings.Join(parts, ", ") + fmt.Sprintf("; medians of %d rounds", r.Rounds)
+	return strings.Join(parts, ", ") + "; " + map[bool]string{true: "one round", false: fmt.Sprintf("medians of %d rounds", r.Rounds)}[r.Rounds == 1]
 }
 
 // bareVersion finds the number in what a program says of its version: "HAProxy version 2.6.12-1 ...", "nginx version: nginx/1.22.1".
@@ -81,11 +81,10 @@ type readmeLine struct {
 func readmeLines(r result) []*readmeLine {
 	var lines []*readmeLine
 	for _, q := range r.Ratios {
-		i := slices.IndexFunc(r.Cases, func(c caseResult) bool { return c.Name == q.Case })
-		if i < 0 || strings.HasSuffix(q.Row, "-2") {
+		c, ok := r.caseNamed(q.Case)
+		if !ok || strings.HasSuffix(q.Row, "-2") {
 			continue
 		}
-		c := r.Cases[i]
 		title := q.title(c)
 		at := slices.IndexFunc(lines, func(l *readmeLine) bool { return l.title == title })
 		if at < 0 {

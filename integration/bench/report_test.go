@@ -20,7 +20,7 @@ import (
 func sample() result {
 	r := result{
 		Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Rounds: 2,
-		Machine:  machine{CPU: "A CPU <fast>", Cores: 2, Kernel: "6.1", Load: "0.10"},
+		Machine:  machine{CPU: "A CPU <fast>", Cores: 2, Kernel: "6.1", Load: "0.10", Others: 0.12},
 		Versions: map[string]string{"haproxy": "HAProxy version 2.6.12-1+deb12u4 2026/01/01 - x", "nginx": "nginx version: nginx/1.22.1", "libzmq": "4.3.4"},
 		Rows:     []string{"direct", "splice", "nginx", "broker"},
 		Failures: []string{"a b: it broke"},
@@ -58,7 +58,8 @@ func TestTables(t *testing.T) {
 	var out bytes.Buffer
 	printTables(&out, sample(), false)
 	for _, want := range []string{
-		"A CPU <fast>, 2 cores, Linux 6.1, load 0.10; medians of 2 rounds",
+		"A CPU <fast>, 2 cores, Linux 6.1, HAProxy 2.6.12, nginx 1.22.1, libzmq 4.3.4; medians of 2 rounds (smallest..largest)\n",
+		"other processes used 12% of the machine meanwhile; its load was 0.10 before\n",
 		"throughput-curve-64B\n",
 		" nginx 3,000 (3,000..3,001) 3,100.5 (3,100.0..3,101.0)",
 		" splice nginx throughput-curve-64B messages_per_s 0.67 (0.67..0.67) >= 1 no\n",
@@ -109,8 +110,12 @@ func TestShort(t *testing.T) {
 }
 
 func TestScaleHoldsEveryBar(t *testing.T) {
+	step, end := panel{bars: []bar{{value: summary{Median: 1, Max: 100}}}}.scale()
+	if end > 2 {
+		t.Errorf("a lone whisker makes the axis end at %v in steps of %v", end, step)
+	}
 	for _, most := range []float64{0, 0.013, 0.9, 1, 1.1, 2, 4.9, 5.1, 9.99, 10, 37, 99, 1234567} {
-		step, end := panel{bars: []bar{{value: summary{Median: most / 2, Max: most}}}}.scale()
+		step, end := panel{bars: []bar{{value: summary{Median: most / 1.2, Max: most}}}}.scale()
 		if lines := end / step; end < most*0.999 || lines < 0.99 || lines > 6.01 {
 			t.Errorf("up to %v: step %v, end %v", most, step, end)
 		}
@@ -127,7 +132,7 @@ func TestPlots(t *testing.T) {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(dir + "/*.svg")
-	if err != nil || len(files) != 4 { // there are no connections in the sample
+	if err != nil || len(files) != 5 { // there are no connections in the sample
 		t.Fatalf("%v, %v", files, err)
 	}
 	for _, file := range files {
@@ -142,11 +147,18 @@ func TestPlots(t *testing.T) {
 		if !errors.Is(err, io.EOF) {
 			t.Errorf("%s: %v", file, err)
 		}
-		for _, want := range []string{"is better", "A CPU &lt;fast&gt;", ">CURVE, ", ">NULL, ", `class="splice"`, `class="peer"`, "prefers-color-scheme: dark"} {
+		for _, want := range []string{"is better", "A CPU &lt;fast&gt;", ">CURVE, ", ">NULL, ", `class="splice"`, "prefers-color-scheme: dark"} {
 			if !strings.Contains(string(text), want) {
 				t.Errorf("%s has no %q", file, want)
 			}
 		}
+	}
+	ratios, err := os.ReadFile(filepath.Join(dir, "ratios.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(ratios), `class="goal"`); n != 7 {
+		t.Errorf("%d goals, want one for each of 7 metrics", n)
 	}
 	latency, err := os.ReadFile(filepath.Join(dir, "latency.svg"))
 	if err != nil {

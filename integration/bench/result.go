@@ -33,6 +33,8 @@ type machine struct {
 	Kernel string `json:"kernel"`
 	// Load is the load average of the minute before the run: what else the machine had to do.
 	Load string `json:"load"`
+	// Others is the share of all cores that went to processes other than the benchmark's while it ran, from 0 to 1.
+	Others float64 `json:"others"`
 }
 
 // caseResult is what every row did in one case.
@@ -129,6 +131,15 @@ func (c *caseResult) sum() {
 			}
 		}
 	}
+}
+
+func (r result) caseNamed(name string) (caseResult, bool) {
+	for _, c := range r.Cases {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return caseResult{}, false
 }
 
 func (r result) write(file string) error {

@@ -19,7 +19,7 @@ type panel struct {
 	title string
 	axis  string // what the axis shows, with its unit
 	bars  []bar
-	marks string // what a bar's mark is, when it has one
+	goal  float64 // a line across the bars; 0 is none
 }
 
 // bar is one row's figure, with a whisker for its spread and perhaps a mark for a second figure.
@@ -36,7 +36,7 @@ const (
 	margin      = 20
 	gutter      = 30
 	labelWidth  = 110
-	numberWidth = 60
+	numberWidth = 84
 	barHeight   = 12
 	barStep     = 18
 	panelHead   = 26
@@ -56,6 +56,7 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .page { fill: #ffffff }
 .grid { stroke: #d1d9e0 }
 .whisker { stroke: #1f2328; stroke-width: 1.2 }
+.goal { stroke: #cf222e; stroke-width: 1.5; stroke-dasharray: 4 3 }
 .mark { fill: #ffffff; stroke: #1f2328; stroke-width: 1.5 }
 .direct { fill: #afb8c1 }
 .splice { fill: #0969da }
@@ -68,6 +69,7 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
   .page { fill: #0d1117 }
   .grid { stroke: #3d444d }
   .whisker { stroke: #f0f6fc }
+  .goal { stroke: #f85149 }
   .mark { fill: #0d1117; stroke: #f0f6fc }
   .direct { fill: #656c76 }
   .splice { fill: #4493f8 }
@@ -127,7 +129,7 @@ func (p panel) draw(d *drawing, x, y float64) {
 	bottom := top + float64(len(p.bars)*barStep)
 	left := x + labelWidth
 	step, end := p.scale()
-	at := func(v float64) float64 { return left + v/end*plotWidth }
+	at := func(v float64) float64 { return left + min(v/end, 1)*plotWidth }
 	for i := 0; float64(i)*step <= end*1.0001; i++ {
 		v := float64(i) * step
 		d.line(at(v), top-3, at(v), bottom, "grid")
@@ -136,11 +138,10 @@ func (p panel) draw(d *drawing, x, y float64) {
 	for i, b := range p.bars {
 		b.draw(d, x, top+float64(i*barStep), at)
 	}
-	axis := p.axis
-	if p.marks != "" {
-		axis += "; circle: " + p.marks
+	if p.goal > 0 {
+		d.line(at(p.goal), top-3, at(p.goal), bottom, "goal")
 	}
-	d.text(left+plotWidth/2, bottom+28, "note", "middle", axis)
+	d.text(left+plotWidth/2, bottom+28, "note", "middle", p.axis)
 }
 
 func (b bar) draw(d *drawing, x, y float64, at func(float64) float64) {
@@ -153,16 +154,22 @@ func (b bar) draw(d *drawing, x, y float64, at func(float64) float64) {
 	if b.mark > 0 {
 		fmt.Fprintf(d, `<circle cx="%.1f" cy="%.1f" r="3.5" class="mark"/>`+"\n", at(b.mark), middle)
 	}
-	d.text(at(max(b.value.Median, b.value.Max, b.mark))+7, y+barHeight-2, "tick", "start", short(b.value.Median))
+	number := short(b.value.Median)
+	if b.mark > 0 {
+		number += " / " + short(b.mark)
+	}
+	d.text(x+panelWidth, y+barHeight-2, "tick", "end", number)
 }
 
-// scale is the step between two lines of the grid and the end of the axis: 1, 2 or 5 times a power of ten, four to
-// eight of them.
+// scale is the step between two lines of the grid, which is 1, 2 or 5 times a power of ten, and the end of the axis. A
+// whisker may go beyond that; it is cut.
 func (p panel) scale() (step, end float64) {
-	most := 0.0
+	most, spread := p.goal, 0.0
 	for _, b := range p.bars {
-		most = max(most, b.value.Max, b.value.Median, b.mark)
+		most = max(most, b.value.Median, b.mark)
+		spread = max(spread, b.value.Max)
 	}
+	most = max(most, min(spread, 1.5*most)) // one bad round is not to press all bars into a corner
 	if most == 0 {
 		return 1, 1
 	}
