@@ -49,7 +49,7 @@ soak: build ## let 30,000 clients come and go in each way, and print what they l
 
 bench: build ## measure the proxy beside HAProxy, nginx and a broker, in about 15 minutes (BENCHFLAGS="-rounds 3")
 	@tools/setup.sh bench
-	go run ./integration/bench -proxy $(BINARY) -json .build/bench.json $(BENCHFLAGS)
+	go run ./integration/bench -proxy $(BINARY) -json docs/bench/result.json -svg docs/bench $(BENCHFLAGS)
 
 bench-quick: build ## see in a minute or two that the benchmark still runs
 	@tools/setup.sh bench

@@ -55,7 +55,7 @@ type Lease struct {
 }
 
 func leaseFrom(l lease) Lease {
-	return Lease{TTL: time.Duration(l.TTL * float64(time.Second)), Worker: l.Worker}
+	return Lease{TTL: l.TTL.Duration(), Worker: l.Worker}
 }
 
 // Hello gives a connection an identity. Say it again with every new connection.
@@ -140,8 +140,8 @@ type Known struct {
 func (c *Client) Whois(ctx context.Context, endpoint, pool string) (Known, error) {
 	var k struct {
 		Client, Address, Identity string
-		Since                     float64
+		Since                     Seconds
 	}
 	err := c.ask(ctx, &k, "WHOIS", withPool([]string{endpoint}, pool)...)
-	return Known{k.Client, k.Address, k.Identity, time.Duration(k.Since * float64(time.Second))}, err
+	return Known{k.Client, k.Address, k.Identity, k.Since.Duration()}, err
 }

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
@@ -124,6 +123,3 @@ func (c *call) ownsAll(info *pairing.IdentityInfo) bool {
 	}
 	return true
 }
-
-// seconds is a duration for JSON, to the millisecond.
-func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }

@@ -7,6 +7,13 @@
 //	err = c.Hello(ctx, control.Hello{Identity: "alice", Endpoint: local, Prefer: []string{"w1", "w2"}})
 //	err = c.KeepAlive(ctx, "alice") // until ctx ends
 //
+//	pool := c.Pool("") // an operator's
+//	left, err := pool.Drain(ctx, "w1")
+//	for p, err := range pool.Pairs(ctx, control.Filter{Worker: "w1"}) { ... }
+//
+// A call that the proxy has refused returns an [*Error], whose code [CodeOf]
+// tells; one that it has not answered in time, [ErrNoAnswer].
+//
 // # Protocol
 //
 // A request is [VERB, argument, ...], one string per frame; optional arguments

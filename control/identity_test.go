@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -47,7 +46,7 @@ func TestStickiness(t *testing.T) {
 		p.Pairing.Policy, p.Pairing.HintWait = pairing.RoundRobin, 10*time.Second
 	})
 	c := r.dial()
-	visit := func() (worker string, x explanation) {
+	visit := func() (worker string, x Explanation) {
 		t.Helper()
 		conn := r.client()
 		greet(t, conn)
@@ -64,7 +63,7 @@ func TestStickiness(t *testing.T) {
 			}
 			return worker != ""
 		})
-		x = body[explanation](t, r.say(c, OK, "EXPLAIN", at))
+		x = body[Explanation](t, r.say(c, OK, "EXPLAIN", at))
 		_ = conn.Close()
 		return worker, x
 	}
@@ -74,12 +73,12 @@ func TestStickiness(t *testing.T) {
 		}
 	}
 	r.say(c, OK, "MAINT", "w2")
-	if w, x := visit(); w != "w4" || !slices.Equal(x.Passed, []passed{{"w2", "maintenance"}}) {
+	if w, x := visit(); w != "w4" || !slices.Equal(x.Passed, []Passed{{"w2", "maintenance"}}) {
 		t.Errorf("without w2: %s by %+v", w, x)
 	}
 	r.say(c, OK, "REMOVE", "w4")
 	eventually(t, "w4 is forgotten", func() bool { return len(r.snapshot().Workers) == 4 })
-	if w, x := visit(); w != "w1" || !slices.Equal(x.Passed, []passed{{"w2", "maintenance"}, {"w4", "unknown"}}) {
+	if w, x := visit(); w != "w1" || !slices.Equal(x.Passed, []Passed{{"w2", "maintenance"}, {"w4", "unknown"}}) {
 		t.Errorf("without w2 and w4: %s by %+v", w, x)
 	}
 	r.say(c, OK, "ENABLE", "w2")
@@ -175,7 +174,7 @@ func TestWorkersName(t *testing.T) {
 	r.say(peer, OK, "HELLO", "worker", "w1", "weight=3")
 	greet(t, r.worker())
 	eventually(t, "both slots are w1's", func() bool {
-		w := body[struct{ Workers []workerRow }](t, r.say(operator, OK, "WORKERS")).Workers
+		w := body[struct{ Workers []WorkerInfo }](t, r.say(operator, OK, "WORKERS")).Workers
 		return len(w) == 1 && w[0].Worker == "w1" && w[0].Slots == 2 && w[0].Weight == 3
 	})
 	// One that says its own name, by its endpoint.
@@ -183,7 +182,7 @@ func TestWorkersName(t *testing.T) {
 	greet(t, third)
 	r.say(peer, OK, "HELLO", "worker", "w2", "endpoint="+third.LocalAddr().String())
 	eventually(t, "w2 has a slot", func() bool {
-		w := body[struct{ Workers []workerRow }](t, r.say(operator, OK, "WORKERS", "worker=w2")).Workers
+		w := body[struct{ Workers []WorkerInfo }](t, r.say(operator, OK, "WORKERS", "worker=w2")).Workers
 		return len(w) == 1 && w[0].Slots == 1
 	})
 }
@@ -234,19 +233,46 @@ func TestWhoisOfDialled(t *testing.T) {
 	})
 }
 
+// pulse is what is known of the signs of life that somebody gives: each came
+// between two moments.
+type pulse struct {
+	last    time.Time     // it came after this
+	longest time.Duration // no two were further apart
+}
+
+// sign notes a sign of life that came after the one moment and before the other.
+func (p *pulse) sign(after, before time.Time) {
+	p.longest = max(p.longest, before.Sub(p.last))
+	p.last = after
+}
+
 // Who has said HELLO must be heard of; anything that the same caller says counts.
+// Whether a machine manages to be heard of in time is not the proxy's affair:
+// where it did not, the test is about nothing, and is done again at its leisure.
 func TestHeartbeat(t *testing.T) {
-	const ttl = 600 * time.Millisecond
+	for _, ttl := range []time.Duration{600 * time.Millisecond, 3 * time.Second, 12 * time.Second} {
+		inTime := true
+		t.Run(ttl.String(), func(t *testing.T) { inTime = testHeartbeat(t, ttl) })
+		if inTime {
+			return
+		}
+	}
+	t.Error("nobody can be heard of within 12 s on this machine")
+}
+
+// testHeartbeat says whether those who were to live have been heard of in time.
+func testHeartbeat(t *testing.T, ttl time.Duration) (inTime bool) {
 	r := newRig(t, func(_ *rig, _ *Config, p *stream.Config) {
 		p.Pairing.Lease = pairing.Lease{Strategy: pairing.LeaseHeartbeat, TTL: ttl}
 	})
-	kept, other, silent := r.dial(), r.dial(), r.dial()
-	conns := map[string]net.Conn{}
+	conns, callers := map[string]net.Conn{}, map[string]*Client{}
 	for _, who := range []string{"kept", "other", "silent"} {
 		conns[who], _ = r.pair()
+		callers[who] = r.dial()
 	}
-	stranger, _ := r.pair()
-	for who, c := range map[string]*Client{"kept": kept, "other": other, "silent": silent} {
+	r.pair() // of a stranger, who never says HELLO
+	begin := time.Now()
+	for who, c := range callers {
 		l, err := c.Hello(r.context(), Hello{Identity: who, Endpoint: conns[who].LocalAddr().String()})
 		if err != nil || l.TTL != ttl || l.Worker == "" {
 			t.Fatalf("%s: %+v %v", who, l, err)
@@ -254,28 +280,56 @@ func TestHeartbeat(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- kept.KeepAlive(ctx, "kept") }()
-	begin := time.Now()
-	eventually(t, "the silent one is ended, the others live", func() bool {
-		r.say(other, OK, "PING")
-		return r.snapshot().Stats.Ended[pairing.HeartbeatExpired] == 1
-	})
-	if took := time.Since(begin); took < ttl*8/10 {
+	go func() { done <- callers["kept"].KeepAlive(ctx, "kept") }()
+	kept, other, beats := pulse{last: begin}, pulse{last: begin}, r.beats()
+	last := begin
+	live := func() { // and look how the living are
+		time.Sleep(time.Millisecond) // a caller may say so much a second
+		asked := time.Now()
+		r.say(callers["other"], OK, "PING")
+		now := time.Now()
+		other.sign(asked, now)
+		if n := r.beats(); n > beats {
+			kept.sign(last, now)
+			beats = n
+		}
+		last = now
+	}
+	expired := func() uint64 { return r.snapshot().Stats.Ended[pairing.HeartbeatExpired] }
+	eventually(t, "the silent one is ended", func() bool { live(); return expired() > 0 })
+	if took := time.Since(begin); took < ttl {
 		t.Errorf("ended after %v", took)
 	}
-	ended(t, conns["silent"])
-	r.say(silent, NotFound, "EXPLAIN", conns["silent"].LocalAddr().String())
 	for end := time.Now().Add(3 * ttl); time.Now().Before(end); {
-		r.say(other, OK, "PING")
+		live()
 	}
 	stop()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("KeepAlive: %v", err)
 	}
-	if s := r.snapshot().Stats; s.Open != 3 {
-		t.Errorf("%d pairs are open: %v", s.Open, s.Ended)
+	s := r.snapshot().Stats
+	kept.sign(last, time.Now())
+	other.sign(last, time.Now())
+	if longest := max(kept.longest, other.longest); longest > ttl*3/4 { // a beat is counted a moment after it has counted
+		t.Logf("they were heard of after %v and %v", kept.longest, other.longest)
+		return false
 	}
-	_ = stranger
+	ended(t, conns["silent"])
+	r.say(callers["silent"], NotFound, "EXPLAIN", conns["silent"].LocalAddr().String())
+	if n := s.Ended[pairing.HeartbeatExpired]; n != 1 || s.Open != 3 {
+		t.Errorf("%d were ended, and %d pairs are open", n, s.Open)
+	}
+	return true
+}
+
+// beats is how many heartbeats were taken.
+func (r *rig) beats() (n uint64) {
+	for _, c := range r.server.Stats().Requests {
+		if c.Verb == "HEARTBEAT" && c.Code == OK {
+			n = c.Count
+		}
+	}
+	return n
 }
 
 // Only who has an identity is served.
@@ -317,21 +371,4 @@ func TestKeepAliveAfterRestart(t *testing.T) {
 	if err := c.KeepAlive(t.Context(), "nobody"); CodeOf(err) != NotFound {
 		t.Errorf("KeepAlive of nobody: %v", err)
 	}
-}
-
-func ExampleClient() {
-	ctx := context.Background()
-	c, err := Dial(ctx, "ipc:///run/streamq-proxy/control.sock", nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer c.Close()
-	// The local address of the application's own connection, from its socket's monitor.
-	_, err = c.Hello(ctx, Hello{Identity: "alice", Endpoint: "10.0.0.7:40112", Prefer: []string{"w1", "w2"}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	go func() { _ = c.KeepAlive(ctx, "alice") }() // until ctx ends
 }

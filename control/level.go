@@ -25,6 +25,12 @@ func (l Level) String() string {
 // MarshalText is String.
 func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
+// UnmarshalText is [ParseLevel].
+func (l *Level) UnmarshalText(text []byte) (err error) {
+	*l, err = ParseLevel(string(text))
+	return err
+}
+
 // ParseLevel is the inverse of [Level.String].
 func ParseLevel(s string) (Level, error) {
 	for i, name := range levelNames {

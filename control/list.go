@@ -42,26 +42,9 @@ func help(c *call) (Reply, error) {
 	return reply(OK, v)
 }
 
-// poolStatus is what STATUS tells of a pool.
-type poolStatus struct {
-	Pool        string `json:"pool"`
-	Clients     int    `json:"clients"`
-	Waiting     int    `json:"waiting"`
-	Pairs       int    `json:"pairs"`
-	Slots       int    `json:"slots"`
-	Workers     int    `json:"workers"`
-	Identities  int    `json:"identities"`
-	Hints       int    `json:"hints"`
-	BytesIn     uint64 `json:"bytes_in"`
-	BytesOut    uint64 `json:"bytes_out"`
-	Connections int    `json:"connections"`
-	Usable      bool   `json:"usable"`
-	Draining    bool   `json:"draining"`
-}
-
-func statusOf(s *stream.Snapshot) poolStatus {
+func statusOf(s *stream.Snapshot) PoolStatus {
 	t := &s.Stats
-	p := poolStatus{
+	p := PoolStatus{
 		Pool: s.Pool, Waiting: t.Waiting, Pairs: t.Handshaking + t.Open + t.Draining, Slots: t.Slots, Workers: len(s.Workers),
 		Identities: t.Identities, Hints: t.Hints, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
 		Connections: s.Connections, Usable: s.Usable, Draining: s.Draining,
@@ -73,16 +56,7 @@ func statusOf(s *stream.Snapshot) poolStatus {
 }
 
 func status(c *call) (Reply, error) {
-	all := struct {
-		Uptime  float64      `json:"uptime"`
-		Clients int          `json:"clients"`
-		Waiting int          `json:"waiting"`
-		Pairs   int          `json:"pairs"`
-		Slots   int          `json:"slots"`
-		Workers int          `json:"workers"`
-		Lost    uint64       `json:"events_lost"`
-		Pools   []poolStatus `json:"pools"`
-	}{Uptime: seconds(time.Since(c.server.started)), Lost: c.server.feed.Lost()}
+	all := Status{Uptime: seconds(time.Since(c.server.started)), EventsLost: c.server.feed.Lost()}
 	for _, p := range c.server.proxy.Pools {
 		s, err := p.Snapshot(c.ctx)
 		if err != nil {
@@ -100,36 +74,16 @@ func status(c *call) (Reply, error) {
 }
 
 func pools(c *call) (Reply, error) {
-	type pool struct {
-		Pool     string   `json:"pool"`
-		Frontend []string `json:"frontend"`
-		Backend  []string `json:"backend"`
-	}
-	var all []pool
+	var all []PoolInfo
 	for _, p := range c.server.proxy.Pools {
 		frontend, backend := p.Bound()
-		all = append(all, pool{p.Name(), frontend, backend})
+		all = append(all, PoolInfo{p.Name(), frontend, backend})
 	}
 	return reply(OK, map[string]any{"pools": all})
 }
 
 // limit is how many a page may have.
 func (c *call) limit() (int, error) { return c.number("limit", defaultPage, 1, maxPage) }
-
-// workerRow is a worker in a list.
-type workerRow struct {
-	Worker   string `json:"worker"`
-	State    string `json:"state"`
-	Pairs    int    `json:"pairs"`
-	Max      int    `json:"max"`
-	Weight   int    `json:"weight"`
-	Slots    int    `json:"slots"`
-	Dialling int    `json:"dialling"`
-	Served   uint64 `json:"served"`
-	Failures uint64 `json:"failures"`
-	Endpoint string `json:"endpoint"`
-	Removed  bool   `json:"removed,omitempty"`
-}
 
 func workers(c *call) (Reply, error) {
 	pool, err := c.pool()
@@ -147,25 +101,36 @@ func workers(c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	page := struct {
-		Workers []workerRow `json:"workers"`
-		Next    string      `json:"next,omitempty"`
-	}{Workers: []workerRow{}}
+	var rows []WorkerInfo
+	next := ""
 	for _, w := range s.Workers { // in the order of their names
 		if w.Name <= c.options["after"] && c.options["after"] != "" ||
 			!matches(c.options, "worker", w.Name) || !matches(c.options, "state", w.State.String()) {
 			continue
 		}
-		if len(page.Workers) == limit {
-			page.Next = page.Workers[limit-1].Worker
+		if len(rows) == limit {
+			next = rows[limit-1].Worker
 			break
 		}
-		page.Workers = append(page.Workers, workerRow{
+		rows = append(rows, WorkerInfo{
 			Worker: w.Name, State: w.State.String(), Pairs: w.Pairs, Max: w.MaxPairs, Weight: w.Weight, Slots: w.Slots,
 			Dialling: w.Dialling, Served: w.Served, Failures: w.Failures, Endpoint: w.Endpoint, Removed: w.Removed,
 		})
 	}
-	return reply(OK, page)
+	return page("workers", rows, next)
+}
+
+// page is one page of a list. next is what after= has to be for the one that
+// follows, "" when there is none.
+func page[T any](list string, rows []T, next string) (Reply, error) {
+	if rows == nil {
+		rows = []T{} // [] in JSON, not null
+	}
+	body := map[string]any{list: rows}
+	if next != "" {
+		body["next"] = next
+	}
+	return reply(OK, body)
 }
 
 func matches(options map[string]string, key, is string) bool {
@@ -209,31 +174,9 @@ func (c *call) selection() (s pairing.Selection, err error) {
 	return s, nil
 }
 
-// clientRow is a client in a list.
-type clientRow struct {
-	ID       pairing.PeerID `json:"id"`
-	Client   string         `json:"client"`
-	Identity string         `json:"identity"`
-	State    string         `json:"state"`
-	Worker   string         `json:"worker"`
-	Age      float64        `json:"age"`
-}
-
-// pairRow is a pair in a list.
-type pairRow struct {
-	ID       pairing.PeerID `json:"id"`
-	Client   string         `json:"client"`
-	Identity string         `json:"identity"`
-	State    string         `json:"state"`
-	Worker   string         `json:"worker"`
-	Endpoint string         `json:"endpoint"`
-	Rule     string         `json:"rule"`
-	Age      float64        `json:"age"`
-}
-
-// list asks for a page of connections. A page of which the table has seen only
-// a part because nobody matched is asked for again, within bounds.
-func (c *call) list(s pairing.Selection) (peers []pairing.PeerInfo, next string, err error) {
+// peers are a page of connections. A page of which the table has seen only a
+// part because nobody matched is asked for again, within bounds.
+func (c *call) peers(s pairing.Selection) (peers []pairing.PeerInfo, next string, err error) {
 	pool, err := c.pool()
 	if err != nil {
 		return nil, "", err
@@ -256,55 +199,27 @@ func (c *call) list(s pairing.Selection) (peers []pairing.PeerInfo, next string,
 	return peers, next, nil
 }
 
-func whence(o pairing.Origin) string {
-	if o.Endpoint != "" {
-		return o.Endpoint
-	}
-	return o.Address
-}
-
-func clients(c *call) (Reply, error) {
+// listPeers answers with a page of connections, each as row writes it.
+func listPeers[T any](c *call, list string, paired bool, row func(pairing.PeerInfo) T) (Reply, error) {
 	s, err := c.selection()
 	if err != nil {
 		return Reply{}, err
 	}
-	page := struct {
-		Clients []clientRow `json:"clients"`
-		Next    string      `json:"next,omitempty"`
-	}{Clients: []clientRow{}}
-	peers, next, err := c.list(s)
+	s.Paired = paired
+	peers, next, err := c.peers(s)
 	if err != nil {
 		return Reply{}, err
 	}
-	page.Next = next
+	var rows []T
 	for _, p := range peers {
-		page.Clients = append(page.Clients, clientRow{p.ID, whence(p.Origin), p.Identity, p.State.String(), p.Worker, seconds(p.Age)})
+		rows = append(rows, row(p))
 	}
-	return reply(OK, page)
+	return page(list, rows, next)
 }
 
-func pairs(c *call) (Reply, error) {
-	s, err := c.selection()
-	if err != nil {
-		return Reply{}, err
-	}
-	s.Paired = true
-	page := struct {
-		Pairs []pairRow `json:"pairs"`
-		Next  string    `json:"next,omitempty"`
-	}{Pairs: []pairRow{}}
-	peers, next, err := c.list(s)
-	if err != nil {
-		return Reply{}, err
-	}
-	page.Next = next
-	for _, p := range peers {
-		page.Pairs = append(page.Pairs, pairRow{
-			p.ID, whence(p.Origin), p.Identity, p.State.String(), p.Worker, whence(p.Other), p.Rule.String(), seconds(p.Paired),
-		})
-	}
-	return reply(OK, page)
-}
+func clients(c *call) (Reply, error) { return listPeers(c, "clients", false, clientInfo) }
+
+func pairs(c *call) (Reply, error) { return listPeers(c, "pairs", true, pairInfo) }
 
 func hints(c *call) (Reply, error) {
 	pool, err := c.pool()
@@ -323,25 +238,15 @@ func hints(c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	type row struct {
-		Identity string   `json:"identity"`
-		Endpoint string   `json:"endpoint"`
-		Address  string   `json:"address"`
-		Prefer   []string `json:"prefer"`
-		Pinned   bool     `json:"pinned"`
-		Left     float64  `json:"left"`
-	}
-	page := struct {
-		Hints []row  `json:"hints"`
-		Next  string `json:"next,omitempty"`
-	}{Hints: []row{}}
+	var rows []HintInfo
 	for _, h := range found.Hints {
-		page.Hints = append(page.Hints, row{h.Identity, h.Endpoint, h.Address, h.Prefer, h.Pinned, seconds(h.Left)})
+		rows = append(rows, HintInfo{h.Identity, h.Endpoint, h.Address, h.Prefer, h.Pinned, seconds(h.Left)})
 	}
+	next := ""
 	if found.More {
-		page.Next = strconv.Itoa(skip + len(page.Hints))
+		next = strconv.Itoa(skip + len(rows))
 	}
-	return reply(OK, page)
+	return page("hints", rows, next)
 }
 
 func explain(c *call) (Reply, error) {
@@ -363,48 +268,20 @@ func explain(c *call) (Reply, error) {
 	return reply(OK, explained(e))
 }
 
-// candidate is a worker in an explanation.
-type candidate struct {
-	Worker string `json:"worker"`
-	Why    string `json:"why"`
-	Load   int    `json:"load"`
-	Weight int    `json:"weight"`
-}
-
-// explanation is what EXPLAIN tells.
-type explanation struct {
-	Identity   string      `json:"identity,omitempty"`
-	Worker     string      `json:"worker"`
-	Rule       string      `json:"rule"`
-	Passed     []passed    `json:"passed"`
-	Prefer     []string    `json:"prefer"`
-	Pinned     bool        `json:"pinned"`
-	Last       string      `json:"last"`
-	Policy     string      `json:"policy"`
-	Clients    []clientRow `json:"clients"`
-	Candidates []candidate `json:"candidates"`
-}
-
-// passed is a worker that was passed over.
-type passed struct {
-	Worker string `json:"worker"`
-	Why    string `json:"why"`
-}
-
-func explained(e *pairing.Explanation) explanation {
-	x := explanation{
-		Identity: e.Identity, Rule: e.Rule.String(), Passed: []passed{}, Prefer: e.Prefer,
-		Pinned: e.Pinned, Last: e.Last, Policy: e.Policy.String(), Clients: []clientRow{}, Candidates: []candidate{},
+func explained(e *pairing.Explanation) Explanation {
+	x := Explanation{
+		Identity: e.Identity, Rule: e.Rule.String(), Passed: []Passed{}, Prefer: e.Prefer,
+		Pinned: e.Pinned, Last: e.Last, Policy: e.Policy.String(), Clients: []ClientInfo{}, Candidates: []Candidate{},
 	}
 	for _, p := range e.Peers {
 		x.Worker = p.Worker // of the newest
-		x.Clients = append(x.Clients, clientRow{p.ID, whence(p.Origin), p.Identity, p.State.String(), p.Worker, seconds(p.Age)})
+		x.Clients = append(x.Clients, clientInfo(p))
 	}
 	for _, p := range e.Passed {
-		x.Passed = append(x.Passed, passed{p.Worker, p.Unfit.String()})
+		x.Passed = append(x.Passed, Passed{p.Worker, p.Unfit.String()})
 	}
 	for _, p := range e.Candidates {
-		x.Candidates = append(x.Candidates, candidate{p.Worker, p.Unfit.String(), p.Load, p.Weight})
+		x.Candidates = append(x.Candidates, Candidate{p.Worker, p.Unfit.String(), p.Load, p.Weight})
 	}
 	return x
 }

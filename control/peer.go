@@ -89,7 +89,7 @@ func hello(c *call) (Reply, error) {
 type lease struct {
 	Identity string `json:"identity"`
 	// TTL is in seconds, 0 when heartbeats do not matter.
-	TTL float64 `json:"ttl"`
+	TTL Seconds `json:"ttl"`
 	// Worker of the newest connection, "" while it is not paired.
 	Worker string `json:"worker,omitempty"`
 }
@@ -161,6 +161,6 @@ func whois(c *call) (Reply, error) {
 		Client   string  `json:"client"`
 		Address  string  `json:"address"`
 		Identity string  `json:"identity,omitempty"`
-		Since    float64 `json:"since"` // seconds since it was paired
+		Since    Seconds `json:"since"` // seconds since it was paired
 	}{a.Client.Origin.Endpoint, a.Client.Origin.Address, a.Client.Identity, seconds(a.Client.Paired)})
 }

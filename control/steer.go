@@ -176,14 +176,14 @@ func kick(c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	var kicked []clientRow
+	var kicked []ClientInfo
 	for _, id := range targets {
 		p, err := pool.Kick(c.ctx, id)
 		if err != nil {
 			return Reply{}, err
 		}
 		if p != nil {
-			kicked = append(kicked, clientRow{p.ID, whence(p.Origin), p.Identity, p.State.String(), p.Worker, seconds(p.Age)})
+			kicked = append(kicked, clientInfo(*p))
 		}
 	}
 	if len(kicked) == 0 {

@@ -22,9 +22,9 @@ func TestLists(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.dial()
 	type lists struct {
-		Clients []clientRow
-		Pairs   []pairRow
-		Workers []workerRow
+		Clients []ClientInfo
+		Pairs   []PairInfo
+		Workers []WorkerInfo
 		Next    string
 	}
 	var conns []net.Conn
@@ -40,7 +40,7 @@ func TestLists(t *testing.T) {
 	if len(all.Clients) != 6 || all.Next != "" {
 		t.Fatalf("%+v", all)
 	}
-	var paged []clientRow
+	var paged []ClientInfo
 	for next := ""; ; {
 		args := []string{"limit=2"}
 		if next != "" {
@@ -52,7 +52,7 @@ func TestLists(t *testing.T) {
 			break
 		}
 	}
-	same := func(a, b clientRow) bool { return a.ID == b.ID }
+	same := func(a, b ClientInfo) bool { return a.ID == b.ID }
 	if !slices.EqualFunc(paged, all.Clients, same) {
 		t.Errorf("paged %v, all %v", paged, all.Clients)
 	}
@@ -78,7 +78,7 @@ func TestLists(t *testing.T) {
 			t.Errorf("%s %q lists %d, want %d", tc.verb, tc.args, got, tc.want)
 		}
 	}
-	x := body[explanation](t, r.say(c, OK, "EXPLAIN", "ann"))
+	x := body[Explanation](t, r.say(c, OK, "EXPLAIN", "ann"))
 	if x.Rule != "policy" || x.Worker != "127.0.0.1" || x.Policy != "least-connections" || len(x.Candidates) != 1 || x.Candidates[0].Why != "no-slot" {
 		t.Errorf("%+v", x)
 	}

@@ -104,12 +104,7 @@ func newScene(t *testing.T, b blackHole, flags ...string) *scene {
 	} else {
 		s.operated, s.beside = startBeside(t, flags...)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	var err error
-	s.ctl, err = control.Dial(ctx, "ipc://"+filepath.Join(dir, "c"), nil)
-	must(t, err)
-	t.Cleanup(s.ctl.Close)
+	s.ctl = dialControl(t, "ipc://"+filepath.Join(dir, "c"))
 	if b.strategy == "heartbeat" {
 		s.keepBeside(t)
 	}

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -25,12 +24,7 @@ func startControlled(t *testing.T, ws *named, flags ...string) (*proxy, *control
 	}
 	p := startProxy(t, flags...)
 	ws.serve()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	c, err := control.Dial(ctx, at, nil)
-	must(t, err)
-	t.Cleanup(c.Close)
-	return p, c
+	return p, dialControl(t, at)
 }
 
 // say sends a request that must be done or accepted, and reads what the reply has to say.

@@ -12,17 +12,20 @@ import (
 	"github.com/streamq/streamq-proxy/stream"
 )
 
-// named are workers that answer every request with their name.
+// named are workers that answer every request with their name and the request.
 type named struct {
-	t       testing.TB
-	sockets []*socketWorker
-	stop    map[string]func()
+	t         testing.TB
+	ctx       *zmq.Context
+	sec       security
+	sockets   []*socketWorker
+	endpoints []string // of those that listen
+	stop      map[string]func()
 }
 
 // newNamed makes workers called w0, w1 and so on, each with this many slots if it is to dial in.
 func newNamed(t testing.TB, ctx *zmq.Context, sec security, n, slots int) *named {
 	t.Helper()
-	ws := &named{t: t, stop: map[string]func(){}}
+	ws := &named{t: t, ctx: ctx, sec: sec, stop: map[string]func(){}}
 	for i := range n {
 		w := newWorker(t, ctx, zmq.REP, sec)
 		w.slots, w.from = slots, fmt.Sprintf("127.0.0.%d", 11+i)
@@ -40,10 +43,23 @@ func (ws *named) workers() (list []worker) {
 
 // serve starts them, once each is in its place.
 func (ws *named) serve() {
-	for i, w := range ws.sockets {
-		name := fmt.Sprintf("w%d", i)
-		ws.stop[name] = w.serve(ws.t, func(frames) frames { return frames{[]byte(name)} })
+	for i := range ws.sockets {
+		ws.start(i)
 	}
+}
+
+func (ws *named) start(i int) {
+	name := fmt.Sprintf("w%d", i)
+	ws.stop[name] = ws.sockets[i].serve(ws.t, func(m frames) frames { return append(frames{[]byte(name)}, m...) })
+}
+
+// restart has a worker that listened and was stopped listen again where it did.
+func (ws *named) restart(i int) {
+	ws.t.Helper()
+	w := newWorker(ws.t, ws.ctx, zmq.REP, ws.sec)
+	eventually(ws.t, "its port is free again", func() bool { return w.Bind(ws.endpoints[i]) == nil })
+	ws.sockets[i] = w
+	ws.start(i)
 }
 
 // ask returns the name of the worker that a client has.
@@ -146,9 +162,8 @@ func TestR7LeastLoaded(t *testing.T) {
 // configs has the workers listen and names them for a pool.
 func (ws *named) configs() (list []pairing.WorkerConfig) {
 	for i, w := range ws.sockets {
-		list = append(list, pairing.WorkerConfig{
-			Name: fmt.Sprintf("w%d", i), Endpoint: w.listen(ws.t, "tcp://127.0.0.1:*"),
-		})
+		ws.endpoints = append(ws.endpoints, w.listen(ws.t, "tcp://127.0.0.1:*"))
+		list = append(list, pairing.WorkerConfig{Name: fmt.Sprintf("w%d", i), Endpoint: ws.endpoints[i]})
 	}
 	return list
 }

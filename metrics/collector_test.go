@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -41,11 +42,12 @@ func (f *fake) Snapshot(ctx context.Context) (stream.Snapshot, error) {
 func busy(name string) *fake {
 	s := stream.Snapshot{
 		Pool: name, BytesIn: 10, BytesOut: 20, Backlog: 30, Connections: 4, LostNotices: 5,
-		Descriptors: 6, DescriptorLimit: 7, Turn: 8 * time.Millisecond, Usable: true,
+		Descriptors: 6, DescriptorLimit: 7, Lag: 8 * time.Millisecond, Commands: 2, Usable: true,
 		Workers: []pairing.WorkerInfo{
 			{Name: "w1", State: pairing.SetAside, Weight: 2, MaxPairs: 9, Pairs: 3, Failures: 4, Served: 11},
 			{Name: "127.0.0.1\xff", Slots: 2},
 		},
+		Departed: []pairing.WorkerInfo{{Name: "10.0.0.1", Failures: 1, Served: 7}},
 	}
 	t := &s.Stats
 	t.Clients[pairing.PeerOpen], t.Clients[pairing.PeerWaiting] = 3, 1
@@ -53,11 +55,15 @@ func busy(name string) *fake {
 	t.Open, t.Handshaking = 3, 1
 	t.Ended[pairing.ClientClosed], t.Ended[pairing.NotZMTP] = 12, 1
 	t.SlotAges[0], t.SlotAges[pairing.NumSlotAges-1] = 1, 1
-	t.SlotsRecycled = 13
+	t.PairsEnded[pairing.ClientClosed] = 10
+	t.SlotsMade, t.SlotsRecycled = 20, 13
 	t.LeasesExpired[pairing.LeaseIdle] = 14
 	t.ChosenByPolicy = 15
-	t.Waits.Counts[0], t.Waits.Counts[2], t.Waits.Counts[pairing.NumBounds] = 1, 2, 3
+	t.Waits.Counts[3], t.Waits.Counts[5], t.Waits.Counts[pairing.NumBounds] = 1, 2, 3
 	t.Waits.Count, t.Waits.Sum = 6, 90*time.Second
+	t.DialsDone.Observe(2 * time.Millisecond)
+	t.DialsFailed.Observe(time.Minute)
+	s.Turns.Observe(30 * time.Microsecond)
 	return &fake{name: name, snapshot: s}
 }
 
@@ -81,9 +87,12 @@ streamq_clients{pool="orders",state="waiting"} 1
 streamq_leases_expired_total{pool="orders",strategy="heartbeat"} 0
 streamq_leases_expired_total{pool="orders",strategy="idle"} 14
 streamq_leases_expired_total{pool="orders",strategy="ttl"} 0
-# HELP streamq_loop_turn_seconds Longest turn of the pool's loop since it was last asked.
-# TYPE streamq_loop_turn_seconds gauge
-streamq_loop_turn_seconds{pool="orders"} 0.008
+# HELP streamq_loop_lag_seconds Time that this scrape waited for its turn of the pool's loop.
+# TYPE streamq_loop_lag_seconds gauge
+streamq_loop_lag_seconds{pool="orders"} 0.008
+# HELP streamq_loop_queue_depth What waited for the pool's loop before this scrape did.
+# TYPE streamq_loop_queue_depth gauge
+streamq_loop_queue_depth{pool="orders"} 2
 # HELP streamq_pool_up 1 when the pool answered this scrape.
 # TYPE streamq_pool_up gauge
 streamq_pool_up{pool="orders"} 1
@@ -101,6 +110,9 @@ streamq_slots{age="30+",pool="orders"} 1
 streamq_slots{age="5-10",pool="orders"} 0
 # HELP streamq_wait_seconds Time from a client's first bytes to its pair.
 # TYPE streamq_wait_seconds histogram
+streamq_wait_seconds_bucket{pool="orders",le="0.0001"} 0
+streamq_wait_seconds_bucket{pool="orders",le="0.00025"} 0
+streamq_wait_seconds_bucket{pool="orders",le="0.0005"} 0
 streamq_wait_seconds_bucket{pool="orders",le="0.001"} 1
 streamq_wait_seconds_bucket{pool="orders",le="0.0025"} 1
 streamq_wait_seconds_bucket{pool="orders",le="0.005"} 3
@@ -120,34 +132,68 @@ streamq_wait_seconds_sum{pool="orders"} 90
 streamq_wait_seconds_count{pool="orders"} 6
 # HELP streamq_worker_pairs Pairs of the worker.
 # TYPE streamq_worker_pairs gauge
+streamq_worker_pairs{pool="orders",worker="10.0.0.1"} 0
 streamq_worker_pairs{pool="orders",worker="127.0.0.1?"} 0
 streamq_worker_pairs{pool="orders",worker="w1"} 3
+# HELP streamq_worker_pairs_made_total Pairs ever made with the worker.
+# TYPE streamq_worker_pairs_made_total counter
+streamq_worker_pairs_made_total{pool="orders",worker="10.0.0.1"} 7
+streamq_worker_pairs_made_total{pool="orders",worker="127.0.0.1?"} 0
+streamq_worker_pairs_made_total{pool="orders",worker="w1"} 11
 # HELP streamq_worker_state 1 for the state that the worker is in, 0 for the others.
 # TYPE streamq_worker_state gauge
+streamq_worker_state{pool="orders",state="draining",worker="10.0.0.1"} 0
 streamq_worker_state{pool="orders",state="draining",worker="127.0.0.1?"} 0
 streamq_worker_state{pool="orders",state="draining",worker="w1"} 0
+streamq_worker_state{pool="orders",state="gone",worker="10.0.0.1"} 1
+streamq_worker_state{pool="orders",state="gone",worker="127.0.0.1?"} 0
+streamq_worker_state{pool="orders",state="gone",worker="w1"} 0
+streamq_worker_state{pool="orders",state="maintenance",worker="10.0.0.1"} 0
 streamq_worker_state{pool="orders",state="maintenance",worker="127.0.0.1?"} 0
 streamq_worker_state{pool="orders",state="maintenance",worker="w1"} 0
+streamq_worker_state{pool="orders",state="ready",worker="10.0.0.1"} 0
 streamq_worker_state{pool="orders",state="ready",worker="127.0.0.1?"} 1
 streamq_worker_state{pool="orders",state="ready",worker="w1"} 0
+streamq_worker_state{pool="orders",state="set-aside",worker="10.0.0.1"} 0
 streamq_worker_state{pool="orders",state="set-aside",worker="127.0.0.1?"} 0
 streamq_worker_state{pool="orders",state="set-aside",worker="w1"} 1
+# HELP streamq_workers Workers.
+# TYPE streamq_workers gauge
+streamq_workers{pool="orders",state="draining"} 0
+streamq_workers{pool="orders",state="gone"} 1
+streamq_workers{pool="orders",state="maintenance"} 0
+streamq_workers{pool="orders",state="ready"} 1
+streamq_workers{pool="orders",state="set-aside"} 1
 `
-	var names []string
-	for line := range strings.Lines(want) {
-		if rest, found := strings.CutPrefix(line, "# TYPE "); found {
-			names = append(names, strings.Fields(rest)[0])
-		}
-	}
-	if err := testutil.CollectAndCompare(NewCollector(busy("orders")), strings.NewReader(want), names...); err != nil {
+	if err := testutil.CollectAndCompare(NewCollector(busy("orders")), strings.NewReader(want), namesOf(want)...); err != nil {
 		t.Error(err)
 	}
 }
 
+// namesOf are the families in an exposition.
+func namesOf(exposition string) (names []string) {
+	for line := range strings.Lines(exposition) {
+		if rest, found := strings.CutPrefix(line, "# TYPE "); found {
+			names = append(names, strings.Fields(rest)[0])
+		}
+	}
+	return names
+}
+
+// everything is a registry with all that a proxy shows.
+func everything(pools ...Source) *prometheus.Registry {
+	r := NewRegistry(Build{Version: "1", Revision: "abc", GoVersion: "go1"}, pools...)
+	reloads := NewReloads(time.Unix(1e9, 0))
+	reloads.Done(time.Unix(2e9, 0), errors.New("a mistake"))
+	r.MustRegister(reloads, NewControlCollector(func() ControlStats {
+		return ControlStats{Requests: []ControlRequests{{"PING", "200", 3}, {"other", "501", 1}}, Refused: 2, Unread: 4, EventsLost: 5}
+	}))
+	return r
+}
+
 func TestLint(t *testing.T) {
 	t.Parallel()
-	r := NewRegistry(Build{Version: "1", Revision: "abc", GoVersion: "go1"}, busy("a"), busy("b"))
-	problems, err := testutil.GatherAndLint(r)
+	problems, err := testutil.GatherAndLint(everything(busy("a"), busy("b")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,9 +262,6 @@ func TestPoolThatDoesNotAnswer(t *testing.T) {
 
 func TestControl(t *testing.T) {
 	t.Parallel()
-	c := NewControlCollector(func() ControlStats {
-		return ControlStats{Requests: []ControlRequests{{"PING", "200", 3}, {"other", "501", 1}}, Refused: 2, Unread: 4, EventsLost: 5}
-	})
 	const want = `
 # HELP streamq_control_connections_refused_total Connections to the control socket that had no right to be there.
 # TYPE streamq_control_connections_refused_total counter
@@ -234,11 +277,35 @@ streamq_control_replies_dropped_total 4
 streamq_control_requests_total{code="200",verb="PING"} 3
 streamq_control_requests_total{code="501",verb="other"} 1
 `
-	if err := testutil.CollectAndCompare(c, strings.NewReader(want)); err != nil {
+	if err := testutil.GatherAndCompare(everything(), strings.NewReader(want), namesOf(want)...); err != nil {
 		t.Error(err)
 	}
-	problems, err := testutil.CollectAndLint(c)
-	if err != nil || len(problems) > 0 {
-		t.Errorf("%v %v", problems, err)
+}
+
+func TestReloads(t *testing.T) {
+	t.Parallel()
+	r := NewReloads(time.Unix(1000, 0))
+	want := func(good, since, succeeded, failed float64) {
+		t.Helper()
+		exposition := fmt.Sprintf(`
+# HELP streamq_config_last_reload_success_timestamp_seconds When the configuration that is in force was read.
+# TYPE streamq_config_last_reload_success_timestamp_seconds gauge
+streamq_config_last_reload_success_timestamp_seconds %v
+# HELP streamq_config_last_reload_successful 1 when the last reload succeeded or there was none, 0 when it failed and changed nothing.
+# TYPE streamq_config_last_reload_successful gauge
+streamq_config_last_reload_successful %v
+# HELP streamq_config_reloads_total Reloads of the configuration, the start excluded.
+# TYPE streamq_config_reloads_total counter
+streamq_config_reloads_total{result="failure"} %v
+streamq_config_reloads_total{result="success"} %v
+`, since, good, failed, succeeded)
+		if err := testutil.CollectAndCompare(r, strings.NewReader(exposition)); err != nil {
+			t.Error(err)
+		}
 	}
+	want(1, 1000, 0, 0)
+	r.Done(time.Unix(2000, 0), errors.New("a mistake"))
+	want(0, 1000, 0, 1)
+	r.Done(time.Unix(3000, 0), nil)
+	want(1, 3000, 1, 1)
 }

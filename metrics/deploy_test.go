@@ -136,9 +136,8 @@ func readAlerts(t *testing.T) (all []alert) {
 // scrape is what /metrics answers.
 func scrape(t *testing.T) []byte {
 	t.Helper()
-	r := NewRegistry(Build{Version: "1", Revision: "abc", GoVersion: "go1"}, busy("orders"))
 	answer := httptest.NewRecorder()
-	promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	promhttp.HandlerFor(everything(busy("orders")), promhttp.HandlerOpts{}).ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
 	return answer.Body.Bytes()
 }
 

@@ -3,7 +3,7 @@
 //	registry := metrics.NewRegistry(build, pools...)
 //	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 //
-// Nothing is counted here. Each scrape asks each pool for one snapshot and turns
+// Nothing of a pool is counted here. Each scrape asks each pool for one snapshot and turns
 // it into samples, so that all samples of a pool are of the same moment and the
 // loops pay for a scrape and for nothing in between. A pool that does not answer
 // in time shows streamq_pool_up 0 and no other sample.

@@ -10,13 +10,16 @@ type families struct {
 	up, usable, draining                      *prometheus.Desc
 	bytes, backlog                            *prometheus.Desc
 	connections, lostNotices                  *prometheus.Desc
-	descriptors, descriptorLimit, turn        *prometheus.Desc
+	descriptors, descriptorLimit              *prometheus.Desc
+	turns, lag, commands                      *prometheus.Desc
 	clients, clientsTotal, ended              *prometheus.Desc
-	pairs, pairsTotal, opened                 *prometheus.Desc
+	pairs, pairsTotal, opened, pairsEnded     *prometheus.Desc
 	waits, handshakes                         *prometheus.Desc
 	workerConnections, ungreeted              *prometheus.Desc
-	slots, slotsRecycled, slotsClosed         *prometheus.Desc
+	slots, slotsMade                          *prometheus.Desc
+	slotsRecycled, slotsClosed                *prometheus.Desc
 	choices, dials, dialFailures, probes      *prometheus.Desc
+	dialTimes, workers                        *prometheus.Desc
 	leases, hints, identities, affinities     *prometheus.Desc
 	workerState, workerPairs, workerMax       *prometheus.Desc
 	workerWeight, workerDialling, workerSlots *prometheus.Desc
@@ -34,7 +37,9 @@ func newFamilies() *families {
 	f.lostNotices = f.add("lost_notices_total", "Disconnects that libzmq did not announce.")
 	f.descriptors = f.add("descriptors", "Descriptors in use by the connections of all pools.")
 	f.descriptorLimit = f.add("descriptors_limit", "Descriptors that connections of all pools may use.")
-	f.turn = f.add("loop_turn_seconds", "Longest turn of the pool's loop since it was last asked.")
+	f.turns = f.add("loop_turn_seconds", "Time that turns of the pool's loop took, waiting excluded.")
+	f.lag = f.add("loop_lag_seconds", "Time that this scrape waited for its turn of the pool's loop.")
+	f.commands = f.add("loop_queue_depth", "What waited for the pool's loop before this scrape did.")
 	f.describeClients()
 	f.describeWorkers()
 	return f
@@ -47,6 +52,7 @@ func (f *families) describeClients() {
 	f.pairs = f.add("pairs", "Pairs of a client and a worker's connection.", "state")
 	f.pairsTotal = f.add("pairs_made_total", "Pairs ever made.")
 	f.opened = f.add("pairs_opened_total", "Pairs whose handshake finished.")
+	f.pairsEnded = f.add("pairs_ended_total", "Pairs that have ended.", "reason")
 	f.waits = f.add("wait_seconds", "Time from a client's first bytes to its pair.")
 	f.handshakes = f.add("handshake_seconds", "Time from pairing to the end of the handshake.")
 	f.choices = f.add("choices_total", "Workers chosen, by what decided.", "rule")
@@ -60,11 +66,14 @@ func (f *families) describeWorkers() {
 	f.workerConnections = f.add("worker_connections", "Connections to and from workers.", "state")
 	f.ungreeted = f.add("worker_connections_ungreeted_total", "Connections from workers that went before they had greeted.")
 	f.slots = f.add("slots", "Workers' connections that wait for a client, by age in seconds.", "age")
+	f.slotsMade = f.add("slots_made_total", "Slots ever made: connections of workers that have greeted.")
 	f.slotsRecycled = f.add("slots_recycled_total", "Slots closed because of their age, so that the worker redials.")
 	f.slotsClosed = f.add("slots_closed_total", "Slots closed by their worker.")
 	f.dials = f.add("dials_total", "Dials of workers that listen.")
 	f.dialFailures = f.add("dial_failures_total", "Dials that failed.")
+	f.dialTimes = f.add("dial_seconds", "Time that dials of workers took, those excluded whose client went meanwhile.", "result")
 	f.probes = f.add("probes_total", "Dials that only looked whether a worker is back.")
+	f.workers = f.add("workers", "Workers.", "state")
 	f.workerState = f.add("worker_state", "1 for the state that the worker is in, 0 for the others.", "worker", "state")
 	f.workerPairs = f.add("worker_pairs", "Pairs of the worker.", "worker")
 	f.workerMax = f.add("worker_pairs_limit", "Pairs that the worker may have, 0 for no limit.", "worker")

@@ -27,14 +27,14 @@ func (s sampler) snapshot(from *stream.Snapshot) {
 	s.counter(s.lostNotices, from.LostNotices)
 	s.gauge(s.descriptors, float64(from.Descriptors))
 	s.gauge(s.descriptorLimit, float64(from.DescriptorLimit))
-	s.gauge(s.turn, from.Turn.Seconds())
+	s.histogram(s.turns, &from.Turns)
+	s.gauge(s.lag, from.Lag.Seconds())
+	s.gauge(s.commands, float64(from.Commands))
 	s.clientsOf(&from.Stats)
 	s.pairsOf(&from.Stats)
 	s.slotsOf(&from.Stats)
 	s.choicesOf(&from.Stats)
-	for i := range from.Workers {
-		s.workerOf(&from.Workers[i])
-	}
+	s.workersOf(from)
 }
 
 func (s sampler) clientsOf(t *pairing.Stats) {
@@ -56,6 +56,9 @@ func (s sampler) pairsOf(t *pairing.Stats) {
 	s.gauge(s.pairs, float64(t.Draining), "draining")
 	s.counter(s.pairsTotal, t.PairsTotal)
 	s.counter(s.opened, t.OpenedTotal)
+	for _, r := range pairing.Reasons() {
+		s.counter(s.pairsEnded, t.PairsEnded[r], r.String())
+	}
 	s.histogram(s.waits, &t.Waits)
 	s.histogram(s.handshakes, &t.Handshakes)
 	for _, one := range []pairing.Strategy{pairing.LeaseHeartbeat, pairing.LeaseIdle, pairing.LeaseTTL} {
@@ -73,6 +76,7 @@ func (s sampler) slotsOf(t *pairing.Stats) {
 	for i, n := range t.SlotAges {
 		s.gauge(s.slots, float64(n), ages(i))
 	}
+	s.counter(s.slotsMade, t.SlotsMade)
 	s.counter(s.slotsRecycled, t.SlotsRecycled)
 	s.counter(s.slotsClosed, t.SlotsClosed)
 }
@@ -92,17 +96,46 @@ func (s sampler) choicesOf(t *pairing.Stats) {
 	s.counter(s.choices, t.ChosenByPolicy, "policy")
 	s.counter(s.dials, t.Dials)
 	s.counter(s.dialFailures, t.DialFailures)
+	s.histogram(s.dialTimes, &t.DialsDone, "connected")
+	s.histogram(s.dialTimes, &t.DialsFailed, "failed")
 	s.counter(s.probes, t.Probes)
 	s.gauge(s.hints, float64(t.Hints))
 	s.gauge(s.identities, float64(t.Identities))
 	s.gauge(s.affinities, float64(t.Affinities))
 }
 
-func (s sampler) workerOf(w *pairing.WorkerInfo) {
+// gone is the state of a worker that dialled in and is away for a while.
+const gone = "gone"
+
+// workerStates are all that a worker may be in.
+func workerStates() (all []string) {
+	for _, state := range []pairing.State{pairing.Ready, pairing.Draining, pairing.Maintenance, pairing.SetAside} {
+		all = append(all, state.String())
+	}
+	return append(all, gone)
+}
+
+func (s sampler) workersOf(from *stream.Snapshot) {
+	in := map[string]int{}
+	for i := range from.Workers {
+		w := &from.Workers[i]
+		in[w.State.String()]++
+		s.workerOf(w, w.State.String())
+	}
+	for i := range from.Departed {
+		in[gone]++
+		s.workerOf(&from.Departed[i], gone)
+	}
+	for _, state := range workerStates() {
+		s.gauge(s.workers, float64(in[state]), state)
+	}
+}
+
+func (s sampler) workerOf(w *pairing.WorkerInfo, is string) {
 	// A label that is not UTF-8 would cost the whole scrape.
 	name := strings.ToValidUTF8(w.Name, "?")
-	for _, state := range []pairing.State{pairing.Ready, pairing.Draining, pairing.Maintenance, pairing.SetAside} {
-		s.flag(s.workerState, w.State == state, name, state.String())
+	for _, state := range workerStates() {
+		s.flag(s.workerState, state == is, name, state)
 	}
 	s.gauge(s.workerPairs, float64(w.Pairs), name)
 	s.gauge(s.workerMax, float64(w.MaxPairs), name)
@@ -130,14 +163,14 @@ func (s sampler) flag(d *prometheus.Desc, on bool, labels ...string) {
 }
 
 // histogram has cumulative counts, as Prometheus wants them.
-func (s sampler) histogram(d *prometheus.Desc, h *pairing.Histogram) {
+func (s sampler) histogram(d *prometheus.Desc, h *pairing.Histogram, labels ...string) {
 	buckets := map[float64]uint64{}
 	below := uint64(0)
 	for i, bound := range pairing.HistogramBounds() {
 		below += h.Counts[i]
 		buckets[bound.Seconds()] = below
 	}
-	s.to <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum.Seconds(), buckets, s.labels(nil)...)
+	s.to <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum.Seconds(), buckets, s.labels(labels)...)
 }
 
 func (s sampler) labels(more []string) []string { return append([]string{s.pool}, more...) }

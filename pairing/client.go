@@ -105,6 +105,9 @@ func (t *Table) abort(p *Peer, why Reason) {
 // ended tells of a client's stay.
 func (t *Table) ended(p *Peer, why Reason) {
 	t.stats.ended[why]++
+	if p.inPair() {
+		t.stats.pairsEnded[why]++
+	}
 	r := &Record{
 		Client: p.ID, ClientConn: p.Conn, Origin: p.origin, Identity: p.Identity(),
 		Worker: p.Worker(), Reason: why, Total: t.now - p.connected, Dials: p.dials,

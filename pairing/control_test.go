@@ -288,3 +288,28 @@ func TestEndWorker(t *testing.T) {
 	}
 	r.sound()
 }
+
+// What is out of date takes no place in a page, so that none is shown twice.
+func TestPagesOfHints(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.HintTTL = time.Minute })
+	for i := range 3 {
+		r.Hint(r.now, Hint{Identity: fmt.Sprint("old", i)})
+	}
+	r.now += time.Minute
+	r.Pin("new0", []string{"w"})
+	for i := range 4 {
+		r.Hint(r.now, Hint{Identity: fmt.Sprint("new", i)})
+	}
+	var names []string
+	for skip, more := 0, true; more; {
+		var page []HintInfo
+		page, more = r.Hints(r.now, "", skip, 2)
+		skip += len(page)
+		for _, h := range page {
+			names = append(names, h.Identity)
+		}
+	}
+	if got := fmt.Sprint(names); got != "[new0 new0 new1 new2 new3]" { // a pin and what it has said itself
+		t.Errorf("%s", got)
+	}
+}

@@ -18,6 +18,7 @@ func (t *Table) dial(p *Peer, w *worker) {
 	t.setState(p, PeerDialling)
 	p.worker = w
 	p.dials++
+	p.dialled = t.now
 	w.dialling++
 	t.stats.dials++
 	t.place(w)
@@ -47,6 +48,7 @@ func (t *Table) Dialled(now time.Duration, client, id PeerID, conn any) []Action
 		t.abort(s, ClientClosed)
 		return t.finish()
 	}
+	t.stats.dialsDone.Observe(t.now - p.dialled)
 	w := p.worker
 	if !w.accepts() {
 		t.abort(s, Drained)
@@ -77,6 +79,7 @@ func (t *Table) DialFailed(now time.Duration, client PeerID, worker string) []Ac
 	p.failedDials++
 	w.failures++
 	t.stats.dialFailures++
+	t.stats.dialsFailed.Observe(t.now - p.dialled)
 	t.undial(p)
 	t.setAside(w)
 	t.requeue(p)

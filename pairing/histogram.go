@@ -3,9 +3,10 @@ package pairing
 import "time"
 
 // NumBounds is the number of bounds of a [Histogram].
-const NumBounds = 14
+const NumBounds = 17
 
 var histogramBounds = [NumBounds]time.Duration{
+	100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
 	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond,
 	10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
 	100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
@@ -25,7 +26,8 @@ type Histogram struct {
 	Count  uint64
 }
 
-func (h *Histogram) observe(d time.Duration) {
+// Observe counts d. It is made for one goroutine.
+func (h *Histogram) Observe(d time.Duration) {
 	i := 0
 	for i < NumBounds && d > histogramBounds[i] {
 		i++

@@ -117,8 +117,8 @@ type HintInfo struct {
 // look at all names; what comes and goes between two pages may shift them.
 func (t *Table) Hints(now time.Duration, identity string, skip, most int) (page []HintInfo, more bool) {
 	t.at(now)
-	add := func(name string, info func() (HintInfo, bool)) bool {
-		if identity != "" && identity != name {
+	add := func(name string, fresh bool, info func() HintInfo) bool {
+		if identity != "" && identity != name || !fresh {
 			return true
 		}
 		if skip > 0 {
@@ -128,16 +128,13 @@ func (t *Table) Hints(now time.Duration, identity string, skip, most int) (page 
 		if more = len(page) == most; more {
 			return false
 		}
-		if h, fresh := info(); fresh {
-			h.Identity = name
-			page = append(page, h)
-		}
+		h := info()
+		h.Identity = name
+		page = append(page, h)
 		return true
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.pins)) {
-		if !add(name, func() (HintInfo, bool) {
-			return HintInfo{Prefer: slices.Clone(t.pins[name]), Pinned: true}, true
-		}) {
+		if !add(name, true, func() HintInfo { return HintInfo{Prefer: slices.Clone(t.pins[name]), Pinned: true} }) {
 			return page, more
 		}
 	}
@@ -145,17 +142,17 @@ func (t *Table) Hints(now time.Duration, identity string, skip, most int) (page 
 		return page, more
 	}
 	for _, name := range t.preferred.Keys() {
-		if !add(name, func() (HintInfo, bool) {
-			p, _ := t.preferred.Peek(name)
-			return HintInfo{Prefer: slices.Clone(p.workers), Left: p.until - t.now}, p.until > t.now
+		p, _ := t.preferred.Peek(name)
+		if !add(name, p.until > t.now, func() HintInfo {
+			return HintInfo{Prefer: slices.Clone(p.workers), Left: p.until - t.now}
 		}) {
 			return page, more
 		}
 	}
 	for _, key := range t.hints.held.Keys() {
 		h, _ := t.hints.held.Peek(key)
-		if !add(h.identity, func() (HintInfo, bool) {
-			return HintInfo{Endpoint: key.endpoint, Address: key.address, Left: h.until - t.now}, h.until > t.now
+		if !add(h.identity, h.until > t.now, func() HintInfo {
+			return HintInfo{Endpoint: key.endpoint, Address: key.address, Left: h.until - t.now}
 		}) {
 			return page, more
 		}

@@ -35,7 +35,7 @@ func (t *Table) pair(c, s *Peer) {
 	t.setState(s, PeerPaired)
 	t.stats.handshaking++
 	t.stats.pairs++
-	t.stats.waits.observe(t.now - c.ready)
+	t.stats.waits.Observe(t.now - c.ready)
 	c.phase.start(&t.handshakes, t.now)
 	t.startLease(c)
 	t.remember(c)
@@ -59,7 +59,7 @@ func (t *Table) Opened(now time.Duration, id PeerID) []Action {
 	t.stats.handshaking--
 	t.stats.open++
 	t.stats.opened++
-	t.stats.handshakeTimes.observe(c.opened - c.paired)
+	t.stats.handshakeTimes.Observe(c.opened - c.paired)
 	c.worker.attempt, c.worker.suspicion = 0, 0
 	if c.worker.unopened > 0 {
 		t.forgive(c.worker)

@@ -70,7 +70,8 @@ type Peer struct {
 	heapAt     int   // client: place among those back in the queue, -1 when not there
 
 	connected, ready, paired, opened, over time.Duration
-	place                                  uint64 // client: order of readiness, from 1; 0 before
+	dialled                                time.Duration // client: when the last dial for it began
+	place                                  uint64        // client: order of readiness, from 1; 0 before
 	dials, failedDials                     int
 	decision                               decision // client: how it got its worker
 	held                                   bool     // client: ready, and waits for its identity

@@ -47,6 +47,7 @@ func (t *Table) WorkerReady(now time.Duration, id PeerID) []Action {
 	w := p.worker
 	w.greeting.remove(p)
 	t.setState(p, PeerSlot)
+	t.stats.slotsMade++
 	t.insertSlot(w, p)
 	t.place(w)
 	return t.finish()

@@ -33,11 +33,12 @@ type Stats struct {
 	ClientsTotal uint64 // clients that ever connected, refused ones included
 	PairsTotal   uint64 // pairs ever made
 	OpenedTotal  uint64 // pairs that ever opened
-	// Ended clients by [Reason].
-	Ended [NumReasons]uint64
-	// SlotsRecycled were closed because of their age, SlotsClosed by their
-	// worker. Ungreeted connections of workers went before they had greeted.
-	SlotsRecycled, SlotsClosed, Ungreeted uint64
+	// Ended clients and, of those that had a worker, PairsEnded by [Reason].
+	Ended, PairsEnded [NumReasons]uint64
+	// SlotsMade are all that ever were. SlotsRecycled were closed because of their
+	// age, SlotsClosed by their worker. Ungreeted connections of workers went
+	// before they had greeted.
+	SlotsMade, SlotsRecycled, SlotsClosed, Ungreeted uint64
 	// By which rule workers were chosen: what the identity prefers, what it had
 	// last, the policy.
 	ChosenByPrefer, ChosenByAffinity, ChosenByPolicy uint64
@@ -48,6 +49,9 @@ type Stats struct {
 	Waits Histogram
 	// Handshakes are the times from being paired to being open, of pairs that opened.
 	Handshakes Histogram
+	// DialsDone and DialsFailed are the times that dials took which were waited
+	// for to their end. A dial whose client went meanwhile is in neither.
+	DialsDone, DialsFailed Histogram
 
 	// Hints are held for connections that do not exist yet. Identities have
 	// live peers. Affinities are remembered. All now; some may be out of date.
@@ -82,28 +86,32 @@ type counters struct {
 	states                                [2][NumPeerStates]int // by side
 	handshaking, open, draining           int
 	clients, pairs, opened                uint64
-	ended                                 [NumReasons]uint64
+	ended, pairsEnded                     [NumReasons]uint64
+	slotsMade                             uint64
 	slotsRecycled, slotsClosed, ungreeted uint64
 	chosen                                [rules]uint64
 	dials, dialFailures, probes           uint64
 	leases                                [NumStrategies]uint64
 	waits, handshakeTimes                 Histogram
+	dialsDone, dialsFailed                Histogram
 }
 
 // Stats copies the figures. It looks at every slot, and at nothing else that grows.
-func (t *Table) Stats() Stats {
+func (t *Table) Stats(now time.Duration) Stats {
+	t.at(now)
 	c := &t.stats
 	s := Stats{
 		Clients: c.states[1], WorkerPeers: c.states[0],
 		Handshaking: c.handshaking, Open: c.open, Draining: c.draining,
 		Waiting: t.queue.len(), Slots: c.states[0][PeerSlot],
 		ClientsTotal: c.clients, PairsTotal: c.pairs, OpenedTotal: c.opened,
-		Ended:         c.ended,
-		SlotsRecycled: c.slotsRecycled, SlotsClosed: c.slotsClosed, Ungreeted: c.ungreeted,
+		Ended: c.ended, PairsEnded: c.pairsEnded,
+		SlotsMade: c.slotsMade, SlotsRecycled: c.slotsRecycled, SlotsClosed: c.slotsClosed, Ungreeted: c.ungreeted,
 		ChosenByPrefer: c.chosen[byPrefer], ChosenByAffinity: c.chosen[byAffinity], ChosenByPolicy: c.chosen[byPolicy],
 		Dials: c.dials, DialFailures: c.dialFailures, Probes: c.probes,
 		LeasesExpired: c.leases,
 		Waits:         c.waits, Handshakes: c.handshakeTimes,
+		DialsDone: c.dialsDone, DialsFailed: c.dialsFailed,
 		Identities: len(t.identities),
 	}
 	if t.hints.held != nil {

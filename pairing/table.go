@@ -28,6 +28,7 @@ type Table struct {
 	queue      queue
 
 	workers   map[string]*worker
+	departed  *simplelru.LRU[string, departed]
 	classes   []*class // by weight, ascending
 	choosable int      // workers that can take a client
 	share     int      // the sum of their weights
@@ -66,6 +67,7 @@ func New(cfg Config) *Table {
 		byEndpoint: [2]map[string]*Peer{{}, {}},
 		addresses:  map[string]int{},
 		workers:    map[string]*worker{},
+		departed:   resize[string, departed](nil, departedMax, nil),
 		identities: map[string]*identity{},
 	}
 	t.configure(cfg)

@@ -244,7 +244,7 @@ func TestAffinityIsForgotten(t *testing.T) {
 	for i := range 5 {
 		visit(fmt.Sprint("10.0.1.", i))
 	}
-	if s := r.Stats(); s.Affinities != 2 || s.ChosenByAffinity != 5 || s.ChosenByPolicy != 7 {
+	if s := r.Stats(r.now); s.Affinities != 2 || s.ChosenByAffinity != 5 || s.ChosenByPolicy != 7 {
 		t.Errorf("%d are remembered; %d were chosen by it, %d by the policy", s.Affinities, s.ChosenByAffinity, s.ChosenByPolicy)
 	}
 }
@@ -291,19 +291,19 @@ func TestStats(t *testing.T) {
 	id2, _ := r.connect()
 	r.leave(1)
 	r.End(r.now, id2, Kicked)
-	s := r.Stats()
+	s := r.Stats(r.now)
 	if want := [NumSlotAges]int{0, 0, 1, 1, 2, 1, 0}; s.SlotAges != want {
 		t.Errorf("slot ages %v, not %v", s.SlotAges, want)
 	}
-	if s.Slots != 5 || s.SlotsClosed != 1 || s.Open != 1 || s.PairsTotal != 2 || s.OpenedTotal != 1 || s.ClientsTotal != 2 || s.Ended[Kicked] != 1 {
+	if s.Slots != 5 || s.SlotsClosed != 1 || s.Open != 1 || s.PairsTotal != 2 || s.OpenedTotal != 1 || s.ClientsTotal != 2 || s.Ended[Kicked] != 1 || s.SlotsMade != 8 {
 		t.Errorf("%+v", s)
 	}
-	if s.Handshakes.Count != 1 || s.Handshakes.Sum != time.Second || s.Handshakes.Counts[9] != 1 {
+	if s.Handshakes.Count != 1 || s.Handshakes.Sum != time.Second || s.Handshakes.Counts[12] != 1 {
 		t.Errorf("handshakes %+v", s.Handshakes)
 	}
 	r.now = 200 * time.Second
-	if r.Tick(r.now); r.Stats().SlotsRecycled != 5 {
-		t.Errorf("%d slots were recycled", r.Stats().SlotsRecycled)
+	if r.Tick(r.now); r.Stats(r.now).SlotsRecycled != 5 {
+		t.Errorf("%d slots were recycled", r.Stats(r.now).SlotsRecycled)
 	}
 }
 

@@ -163,6 +163,7 @@ func (t *Table) place(w *worker) {
 		t.stopRetrying(w)
 		t.forgive(w)
 		delete(t.workers, w.name)
+		t.depart(w)
 	}
 }
 
@@ -198,6 +199,7 @@ func (t *Table) classOf(weight int) *class {
 func (t *Table) newWorker(name string, weight, maxPairs int) *worker {
 	w := &worker{name: name, weight: weight, max: maxPairs, at: -1, retryIndex: -1, class: t.classOf(weight)}
 	t.workers[name] = w
+	t.rejoin(w)
 	return w
 }
 

@@ -54,7 +54,7 @@ type loop struct {
 	backlogged  int64
 	connections int
 	lostNotices uint64
-	longestTurn time.Duration
+	turns       pairing.Histogram
 }
 
 func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
@@ -161,7 +161,7 @@ func (l *loop) turn() error {
 	l.endHalfClosed()
 	l.decay()
 	l.act(l.table.Tick(l.clock))
-	l.longestTurn = max(l.longestTurn, l.now()-start)
+	l.turns.Observe(l.now() - start)
 	return nil
 }
 

@@ -12,6 +12,8 @@ type Snapshot struct {
 	Pool    string
 	Stats   pairing.Stats
 	Workers []pairing.WorkerInfo
+	// Departed are workers that dialled in and are away, see [pairing.Table.Departed].
+	Departed []pairing.WorkerInfo
 	// BytesIn went from clients to workers, BytesOut came back, since the start.
 	BytesIn, BytesOut uint64
 	// Backlog is what waits in the loop for peers that read too slowly, in bytes.
@@ -23,8 +25,11 @@ type Snapshot struct {
 	// Descriptors are used by the connections of all pools; DescriptorLimit is
 	// how many may be.
 	Descriptors, DescriptorLimit int64
-	// Turn is how long the loop's longest turn took since the last snapshot.
-	Turn time.Duration
+	// Turns are how long the turns of the loop took, waiting excluded.
+	Turns pairing.Histogram
+	// Lag is how long the snapshot itself waited for the loop, behind Commands others.
+	Lag      time.Duration
+	Commands int
 	// Usable: a worker could take a client, now or when one of its pairs ends.
 	Usable bool
 	// Draining: who connects now is refused.
@@ -33,20 +38,22 @@ type Snapshot struct {
 
 // Snapshot asks the loop for one; it is answered between two turns.
 func (p *Pool) Snapshot(ctx context.Context) (Snapshot, error) {
-	var s Snapshot
-	result := make(chan Snapshot, 1)
-	if err := p.ask(ctx, func() { result <- p.loop.snapshot() }); err != nil {
-		return s, err
-	}
-	return <-result, nil
+	asked, commands := time.Now(), len(p.commands)
+	return query(ctx, p, func(l *loop) Snapshot {
+		lag := time.Since(asked)
+		s := l.snapshot()
+		s.Lag, s.Commands = lag, commands
+		return s
+	})
 }
 
 func (l *loop) snapshot() Snapshot {
 	used, limit := l.ctx.Descriptors()
-	s := Snapshot{
+	return Snapshot{
 		Pool:            l.cfg.Name,
-		Stats:           l.table.Stats(),
+		Stats:           l.table.Stats(l.now()),
 		Workers:         l.table.Workers(),
+		Departed:        l.table.Departed(l.now()),
 		BytesIn:         l.passed[0].Bytes.Load(),
 		BytesOut:        l.passed[1].Bytes.Load(),
 		Backlog:         l.backlogged,
@@ -54,10 +61,8 @@ func (l *loop) snapshot() Snapshot {
 		LostNotices:     l.lostNotices,
 		Descriptors:     used,
 		DescriptorLimit: limit,
-		Turn:            l.longestTurn,
+		Turns:           l.turns,
 		Usable:          l.table.Usable(),
 		Draining:        l.draining,
 	}
-	l.longestTurn = 0
-	return s
 }

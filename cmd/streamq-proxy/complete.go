@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
 
@@ -25,9 +26,9 @@ func candidates(ctx context.Context, client *control.Client, verb string, said [
 	}
 	switch {
 	case strings.HasPrefix(word, "WORKER") && verb != "ADD":
-		return column(ctx, client, "workers", "worker")
+		return offers(client.Pool("").Workers(ctx, control.Filter{}), func(w control.WorkerInfo) string { return w.Worker })
 	case strings.HasPrefix(word, "IDENTITY"), verb == "KICK" && word == "WHICH":
-		return column(ctx, client, "clients", "identity")
+		return offers(client.Pool("").Clients(ctx, control.Filter{}), func(c control.ClientInfo) string { return c.Identity })
 	case word == "[LEVEL]":
 		return []string{"debug", "info", "warn", "error"}
 	case strings.ToLower(word) == word && strings.Contains(word, "|"):
@@ -36,20 +37,23 @@ func candidates(ctx context.Context, client *control.Client, verb string, said [
 	return nil
 }
 
-// column are the values of one field of a list, without blanks and repetitions.
-func column(ctx context.Context, client *control.Client, list, field string) (values []string) {
-	reply, err := client.Do(ctx, strings.ToUpper(list))
-	if err != nil {
-		return nil
-	}
-	o, err := parseObject(reply.Body)
-	if err != nil {
-		return nil
-	}
-	for _, row := range o.rows(list) {
-		if v := row.text(field); v != "" && !slices.Contains(values, v) {
-			values = append(values, v)
+// mostOffered bounds what a shell is given, and what a list is read for it.
+const (
+	mostOffered = 100
+	mostRead    = 10_000
+)
+
+// offers are the words of a list, without blanks and repetitions. Of a list that
+// fails they are what came before.
+func offers[T any](list iter.Seq2[T, error], word func(T) string) (words []string) {
+	read := 0
+	for one, err := range list {
+		if read++; err != nil || read > mostRead || len(words) == mostOffered {
+			break
+		}
+		if w := word(one); w != "" && !slices.Contains(words, w) {
+			words = append(words, w)
 		}
 	}
-	return values
+	return words
 }

@@ -91,6 +91,7 @@ func newHandler(s *server) http.Handler {
 		sources[i] = p
 	}
 	registry := metrics.NewRegistry(build(), sources...)
+	registry.MustRegister(s.reloads)
 	if s.control != nil {
 		registry.MustRegister(metrics.NewControlCollector(s.controlStats))
 	}

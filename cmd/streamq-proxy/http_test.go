@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/streamq/streamq-proxy/metrics"
 )
 
 // Connections beyond the seats wait, and are served when a seat is free.
@@ -60,7 +62,7 @@ func TestSeats(t *testing.T) {
 // A request that is too large, or not HTTP, is answered and cut off.
 func TestHTTPHoldsAgainstStrangeClients(t *testing.T) {
 	t.Parallel()
-	s := &server{log: slog.New(slog.DiscardHandler)}
+	s := &server{log: slog.New(slog.DiscardHandler), reloads: metrics.NewReloads(time.Now())}
 	h, err := listenHTTP("127.0.0.1:0", s)
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +100,7 @@ func TestHTTPHoldsAgainstStrangeClients(t *testing.T) {
 // being answered: as many as there are seats for a moment, fewer not at all.
 func TestHTTPIsReachableBesideSilentClients(t *testing.T) {
 	t.Parallel()
-	h, err := listenHTTP("127.0.0.1:0", &server{log: slog.New(slog.DiscardHandler)})
+	h, err := listenHTTP("127.0.0.1:0", &server{log: slog.New(slog.DiscardHandler), reloads: metrics.NewReloads(time.Now())})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ func (s *server) reload(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
 	defer cancel()
 	err := s.tryReload(ctx)
+	s.reloads.Done(time.Now(), err)
 	if err != nil {
 		line, _, _ := strings.Cut(err.Error(), "\n")
 		s.log.Error("not reloaded, nothing has changed", "error", line)

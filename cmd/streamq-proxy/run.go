@@ -17,6 +17,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/metrics"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
@@ -65,6 +66,7 @@ type server struct {
 	lines    *logQueue // what log writes to
 	level    *slog.LevelVar
 	access   *accessLog
+	reloads  *metrics.Reloads
 	context  *stream.Context
 	pools    []*stream.Pool
 	http     *httpServer                // nil when turned off
@@ -80,6 +82,7 @@ func open(plan *config.Plan, replan func() (*config.Plan, error), stderr io.Writ
 	s := &server{
 		plan: plan, replan: replan, level: new(slog.LevelVar),
 		asked: make(chan func(context.Context)), ended: make(chan struct{}),
+		reloads: metrics.NewReloads(time.Now()),
 	}
 	s.level.Set(plan.LogLevel)
 	s.lines = newLogQueue(stderr, newLogger(stderr, plan.LogJSON, s.level))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -68,7 +69,7 @@ var volumes = []struct {
 	{1 << 20, 1_200, 400},
 }
 
-// allCases are those of a full run, or for quick the same with next to no work.
+// allCases are those of a full run, or for quick some of them with next to no work.
 func allCases(quick bool) []benchCase {
 	var cases []benchCase
 	for _, mechanism := range []string{curve, null} {
@@ -97,6 +98,7 @@ func allCases(quick bool) []benchCase {
 		}
 	}
 	if quick {
+		cases = slices.DeleteFunc(cases, func(c benchCase) bool { return !slices.Contains(quickCases(), c.name) })
 		for i := range cases {
 			cases[i].shrink()
 		}
@@ -104,6 +106,14 @@ func allCases(quick bool) []benchCase {
 	return cases
 }
 
+// quickCases are one of each kind, and in them both mechanisms, the smallest and the largest messages.
+func quickCases() []string {
+	return []string{
+		"throughput-curve-64B", "throughput-null-1MiB", "roundtrip-null-1", "roundtrip-curve-64", "connect-curve", "idle-curve-1000",
+	}
+}
+
+// shrink leaves the name, by which -cases finds it, as it is.
 func (c *benchCase) shrink() {
 	switch c.kind {
 	case idle:

@@ -22,6 +22,7 @@ type cast struct {
 	proxy  *process // nil when client and worker are alone
 	worker *process
 	client *process
+	alone  usage // what the proxy held before anyone connected, when the case asks for it
 }
 
 func (c *cast) stop() {
@@ -67,6 +68,11 @@ func (b *bench) assemble(ctx context.Context, all *cast, c benchCase, r row) (er
 		}
 		if err := awaitListening(ctx, all.proxy, address); err != nil {
 			return err
+		}
+		if c.kind == idle {
+			if all.alone, err = all.proxy.settled(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	if r.dialIn {
@@ -153,40 +159,33 @@ func derive(c benchCase, result map[string]float64, proxied bool, cpu time.Durat
 			f[m.name] = result[m.name]
 		}
 	}
-	switch {
-	case !proxied:
-	case c.kind == connecting:
-		f[cpuConnection.name] = cpu.Seconds() * 1e6 / count
-	default:
+	if !proxied {
+		return f
+	}
+	switch c.kind {
+	case throughput:
 		f[cpuMessages.name] = cpu.Seconds() / messages * 1e6
 		f[cpuBytes.name] = cpu.Seconds() / (messages * float64(c.size)) * 1e9
+	case roundtrip:
+		f[cpuMessages.name] = cpu.Seconds() / messages * 1e6
+	case connecting:
+		f[cpuConnection.name] = cpu.Seconds() / count * 1e6
 	}
 	return f
 }
 
-// watchIdle compares what the proxy holds with its connections and without any.
+// watchIdle compares what the proxy holds with its pairs and without.
 func (c *cast) watchIdle(ctx context.Context, pairs int) (figures, error) {
-	var held [2]usage // before and after the connections
-	for i := range held {
-		if _, err := c.client.hear(ctx, "ready"); err != nil {
-			return nil, err
-		}
-		if c.proxy != nil {
-			var err error
-			if held[i], err = c.proxy.settled(ctx); err != nil {
-				return nil, err
-			}
-		}
-		if err := c.client.tell("go"); err != nil {
-			return nil, err
-		}
+	if _, err := c.client.hear(ctx, "ready"); err != nil || c.proxy == nil {
+		return nil, err
 	}
-	if _, err := c.client.hear(ctx, "result"); err != nil || c.proxy == nil {
+	held, err := c.proxy.settled(ctx)
+	if err != nil {
 		return nil, err
 	}
 	return figures{
-		memory.name:      float64(held[1].memory-held[0].memory) / 1024 / float64(pairs),
-		descriptors.name: float64(held[1].descriptors-held[0].descriptors) / float64(pairs),
+		memory.name:      float64(held.memory-c.alone.memory) / 1024 / float64(pairs),
+		descriptors.name: float64(held.descriptors-c.alone.descriptors) / float64(pairs),
 	}, nil
 }
 

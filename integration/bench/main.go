@@ -20,6 +20,10 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "broker" { // a child of the benchmark, which a signal ends at once
+		fmt.Fprintln(os.Stderr, "broker:", runBroker(os.Args[2:]))
+		os.Exit(1)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -35,7 +39,9 @@ type options struct {
 	rows, cases   string
 	proxy, proxy2 string
 	peers         string
-	json          string
+	json, svg     string
+	readme        string
+	from          string
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
@@ -50,6 +56,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.proxy2, "proxy2", "", "another build of it, to be rows of its own with -2 in their names")
 	flags.StringVar(&o.peers, "peers", ".build/bench", "where tools/setup.sh bench unpacked HAProxy and nginx")
 	flags.StringVar(&o.json, "json", "", "write every figure to this file")
+	flags.StringVar(&o.svg, "svg", "", "write plots into this directory")
+	flags.StringVar(&o.readme, "readme", "", "put our ratios into this file, between "+beginMark+" and "+endMark)
+	flags.StringVar(&o.from, "from", "", "measure nothing: show what -json wrote to this file")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -66,25 +75,46 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) > 0 && args[0] == "broker" {
-		return runBroker(args[1:])
-	}
 	o, err := parseOptions(args, stderr)
 	if err != nil {
 		return err
 	}
-	r, err := measureAll(ctx, o, stderr)
+	var r result
+	if o.from != "" {
+		r, err = readResult(o.from)
+	} else {
+		r, err = measureAll(ctx, o, stderr)
+	}
 	if err != nil {
 		return err
 	}
 	printTables(stdout, r, isTerminal(stdout))
+	if err := writeFiles(o, r); err != nil {
+		return err
+	}
+	switch n := len(r.Failures); n {
+	case 0:
+		return nil
+	case 1:
+		return errors.New("1 cell failed")
+	default:
+		return fmt.Errorf("%d cells failed", n)
+	}
+}
+
+func writeFiles(o options, r result) error {
 	if o.json != "" {
 		if err := r.write(o.json); err != nil {
 			return err
 		}
 	}
-	if len(r.Failures) > 0 {
-		return fmt.Errorf("%d cells failed", len(r.Failures))
+	if o.svg != "" {
+		if err := writePlots(o.svg, r); err != nil {
+			return err
+		}
+	}
+	if o.readme != "" {
+		return updateReadme(o.readme, r)
 	}
 	return nil
 }
@@ -95,7 +125,7 @@ func measureAll(ctx context.Context, o options, stderr io.Writer) (result, error
 	if err != nil {
 		return result{}, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if err := raiseDescriptors(); err != nil {
 		return result{}, err
 	}
@@ -115,7 +145,15 @@ func measureAll(ctx context.Context, o options, stderr io.Writer) (result, error
 	for _, one := range rows {
 		r.Rows = append(r.Rows, one.name)
 	}
-	err = b.playAll(ctx, &r, cases, rows, &progress{w: stderr, terminal: isTerminal(stderr), began: time.Now()})
+	before, err := effortSoFar()
+	if err != nil {
+		return r, err
+	}
+	if err := b.playAll(ctx, &r, cases, rows, &progress{w: stderr, terminal: isTerminal(stderr), began: time.Now()}); err != nil {
+		return r, err
+	}
+	after, err := effortSoFar()
+	r.Machine.Others = after.others(before, r.Machine.Cores)
 	return r, err
 }
 

@@ -27,6 +27,58 @@ func cpuTime(pid int) (time.Duration, error) {
 	return sum, nil
 }
 
+// effort is what the machine has done up to a moment, and what of that was for this process and the children it has
+// waited for.
+type effort struct {
+	at        time.Time
+	all, ours time.Duration
+}
+
+func effortSoFar() (effort, error) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return effort{}, err
+	}
+	e := effort{at: time.Now()}
+	if e.all, err = parseBusy(string(stat)); err != nil {
+		return e, err
+	}
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var r unix.Rusage
+		if err := unix.Getrusage(who, &r); err != nil {
+			return e, err
+		}
+		e.ours += time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	}
+	return e, nil
+}
+
+// others is the share of so many cores that was not ours since an earlier moment.
+func (e effort) others(since effort, cores int) float64 {
+	theirs := (e.all - since.all) - (e.ours - since.ours)
+	return max(0, theirs.Seconds()/e.at.Sub(since.at).Seconds()/float64(cores))
+}
+
+// parseBusy adds up the time of all cores that /proc/stat does not count as idle, in which it has ticks of 10 ms.
+func parseBusy(stat string) (time.Duration, error) {
+	line, _, _ := strings.Cut(stat, "\n")
+	fields := strings.Fields(line) // cpu user nice system idle iowait irq softirq steal guest guest_nice
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return 0, errors.New("not what /proc/stat begins with")
+	}
+	var ticks int64
+	for i, field := range fields[1:9] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		if i != 3 && i != 4 {
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
+}
+
 // usage is what a process and its descendants hold at a moment.
 type usage struct {
 	memory      int64 // bytes: the proportional set size, pages that are shared counted by their share

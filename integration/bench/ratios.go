@@ -18,23 +18,28 @@ type ratio struct {
 type comparison struct {
 	kind   kind
 	metric metric
-	size   int // only cases of this size; 0 is all
-	row    string
-	to     []string // the better of these
-	goal   float64
-	more   bool
+	// Only cases of this size and this mechanism; 0 and "" are all.
+	size      int
+	mechanism string
+	row       string
+	to        []string // the better of these
+	goal      float64
+	more      bool
 }
+
+// peerRows are those that do what we do, and that we want to be as good as.
+func peerRows() []string { return []string{"haproxy", "haproxy-splice", "nginx"} }
 
 // comparisons are what the project wants to hold, and of the other metrics how they compare.
 func comparisons() []comparison {
-	peers := []string{"haproxy", "haproxy-splice", "nginx"}
+	peers := peerRows()
 	direct := []string{"direct"}
 	return []comparison{
 		{kind: throughput, metric: rateMessages, row: "splice", to: peers, goal: 1, more: true},
 		{kind: throughput, metric: rateMessages, row: "splice", to: direct, goal: 0.9, more: true},
 		{kind: throughput, metric: cpuBytes, row: "splice", to: peers, goal: 1},
 		{kind: throughput, metric: cpuBytes, row: "stream", to: []string{"splice"}, goal: 3},
-		{kind: throughput, metric: cpuMessages, size: 64, row: "broker", to: []string{"splice"}, goal: 30, more: true},
+		{kind: throughput, metric: cpuMessages, size: 64, mechanism: curve, row: "broker", to: []string{"splice"}, goal: 30, more: true},
 		{kind: roundtrip, metric: p50, row: "splice", to: peers, goal: 1},
 		{kind: roundtrip, metric: p99, row: "splice", to: peers, goal: 1},
 		{kind: roundtrip, metric: p999, row: "splice", to: peers},
@@ -44,6 +49,10 @@ func comparisons() []comparison {
 		{kind: connecting, metric: rateConnections, row: "splice", to: direct, more: true},
 		{kind: connecting, metric: cpuConnection, row: "splice", to: peers},
 		{kind: idle, metric: memory, row: "splice", to: peers, goal: 1},
+		{kind: throughput, metric: rateMessages, row: "splice-dial-in", to: direct, more: true},
+		{kind: roundtrip, metric: p50, row: "splice-dial-in", to: peers},
+		{kind: connecting, metric: rateConnections, row: "splice-dial-in", to: peers, more: true},
+		{kind: idle, metric: memory, row: "splice-dial-in", to: peers},
 	}
 }
 
@@ -65,7 +74,7 @@ func ratiosOf(cases []caseResult) []ratio {
 	var all []ratio
 	for _, q := range slices.Concat(comparisons(), secondBuild()) {
 		for _, c := range cases {
-			if c.Kind != q.kind || q.size != 0 && q.size != c.Size {
+			if !q.about(c) {
 				continue
 			}
 			if r, ok := q.answer(&c); ok {
@@ -74,6 +83,10 @@ func ratiosOf(cases []caseResult) []ratio {
 		}
 	}
 	return all
+}
+
+func (q comparison) about(c caseResult) bool {
+	return c.Kind == q.kind && (q.size == 0 || q.size == c.Size) && (q.mechanism == "" || q.mechanism == c.Mechanism)
 }
 
 // answer compares with the better of the others, which is the one that the row looks worst beside. To be it in the

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,6 +33,8 @@ type machine struct {
 	Kernel string `json:"kernel"`
 	// Load is the load average of the minute before the run: what else the machine had to do.
 	Load string `json:"load"`
+	// Others is the share of all cores that went to processes other than the benchmark's while it ran, from 0 to 1.
+	Others float64 `json:"others"`
 }
 
 // caseResult is what every row did in one case.
@@ -52,14 +53,8 @@ type caseResult struct {
 
 func thisMachine() machine {
 	m := machine{CPU: "unknown", Cores: runtime.NumCPU(), Kernel: "unknown"}
-	if info, err := os.Open("/proc/cpuinfo"); err == nil {
-		defer info.Close()
-		for in := bufio.NewScanner(info); in.Scan(); {
-			if key, value, ok := strings.Cut(in.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
-				m.CPU = strings.TrimSpace(value)
-				break
-			}
-		}
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		m.CPU = modelName(string(info))
 	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
@@ -69,6 +64,16 @@ func thisMachine() machine {
 		m.Load, _, _ = strings.Cut(string(load), " ")
 	}
 	return m
+}
+
+// modelName finds the first processor's name in /proc/cpuinfo; not every architecture has one there.
+func modelName(info string) string {
+	for line := range strings.Lines(info) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
 }
 
 // versions are of what plays in the rows.
@@ -126,6 +131,15 @@ func (c *caseResult) sum() {
 			}
 		}
 	}
+}
+
+func (r result) caseNamed(name string) (caseResult, bool) {
+	for _, c := range r.Cases {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return caseResult{}, false
 }
 
 func (r result) write(file string) error {

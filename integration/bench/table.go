@@ -12,8 +12,11 @@ import (
 
 // printTables shows a person every figure, and then how we compare.
 func printTables(w io.Writer, r result, colour bool) {
-	fmt.Fprintf(w, "\n%s, %d cores, Linux %s, load %s; medians of %d rounds (smallest..largest)\n",
-		r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Load, r.Rounds)
+	fmt.Fprintf(w, "\n%s (smallest..largest)\n", r.summary())
+	fmt.Fprintf(w, "other processes used %.0f%% of the machine meanwhile; its load was %s before\n", 100*r.Machine.Others, r.Machine.Load)
+	if r.Quick {
+		fmt.Fprintln(w, paint(colour, red, "-quick: these numbers say only that it runs"))
+	}
 	for _, c := range r.Cases {
 		printCase(w, c, r.Rows)
 	}

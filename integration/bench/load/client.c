@@ -3,7 +3,7 @@
 //   client do=throughput endpoint=E size=N count=N warm=N window=N   one connection, one way
 //   client do=roundtrip  endpoint=E size=N count=N warm=N clients=N  one request under way at each client
 //   client do=connect    endpoint=E size=N count=N warm=N clients=N  connect, one round trip, close; so many at once
-//   client do=idle       endpoint=E size=N count=N                   connect and stay, ready before and after
+//   client do=idle       endpoint=E size=N count=N                   connect and stay
 //
 // All take hwm=N, and for CURVE server-public=KEY client-public=KEY client-secret=KEY.
 #include "common.h"
@@ -278,11 +278,8 @@ static void connect_many(void) {
 
 static void idle(void) {
 	long count = number("count", 1);
-	peer *peers = calloc((size_t)count, sizeof *peers);
+	open_all(epoll_create1(0), calloc((size_t)count, sizeof(peer)), count);
 	report_ready("");
-	open_all(epoll_create1(0), peers, count);
-	report_ready("");
-	printf("result\n");
 }
 
 int main(int argc, char **argv) {

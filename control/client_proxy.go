@@ -1,0 +1,125 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// The calls of operators that are about the whole proxy. Those about one pool
+// are in [ClientPool].
+
+// Version asks what is running.
+func (c *Client) Version(ctx context.Context) (v Version, err error) {
+	return v, c.ask(ctx, &v, "VERSION")
+}
+
+// Status is the whole at a glance.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	return s, c.ask(ctx, &s, "STATUS")
+}
+
+// Pools are the pools and their endpoints.
+func (c *Client) Pools(ctx context.Context) ([]PoolInfo, error) {
+	var all struct{ Pools []PoolInfo }
+	err := c.ask(ctx, &all, "POOLS")
+	return all.Pools, err
+}
+
+// Verbs are what the proxy knows, which may be of another version than this package.
+func (c *Client) Verbs(ctx context.Context) ([]Verb, error) {
+	var all struct{ Verbs []Verb }
+	err := c.ask(ctx, &all, "HELP")
+	return all.Verbs, err
+}
+
+// Reload has the proxy read its configuration again. [Conflict] when that was
+// refused: then nothing has changed.
+func (c *Client) Reload(ctx context.Context) error { return c.ask(ctx, nil, "RELOAD") }
+
+// LogLevel is the least level that is logged.
+func (c *Client) LogLevel(ctx context.Context) (slog.Level, error) {
+	var l struct{ Level slog.Level }
+	err := c.ask(ctx, &l, "LOGLEVEL")
+	return l.Level, err
+}
+
+// SetLogLevel sets one of the four levels that slog names.
+func (c *Client) SetLogLevel(ctx context.Context, l slog.Level) error {
+	return c.ask(ctx, nil, "LOGLEVEL", strings.ToLower(l.String()))
+}
+
+// Shutdown ends the proxy when its pairs have ended, or at the deadline, from
+// now; below zero it is the configuration's. It does not wait for it.
+func (c *Client) Shutdown(ctx context.Context, deadline time.Duration) error {
+	if deadline < 0 {
+		return c.ask(ctx, nil, "SHUTDOWN")
+	}
+	return c.ask(ctx, nil, "SHUTDOWN", deadline.String())
+}
+
+// Terminate ends the proxy at once. It does not wait for it.
+func (c *Client) Terminate(ctx context.Context) error { return c.ask(ctx, nil, "TERMINATE") }
+
+// Pause stops the reading of all connections until Resume.
+func (c *Client) Pause(ctx context.Context) error { return c.ask(ctx, nil, "PAUSE") }
+
+// Resume goes on after Pause.
+func (c *Client) Resume(ctx context.Context) error { return c.ask(ctx, nil, "RESUME") }
+
+// Statistics are what has gone from clients to workers (in) and back (out).
+func (c *Client) Statistics(ctx context.Context) (in, out stream.Traffic, err error) {
+	var both struct{ In, Out stream.Traffic }
+	err = c.ask(ctx, &both, "STATISTICS")
+	return both.In, both.Out, err
+}
+
+// list asks for a list page by page, as it is read. An error comes once, last.
+func list[T any](ctx context.Context, c *Client, verb string, args []string) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for after := ""; ; {
+			rows, next, err := nextPage[T](ctx, c, verb, args, after)
+			for _, row := range rows {
+				if !yield(row, nil) {
+					return
+				}
+			}
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			if next == "" {
+				return
+			}
+			after = next
+		}
+	}
+}
+
+// nextPage is the page that follows after, the first for "".
+func nextPage[T any](ctx context.Context, c *Client, verb string, args []string, after string) (rows []T, next string, err error) {
+	args = append([]string{"limit=" + strconv.Itoa(maxPage)}, args...)
+	if after != "" {
+		args = append(args, "after="+after)
+	}
+	var body map[string]json.RawMessage
+	if err := c.ask(ctx, &body, verb, args...); err != nil {
+		return nil, "", err
+	}
+	err = json.Unmarshal(body[strings.ToLower(verb)], &rows)
+	if last, more := body["next"]; err == nil && more {
+		err = json.Unmarshal(last, &next)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("control %s: %s: %w", c.endpoint, verb, err)
+	}
+	return rows, next, nil
+}

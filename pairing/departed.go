@@ -1,0 +1,51 @@
+package pairing
+
+import "time"
+
+// A worker that dials in is forgotten while nothing of it is connected, be it for
+// the tenth of a second in which it redials. What was counted of it is kept for a
+// while, so that whoever watches sees one worker that is away for a moment and
+// not one that ends and another that begins.
+const (
+	departedMax = 100 // the oldest goes first
+	departedFor = 10 * time.Minute
+)
+
+// departed is a worker of which nothing is left.
+type departed struct {
+	since            time.Duration
+	failures, served uint64
+}
+
+// depart keeps what was counted of a worker that is about to be forgotten. One
+// that an operator took out is not missed.
+func (t *Table) depart(w *worker) {
+	if !w.removed {
+		t.departed.Add(w.name, departed{since: t.now, failures: w.failures, served: w.served})
+	}
+}
+
+// rejoin gives a worker that comes back what was counted of it.
+func (t *Table) rejoin(w *worker) {
+	if d, ok := t.departed.Peek(w.name); ok && !d.over(t.now) {
+		w.failures, w.served = d.failures, d.served
+	}
+	t.departed.Remove(w.name)
+}
+
+func (d departed) over(now time.Duration) bool { return now-d.since >= departedFor }
+
+// Departed lists workers that dialled in and of which nothing is connected any
+// more, the longest gone first: departedMax at most, each for departedFor. Of
+// each only Name, Failures and Served are known.
+func (t *Table) Departed(now time.Duration) (all []WorkerInfo) {
+	t.at(now)
+	for _, name := range t.departed.Keys() {
+		if d, _ := t.departed.Peek(name); d.over(t.now) {
+			t.departed.Remove(name)
+		} else {
+			all = append(all, WorkerInfo{Name: name, Failures: d.failures, Served: d.served})
+		}
+	}
+	return all
+}

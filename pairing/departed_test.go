@@ -1,0 +1,98 @@
+package pairing
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestDepartedWorkerKeepsItsCounts(t *testing.T) {
+	r := newRig(t, nil)
+	departed := func() (names []string) {
+		for _, w := range r.Departed(r.now) {
+			names = append(names, fmt.Sprint(w.Name, w.Served))
+		}
+		return names
+	}
+	visit := func(worker string) {
+		t.Helper()
+		s := r.dialIn(worker, "")
+		c, _ := r.connect()
+		if got := r.Peer(c).Worker(); got != worker {
+			t.Fatalf("the client got %q", got)
+		}
+		r.leave(c, s)
+	}
+	visit("a")
+	r.now += time.Minute
+	visit("b")
+	visit("a")
+	if got := fmt.Sprint(departed()); got != "[b1 a2]" {
+		t.Errorf("gone are %s", got)
+	}
+	id := r.dialIn("a", "")
+	if got, served := fmt.Sprint(departed()), r.worker("a").Served; got != "[b1]" || served != 2 {
+		t.Errorf("gone are %s; a, which is back, has served %d", got, served)
+	}
+	r.leave(id)
+	if r.now += departedFor - 1; len(departed()) != 2 {
+		t.Errorf("gone are %v", departed())
+	}
+	if r.now++; len(departed()) != 0 {
+		t.Errorf("gone for long are %v", departed())
+	}
+	visit("a")
+	if got := fmt.Sprint(departed()); got != "[a1]" {
+		t.Errorf("gone are %s", got)
+	}
+}
+
+func TestDepartedWorkersAreFew(t *testing.T) {
+	r := newRig(t, nil)
+	for i := range 3 * departedMax {
+		r.leave(r.dialIn(fmt.Sprint("w", i), ""))
+	}
+	if n := len(r.Departed(r.now)); n != departedMax {
+		t.Errorf("%d are remembered", n)
+	}
+	r.add(WorkerConfig{Name: "listed"})
+	if _, err := r.RemoveWorker(r.now, "listed"); err != nil {
+		t.Error(err)
+	}
+	for _, w := range r.Departed(r.now) {
+		if w.Name == "listed" {
+			t.Error("a worker that was taken out is missed")
+		}
+	}
+}
+
+func TestEndsAndDialsAreCounted(t *testing.T) {
+	r := newRig(t, nil)
+	r.add(WorkerConfig{Name: "w"})
+	dial := func() PeerID {
+		id, name := r.connect()
+		if name != "w" {
+			t.Fatalf("the client got %q", name)
+		}
+		return id
+	}
+	c := dial()
+	r.now += 30 * time.Millisecond
+	r.next++
+	r.Dialled(r.now, c, r.next, nil)
+	r.leave(c, r.next) // the pair drains, then it is over
+	kicked, _, _ := r.pairUp()
+	r.End(r.now, kicked, Kicked)
+	gone := dial()
+	r.leave(gone) // while it is dialled for
+	failed := dial()
+	r.now += 2 * time.Second
+	r.DialFailed(r.now, failed, "w")
+	s := r.Stats(r.now)
+	if s.PairsEnded[ClientClosed] != 1 || s.PairsEnded[Kicked] != 1 || s.Ended[ClientClosed] != 2 {
+		t.Errorf("pairs ended %v, clients %v", s.PairsEnded, s.Ended)
+	}
+	if s.DialsDone.Count != 2 || s.DialsDone.Sum != 30*time.Millisecond || s.DialsFailed.Count != 1 || s.DialsFailed.Sum != 2*time.Second {
+		t.Errorf("dials: %+v and failed ones %+v", s.DialsDone, s.DialsFailed)
+	}
+}
