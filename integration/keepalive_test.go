@@ -9,42 +9,53 @@ import (
 // vanishing is a peer that the kernel is to find, without any lease.
 type vanishing struct {
 	blackHole
-	silent bool // nothing is under way to it, so that keepalive finds it; else the user timeout has to
+	by string // what finds it
 }
+
+// What finds a peer to which nothing is under way: keepalive, or the user timeout in the place of its count. And what
+// finds one to which bytes are under way.
+const (
+	byKeepAlive   = "keepalive"
+	byBoth        = "keepalive and user timeout"
+	byUserTimeout = "user timeout"
+)
 
 func (v vanishing) String() string {
 	way := map[bool]string{true: "listening", false: "dialling"}[v.listens]
-	by := map[bool]string{true: "keepalive", false: "user timeout"}[v.silent]
-	return strings.Join([]string{by, v.side, way, v.relay}, "/")
+	return strings.Join([]string{v.by, v.side, way, v.relay}, "/")
 }
 
-// flags turn on the one and turn off the other, and are after how long that finds a peer that is gone.
+// flags have nothing else find a peer that is gone, and after is how long that takes.
 func (v vanishing) flags() (flags []string, after time.Duration) {
-	if v.silent {
+	switch v.by {
+	case byKeepAlive:
 		return []string{"--keepalive-idle", "1s", "--keepalive-interval", "1s", "--keepalive-count", "2"}, 3 * time.Second
+	case byBoth:
+		return []string{"--keepalive-idle", "1s", "--keepalive-interval", "1s", "--keepalive-count", "60", "--user-timeout", "1500ms"}, 2 * time.Second
 	}
 	return []string{"--keepalive-idle", "0", "--user-timeout", "2s"}, 2 * time.Second
 }
 
 // TestKernelFindsVanishedPeer cuts the cable of a client, and of a worker, that nothing is sent to, and of one that bytes are
 // under way to: keepalive alone, and the user timeout alone, end the pair in their time, as if by a reset, and the partner is
-// told by a closed connection.
+// told by a closed connection. With both the user timeout decides.
 func TestKernelFindsVanishedPeer(t *testing.T) {
 	t.Parallel()
 	for _, v := range []vanishing{
-		{blackHole{side: "client", relay: "auto"}, true},
-		{blackHole{side: "worker", relay: "stream"}, true},
-		{blackHole{side: "worker", relay: "auto", listens: true}, true},
-		{blackHole{side: "client", relay: "stream"}, false},
-		{blackHole{side: "worker", relay: "auto"}, false},
-		{blackHole{side: "worker", relay: "stream", listens: true}, false},
+		{blackHole{side: "client", relay: "auto"}, byKeepAlive},
+		{blackHole{side: "worker", relay: "stream"}, byKeepAlive},
+		{blackHole{side: "worker", relay: "auto", listens: true}, byKeepAlive},
+		{blackHole{side: "client", relay: "stream"}, byBoth},
+		{blackHole{side: "client", relay: "stream"}, byUserTimeout},
+		{blackHole{side: "worker", relay: "auto"}, byUserTimeout},
+		{blackHole{side: "worker", relay: "stream", listens: true}, byUserTimeout},
 	} {
 		t.Run(v.String(), func(t *testing.T) {
 			t.Parallel()
 			v.strategy = "none"
 			flags, after := v.flags()
 			s := newScene(t, v.blackHole, flags...)
-			s.fallByTheKernel(t, v.silent, after)
+			s.fallByTheKernel(t, v.by != byUserTimeout, after)
 		})
 	}
 }

@@ -31,12 +31,21 @@ type KeepAlive struct {
 	Count    int           // 1 to MaxKeepAliveCount
 }
 
+// Probes is how many probes have gone without an answer when a connection ends:
+// Count, or with a Config.UserTimeout as many as reach beyond that (tcp(7)).
+func (k KeepAlive) Probes(userTimeout time.Duration) int {
+	if userTimeout == 0 || k.Idle == 0 {
+		return k.Count
+	}
+	return max(1, int((userTimeout-k.Idle+k.Interval-1)/k.Interval))
+}
+
 // Found is after how long a silent connection to nobody has ended, 0 for never.
-func (k KeepAlive) Found() time.Duration {
+func (k KeepAlive) Found(userTimeout time.Duration) time.Duration {
 	if k.Idle == 0 {
 		return 0
 	}
-	return k.Idle + time.Duration(k.Count)*k.Interval
+	return k.Idle + time.Duration(k.Probes(userTimeout))*k.Interval
 }
 
 // CheckKeepAliveIdle says what is wrong with a KeepAlive.Idle.

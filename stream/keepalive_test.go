@@ -140,3 +140,23 @@ func TestKeepAliveIsFixed(t *testing.T) {
 		}
 	}
 }
+
+// The times are those of the kernel's tcp_keepalive_timer.
+func TestKeepAliveFound(t *testing.T) {
+	k := KeepAlive{5 * time.Second, 2 * time.Second, 3}
+	for userTimeout, want := range map[time.Duration]time.Duration{
+		0:                       11 * time.Second,
+		time.Millisecond:        7 * time.Second,
+		7 * time.Second:         7 * time.Second,
+		7001 * time.Millisecond: 9 * time.Second,
+		20 * time.Second:        21 * time.Second,
+		MaxUserTimeout:          596*time.Hour + 31*time.Minute + 25*time.Second,
+	} {
+		if got := k.Found(userTimeout); got != want {
+			t.Errorf("with a user timeout of %v: %v, want %v", userTimeout, got, want)
+		}
+	}
+	if got := (KeepAlive{}).Found(time.Second); got != 0 {
+		t.Errorf("without probes: %v", got)
+	}
+}

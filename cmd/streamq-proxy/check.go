@@ -56,7 +56,8 @@ func check(file string) (summary string, err error) {
 func vanished(p *stream.Config) string {
 	silent := "never by the kernel (keepalive-idle 0)"
 	if k := p.KeepAlive; k.Idle > 0 {
-		silent = fmt.Sprintf("after %v (keepalive-idle %v + %d x keepalive-interval %v)", k.Found(), k.Idle, k.Count, k.Interval)
+		silent = fmt.Sprintf("after %v (keepalive-idle %v + %d x keepalive-interval %v)",
+			k.Found(p.UserTimeout), k.Idle, k.Probes(p.UserTimeout), k.Interval)
 	}
 	unacknowledged := "by the kernel's own time, some 15m (user-timeout 0)"
 	if p.UserTimeout > 0 {
