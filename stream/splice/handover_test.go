@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,6 +45,7 @@ func handOver(t *testing.T, r *Relay, e *ends, times int) {
 	var talking sync.WaitGroup
 	var sent, received [2]int
 	for side := range e.outer {
+		_ = e.outer[side].SetDeadline(time.Now().Add(time.Minute))
 		talking.Go(func() { sent[side] = talk(t, e.outer[side], side*1000, &enough) })
 		talking.Go(func() { received[side] = listen(t, e.outer[side], (1-side)*1000) })
 	}
@@ -53,7 +55,7 @@ func handOver(t *testing.T, r *Relay, e *ends, times int) {
 			break
 		}
 		// Some are taken back at once, others when some bytes have been moved.
-		for wanted := rand.Uint64N(1 << rand.IntN(19)); e.pair.Moved(0)+e.pair.Moved(1) < wanted; {
+		for wanted := rand.Uint64N(1 << rand.IntN(19)); e.pair.Moved(0)+e.pair.Moved(1) < wanted && !e.pair.End().Begun; {
 			_, _ = unix.Poll(nil, 1)
 		}
 	}
