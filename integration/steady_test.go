@@ -17,6 +17,9 @@ type steady struct {
 	paused   atomic.Bool
 	slowest  time.Duration // of all round trips, once stopped
 	stop     func()
+
+	mu    sync.Mutex
+	times *[]time.Duration // of round trips, while somebody wants to know them
 }
 
 // steadyFlags start a steady worker and are the flags by which the proxy has it take the very first client and no other.
@@ -70,8 +73,17 @@ func (s *steady) talk(t testing.TB, client *socket, stopping <-chan struct{}) {
 			t.Errorf("the client beside asked %q and got %q, %v", question, answer, err)
 			return
 		}
-		s.slowest = max(s.slowest, time.Since(start))
-		s.answered.Add(1)
+		s.note(time.Since(start))
+	}
+}
+
+func (s *steady) note(took time.Duration) {
+	s.slowest = max(s.slowest, took)
+	s.answered.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.times != nil {
+		*s.times = append(*s.times, took)
 	}
 }
 

@@ -1,0 +1,125 @@
+package integration
+
+import (
+	"encoding/binary"
+	"slices"
+	"testing"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+)
+
+// deafFor is how long the client of TestBackpressure reads nothing.
+const deafFor = 20 * time.Second
+
+// TestBackpressure has a CURVE client that reads nothing for twenty seconds while its worker sends as fast as it can. The
+// worker comes to its high-water mark as on a direct connection, the proxy keeps nothing for it, and when the client
+// reads again everything is there, in order. On the stream relay the same client ends, alone, with overflow, if its
+// worker has dialled in; a worker that listens can be held back by either relay.
+func TestBackpressure(t *testing.T) {
+	withoutRace(t)
+	direct := pressure(t, nil, "")
+	for _, relay := range []string{"auto", "stream"} {
+		t.Run(relay, func(t *testing.T) {
+			p, beside := startBeside(t, "--relay", relay, "--backend", "tcp://127.0.0.1:0")
+			calm := beside.percentile(t, func() { beside.expectAnswers(t, 500) })
+			before := p.calm(t)
+			var sent int
+			during := beside.percentile(t, func() { sent = pressure(t, p, relay) })
+			if relay == "auto" {
+				p.expectEnds(t, 0)
+				if sent > 10*direct {
+					t.Errorf("the worker sent %d messages before it was held up, %d on a direct connection", sent, direct)
+				}
+			} else {
+				p.expectEnds(t, 1, "overflow")
+			}
+			p.expectGrowth(t, before, 8<<20)
+			t.Logf("%d messages sent (direct: %d); p99 of the pair beside: %v before, %v meanwhile", sent, direct, calm, during)
+			beside.expectUntouched(t, p)
+		})
+	}
+}
+
+// pressure is one such client and its worker, through p or, if that is nil, without a proxy. It returns how many messages
+// the worker could send while the client was deaf.
+func pressure(t *testing.T, p *operated, relay string) (sent int) {
+	t.Helper()
+	ctx, sec := newContext(t), newSecurity(t, "CURVE")
+	worker := newWorker(t, ctx, zmq.PUSH, sec)
+	client := newClient(t, ctx, zmq.PULL, sec, "")
+	must(t, client.SetRcvhwm(100))
+	must(t, worker.SetSndhwm(100))
+	if p == nil {
+		must(t, client.Connect(worker.listen(t, "tcp://127.0.0.1:*")))
+	} else {
+		worker.dialIn(t, p.backend[0])
+		must(t, client.Connect(p.frontend[0]))
+	}
+	block := make([]byte, 32<<10)
+	push := func(flags zmq.Flag) bool {
+		binary.BigEndian.PutUint64(block, uint64(sent))
+		_, err := worker.SendBytes(block, flags)
+		if err == nil {
+			sent++
+		} else if !timedOut(err) {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	push(0) // waits for the pair
+	duration := deafFor
+	if p == nil {
+		duration = deafFor / 10
+	}
+	wasDeaf := deaf(t, push, duration, func() bool { return relay == "stream" && p.scrape(t).ended() > 0 })
+	if relay == "stream" {
+		return sent
+	}
+	if wasDeaf < duration/2 {
+		t.Errorf("the worker was held up only for %v of %v", wasDeaf, duration)
+	}
+	for i := range sent {
+		m, err := client.RecvBytes(0)
+		must(t, err)
+		if got := binary.BigEndian.Uint64(m); got != uint64(i) || len(m) != len(block) {
+			t.Fatalf("message %d of %d is number %d, %d bytes", i, sent, got, len(m))
+		}
+	}
+	return sent
+}
+
+// deaf pushes for as long as the client reads nothing, or until the pair has ended, and says for how long nothing more
+// was taken at last.
+func deaf(t *testing.T, push func(zmq.Flag) bool, duration time.Duration, over func() bool) time.Duration {
+	t.Helper()
+	last := time.Now()
+	for start := last; time.Since(start) < duration; {
+		if push(zmq.DONTWAIT) {
+			last = time.Now()
+			continue
+		}
+		if over() {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return time.Since(last)
+}
+
+// percentile is the 99th of the round trips of the pair beside while f runs.
+func (s *steady) percentile(t testing.TB, f func()) time.Duration {
+	t.Helper()
+	var times []time.Duration
+	note := func(to *[]time.Duration) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.times = to
+	}
+	note(&times)
+	f()
+	s.expectAnswers(t, 10)
+	note(nil)
+	slices.Sort(times)
+	return times[len(times)*99/100]
+}
