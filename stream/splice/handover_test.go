@@ -2,6 +2,7 @@ package splice
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -111,7 +112,7 @@ func listen(t *testing.T, c outerConn, start int) (received int) {
 			_ = c.Close()
 		}
 		received += n
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return received
 		}
 		if err != nil {

@@ -2,6 +2,7 @@ package splice
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -176,7 +177,7 @@ func (p *peer) receive() {
 		}
 		p.received += n
 		if err != nil {
-			p.eof = err == io.EOF
+			p.eof = errors.Is(err, io.EOF)
 			return
 		}
 		if p.cutNow(n) {

@@ -93,7 +93,7 @@ type conversation struct {
 	sent [2]int
 }
 
-func (c *conversation) way() *way { return &c.ends.pair.ways[c.from] }
+func (c *conversation) way() *way { return &c.pair.ways[c.from] }
 
 func (c *conversation) swap() { c.from = 1 - c.from }
 
