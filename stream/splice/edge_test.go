@@ -13,7 +13,6 @@ import (
 // A reset ends both ways at once, also when the side that is reset has ended its
 // sending before, in order: what the other still sends cannot reach it.
 func TestResetAfterHalfClose(t *testing.T) {
-	knownFault(t)
 	for _, network := range networks {
 		t.Run(network, func(t *testing.T) {
 			e := newSource(t, network).ends(t)
@@ -36,7 +35,6 @@ func TestResetAfterHalfClose(t *testing.T) {
 // A reset ends both ways at once, also when there is more before it than a side
 // that takes nothing has room for, and all of it was there at the start.
 func TestResetBehindBlockedSink(t *testing.T) {
-	knownFault(t)
 	for _, network := range networks {
 		t.Run(network, func(t *testing.T) {
 			e := newSource(t, network).ends(t)
@@ -67,7 +65,6 @@ func TestResetBehindBlockedSink(t *testing.T) {
 // A pair that is announced while it still has its share of a turn to go on with
 // is not noted twice: it would have twice the share, and the list grow for ever.
 func TestAgainOnce(t *testing.T) {
-	knownFault(t)
 	s := newSteps(t, 1)
 	e := newSource(t, "tcp4").ends(t)
 	e.start(t, s.Relay)
@@ -109,7 +106,6 @@ func pour(t testing.TB, e *ends) (stop func()) {
 // A read that is shorter than the buffer has not always taken everything: it
 // ends where a byte was sent as urgent, and at descriptors that were sent along.
 func TestShortReadBeforeMore(t *testing.T) {
-	knownFault(t)
 	send := map[string]func(fd int) error{
 		"tcp4": func(fd int) error {
 			return unix.Sendmsg(fd, []byte("!"), nil, nil, unix.MSG_OOB)
@@ -149,7 +145,6 @@ func TestShortReadBeforeMore(t *testing.T) {
 // The same while the kernel moves the bytes: splice(2) takes nothing at an
 // urgent byte, and says that all is over when a FIN follows.
 func TestUrgentWhileSpliced(t *testing.T) {
-	knownFault(t)
 	s := newSteps(t, 1)
 	e := newSource(t, "tcp4").ends(t)
 	fd, err := duplicate(e.outer[0])

@@ -66,5 +66,5 @@ func (p *Pair) broken(side int) {
 	w.done = true
 	p.begin(1-side, true)
 	p.state.Or(endAbort)
-	back.readable, back.ending = true, true
+	back.readable, back.thorough = true, true
 }

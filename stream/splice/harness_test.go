@@ -17,15 +17,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// knownFault skips a test of what the package does not do right yet. With
-// STREAMQ_SPLICE_FAULTS set it is run nevertheless.
-func knownFault(t *testing.T) {
-	t.Helper()
-	if os.Getenv("STREAMQ_SPLICE_FAULTS") == "" {
-		t.Skip("a known fault")
-	}
-}
-
 // networks are those that a pair's sockets come from in the tests.
 var networks = []string{"tcp4", "tcp6", "unix"}
 

@@ -14,6 +14,7 @@ type Pair struct {
 	place, turn uint32
 
 	late   atomic.Uint32 // what happened while another thread moved the pair
+	queued atomic.Bool   // to go on
 	state  atomic.Uint32 // the End, packed
 	active atomic.Int64  // when bytes were last moved, by the relay's clock
 
@@ -54,8 +55,11 @@ const (
 	writable             // there may be room
 	hungUp               // it has ended its sending, or both ways
 	failed               // by an error
+	urgent               // it has sent TCP's urgent byte
 
-	eventBits = 4
+	eventBits = 8
+	// goOn, beside these, says that the pair has used up its share and goes on.
+	goOn = 1 << (2 * eventBits)
 )
 
 // note takes in what has happened since.
@@ -65,15 +69,27 @@ func (p *Pair) note(events uint32) {
 		from, to := &p.ways[side], &p.ways[1-side]
 		from.readable = from.readable || e&readable != 0
 		to.writable = to.writable || e&writable != 0
+		from.thorough = from.thorough || e&(urgent|hungUp|failed) != 0
 		if e&(hungUp|failed) == 0 {
 			continue
 		}
-		// An end makes no new edge when the bytes before it have been read.
-		from.readable, from.ending, to.writable = true, true, true
+		from.readable, to.writable = true, true
+		from.failed = from.failed || e&failed != 0
 		// Told now, because it may be long until the end itself can be read: the
 		// other side may be one that takes nothing.
 		p.begin(side, false)
-		if e&failed != 0 && from.holding() && !from.done {
+	}
+}
+
+// settle ends a pair of which nothing more can come: both ways are through, or a
+// side has failed whose error cannot be read, because the other side takes
+// nothing, or because its sending had ended in order before.
+func (p *Pair) settle() {
+	if p.ways[0].done && p.ways[1].done {
+		p.state.Or(endOver)
+	}
+	for side := range p.ways {
+		if w := &p.ways[side]; w.failed && !w.ready() && !p.over() {
 			p.fail(side)
 		}
 	}

@@ -91,8 +91,8 @@ func (r *Relay) now() time.Duration { return time.Since(r.start) }
 // sockets are then as they were.
 func (r *Relay) Start(a, b int, passed *[2]Counters, notify func()) (*Pair, error) {
 	p := &Pair{relay: r, passed: passed, notify: notify}
-	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true}
-	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true}
+	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true, thorough: local(a)}
+	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true, thorough: local(b)}
 	p.active.Store(int64(r.now()))
 	r.enter(p)
 	if err := r.watchBoth(p); err != nil {
@@ -129,13 +129,19 @@ func (r *Relay) watchBoth(p *Pair) error {
 // told from one that had the same place before. No pair has turn 0: that is the
 // wake-up.
 func (r *Relay) control(op int, p *Pair, side int) error {
-	const edges = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+	const edges = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET
 	return unix.EpollCtl(r.epoll, op, int(p.ways[side].source), &unix.EpollEvent{
 		Events: edges & math.MaxUint32, Fd: int32(p.place<<1 | uint32(side)), Pad: int32(p.turn),
 	})
 }
 
 func (r *Relay) unwatch(fd int32) { _ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, int(fd), nil) }
+
+// local says whether fd is a unix socket.
+func local(fd int) bool {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	return err == nil && domain == unix.AF_UNIX
+}
 
 // enter gives a pair its place.
 func (r *Relay) enter(p *Pair) {

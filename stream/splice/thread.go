@@ -58,7 +58,8 @@ func (t *thread) turn() {
 		}
 	}
 	for _, p := range t.before {
-		t.serve(p, 0)
+		p.queued.Store(false)
+		t.serve(p, goOn)
 	}
 	t.load.turns++
 	t.load.pairs += max(n, 0) + len(t.before)
@@ -93,6 +94,9 @@ func happened(mask uint32) (events uint32) {
 	}
 	if mask&unix.EPOLLERR != 0 {
 		events |= failed
+	}
+	if mask&unix.EPOLLPRI != 0 {
+		events |= urgent
 	}
 	return events
 }
@@ -129,10 +133,8 @@ func (t *thread) pump(p *Pair, events uint32) (tell bool) {
 	p.note(events)
 	t.move(p, 0)
 	t.move(p, 1)
-	if p.ways[0].done && p.ways[1].done {
-		p.state.Or(endOver)
-	}
-	if !p.over() && (p.ways[0].ready() || p.ways[1].ready()) {
+	p.settle()
+	if !p.over() && (p.ways[0].ready() || p.ways[1].ready()) && !p.queued.Swap(true) {
 		t.again = append(t.again, p)
 	}
 	after := p.End()

@@ -14,7 +14,8 @@ type way struct {
 
 	readable bool // the source may have something
 	writable bool // the sink may have room
-	ending   bool // the source's end has been announced: a short read says nothing
+	failed   bool // the source has an error: it is no more, whatever is still to be read
+	thorough bool // a short read does not say that the source is empty: see judgeRead
 	eof      bool // the source's FIN has been read
 	done     bool // nothing more goes this way
 	bulk     bool // large chunks come: the kernel moves them
@@ -92,7 +93,7 @@ func (t *thread) take(p *Pair, side int) int {
 	}
 	switch {
 	case errno == unix.EAGAIN:
-		w.readable = false
+		w.readable, w.failed = false, false
 		return 0
 	case errno == unix.EINTR:
 		return 0
@@ -118,9 +119,10 @@ func (t *thread) take(p *Pair, side int) int {
 func (w *way) judgeRead(n int) {
 	if n < bufferSize {
 		w.streak = 0
-		// Everything that there was. What comes later makes a new edge, but an
-		// end that came with the bytes has made its own already.
-		w.readable = w.ending
+		// Everything that there was; what comes later makes a new edge. Not so
+		// when an end has been announced, which has made its edge already, behind
+		// TCP's urgent mark, and behind descriptors that came along on a unix socket.
+		w.readable = w.thorough
 		return
 	}
 	if w.streak++; w.streak >= manyInARow {
@@ -145,7 +147,10 @@ func (t *thread) spliceIn(w *way) (int, unix.Errno) {
 		return 0, unix.EINTR
 	}
 	n, errno := splice(w.source, pipe.in, spliceSize)
-	if errno != 0 || n == 0 {
+	if errno == 0 && n == 0 { // its end, or TCP's urgent mark: reading will tell
+		w.bulk, w.streak, errno = false, 0, unix.EINTR
+	}
+	if errno != 0 {
 		t.give(pipe)
 		return 0, errno
 	}
