@@ -127,7 +127,7 @@ func TestScaleHoldsEveryBar(t *testing.T) {
 
 // Every picture is XML that a browser takes, has its axes named, and every row's bar in its colour.
 func TestPlots(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "new")
+	dir := t.TempDir()
 	if err := writePlots(dir, sample()); err != nil {
 		t.Fatal(err)
 	}
