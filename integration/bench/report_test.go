@@ -120,8 +120,11 @@ func TestScaleHoldsEveryBar(t *testing.T) {
 			t.Errorf("up to %v: step %v, end %v", most, step, end)
 		}
 	}
-	if _, end := (panel{bars: []bar{{mark: 70}}}).scale(); end < 70 {
+	if _, end := (panel{bars: []bar{{value: summary{Median: 30}, mark: 70}}}).scale(); end < 70 {
 		t.Errorf("a mark at 70 is beyond %v", end)
+	}
+	if _, end := (panel{bars: []bar{{value: summary{Median: 1}, mark: 70}}}).scale(); end > 10 {
+		t.Errorf("a lone mark makes the axis end at %v", end)
 	}
 }
 
