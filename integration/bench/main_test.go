@@ -164,17 +164,31 @@ func TestFromFile(t *testing.T) {
 // Who interrupts a run sees what it has found, and gets no file.
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
 	file := filepath.Join(t.TempDir(), "result.json")
 	var out bytes.Buffer
-	err := run(ctx, []string{"-quick", "-rows", "direct", "-proxy", "none", "-json", file}, &out, io.Discard)
-	if !errors.Is(err, errInterrupted) || !strings.Contains(out.String(), "throughput-curve-64B\n") {
+	// The proxy's row fails, after the direct one was played: the first case is over by then.
+	err := run(ctx, []string{"-quick", "-rows", "direct|stream", "-cases", "roundtrip", "-proxy", "/nonexistent", "-json", file}, &out, after("failed", cancel))
+	if !errors.Is(err, errInterrupted) || !strings.Contains(out.String(), "roundtrip-curve-64\n") || strings.Contains(out.String(), "roundtrip-null-1\n") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("there is a file: %v", err)
 	}
 }
+
+// after calls something when a word is written.
+func after(word string, do func()) io.Writer {
+	return writerFunc(func(b []byte) (int, error) {
+		if bytes.Contains(b, []byte(word)) {
+			do()
+		}
+		return len(b), nil
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // The load generator and everything around it, for real, without a proxy.
 func TestDirect(t *testing.T) {
