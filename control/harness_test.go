@@ -33,6 +33,10 @@ type rig struct {
 	dir    string
 	level  *slog.LevelVar
 
+	// stop ends the pool and the server. obeys has SHUTDOWN and TERMINATE do it, too.
+	stop  context.CancelFunc
+	obeys bool
+
 	mutex     sync.Mutex
 	reloads   int
 	reloadErr error
@@ -67,7 +71,8 @@ func newRig(t testing.TB, change func(*rig, *Config, *stream.Config)) *rig {
 	if r.server, err = Open(cfg, proxy, feed); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	var ctx context.Context
+	ctx, r.stop = context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	all.Go(func() {
 		if err := r.pool.Run(ctx); err != nil {
@@ -80,7 +85,7 @@ func newRig(t testing.TB, change func(*rig, *Config, *stream.Config)) *rig {
 		}
 	})
 	t.Cleanup(func() {
-		stop()
+		r.stop()
 		all.Wait()
 		if err := zctx.Close(); err != nil {
 			t.Error(err)
@@ -100,6 +105,10 @@ func (r *rig) shutdown(deadline time.Duration) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.shutdowns = append(r.shutdowns, deadline)
+	if r.obeys {
+		r.stop()
+		time.Sleep(50 * time.Millisecond) // as long as the rest of a proxy takes to end before this returns
+	}
 }
 
 type testWriter struct{ t testing.TB }

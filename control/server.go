@@ -76,6 +76,11 @@ type Server struct {
 	paths    []string
 	bound    []string
 	eventsAt map[domain]string
+
+	// answering is held while requests are taken and answered, so that the end,
+	// which ends every call on the sockets, waits until whoever asked for it is answered.
+	answering sync.Mutex
+	over      bool // nothing is answered any more
 }
 
 // Open binds the endpoints. The error is one line, and nothing is left open. A
@@ -207,6 +212,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	others.Go(func() { s.feed.publish(ctx, s.pub) })
 	others.Go(func() {
 		<-ctx.Done()
+		s.answering.Lock()
+		s.over = true
+		s.answering.Unlock()
 		_ = s.context.Term() // has every call on the sockets return ETERM, and waits until they are closed
 	})
 	err := s.serve(ctx)
@@ -224,18 +232,8 @@ func (s *Server) serve(ctx context.Context) error {
 	poller.Add(s.router, zmq4.POLLIN)
 	for {
 		ready, err := poller.Poll(s.patience())
-		for _, p := range ready {
-			if err != nil {
-				break
-			}
-			if p.Socket == s.zap {
-				err = s.authenticate()
-			} else {
-				err = s.receive(ctx)
-			}
-		}
 		if err == nil || again(err) {
-			err = s.passBeats(ctx, false)
+			err = s.attend(ctx, ready)
 		}
 		switch {
 		case ctx.Err() != nil || errors.Is(err, zmq4.ETERM):
@@ -244,6 +242,27 @@ func (s *Server) serve(ctx context.Context) error {
 			return fmt.Errorf("control: %w", err)
 		}
 	}
+}
+
+// attend does what there is to do for the sockets that are ready.
+func (s *Server) attend(ctx context.Context, ready []zmq4.Polled) error {
+	s.answering.Lock()
+	defer s.answering.Unlock()
+	if s.over {
+		return nil
+	}
+	for _, p := range ready {
+		var err error
+		if p.Socket == s.zap {
+			err = s.authenticate()
+		} else {
+			err = s.receive(ctx)
+		}
+		if err != nil && !again(err) {
+			return err
+		}
+	}
+	return s.passBeats(ctx, false)
 }
 
 func again(err error) bool { return errors.Is(err, zmq4.Errno(syscall.EAGAIN)) }

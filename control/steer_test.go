@@ -329,6 +329,21 @@ func TestSteerable(t *testing.T) {
 	}
 }
 
+// Who ends the proxy is answered before it ends.
+func TestEndIsAnswered(t *testing.T) {
+	for _, end := range [][]string{{"TERMINATE"}, {"SHUTDOWN", "0s"}} {
+		r := newRig(t, func(r *rig, _ *Config, _ *stream.Config) { r.obeys = true })
+		s := r.raw(zmq4.REQ)
+		if _, err := s.SendMessage(end); err != nil {
+			t.Fatal(err)
+		}
+		m, err := s.RecvMessage(0)
+		if err != nil || m[0] != "" && m[0] != "202" {
+			t.Errorf("%q is answered by %q, %v", end, m, err)
+		}
+	}
+}
+
 // What would expire does not while the proxy is paused, and who comes is served after.
 func TestPauseStopsTheClock(t *testing.T) {
 	r := newRig(t, func(_ *rig, _ *Config, p *stream.Config) {

@@ -254,8 +254,10 @@ func (s *scene) expectAccount(t *testing.T, reason string) {
 	seen := s.until(t, "nothing is left of the pair", func(m samples) bool {
 		return m.of(t, "connections") == 2*left && m.of(t, "pairs", "state=open") == left && m.of(t, "pairs", "state=draining") == 0
 	})
-	if n := seen.of(t, "clients_ended_total", "reason="+reason); n != 1 {
-		t.Errorf("%d clients ended with %s", n, reason)
+	for _, what := range []string{"clients", "pairs"} {
+		if n := seen.of(t, what+"_ended_total", "reason="+reason); n != 1 {
+			t.Errorf("%d %s ended with %s", n, what, reason)
+		}
 	}
 	for _, strategy := range []string{"heartbeat", "idle", "ttl"} {
 		want := 0

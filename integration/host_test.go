@@ -101,6 +101,12 @@ func (h *host) cut(t testing.TB) {
 	h.ip(t, "link", "set", "sq-far", "down")
 }
 
+// mend plugs the cable in again.
+func (h *host) mend(t testing.TB) {
+	t.Helper()
+	h.ip(t, "link", "set", "sq-far", "up")
+}
+
 // settled waits until the host has acknowledged everything that was sent to it from here.
 func (h *host) settled(t testing.TB) {
 	t.Helper()

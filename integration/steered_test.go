@@ -198,6 +198,16 @@ func (f *configFile) expect(t *testing.T, want map[string]int) {
 	}
 }
 
+// expectTold waits until the metrics tell of so many reloads that were good and bad, and of how the last one went.
+func (f *configFile) expectTold(t *testing.T, good, bad, last int) {
+	t.Helper()
+	f.p.until(t, fmt.Sprintf("the metrics tell of %d good reloads and %d bad ones, the last %d", good, bad, last), func(s samples) bool {
+		return s[`streamq_config_reloads_total{result="success"}`] == float64(good) &&
+			s[`streamq_config_reloads_total{result="failure"}`] == float64(bad) &&
+			s["streamq_config_last_reload_successful"] == float64(last)
+	})
+}
+
 // TestReloadUnderLoad rewrites the configuration while clients talk and others come and go: by SIGHUP and by RELOAD
 // workers are added, reweighted and removed, and a bad file changes nothing and is told why. No pair is cut, and no
 // question is left without an answer, by the workers that were in the file or by the one that has dialled in.
@@ -264,6 +274,7 @@ func reloadUnderLoad(t *testing.T, f *configFile, w []string, all *crowd) {
 	talk(map[string]int{"w0": 7, "w1": 2, "w2": 1})
 	f.hup(t, `"msg":"not reloaded, nothing has changed"`)
 	talk(map[string]int{"w0": 7, "w1": 2, "w2": 1})
+	f.expectTold(t, 2, 2, 0)
 
 	// Those who are removed keep the clients that they have.
 	f.write(t, w[1], w[2], w[3])
@@ -283,6 +294,7 @@ func reloadUnderLoad(t *testing.T, f *configFile, w []string, all *crowd) {
 		say(t, f.c, nil, "RELOAD")
 	}
 	talk(map[string]int{"w3": 1, "w0": 20})
+	f.expectTold(t, 2+2+20, 2, 1)
 	others.stop()
 	all.expectAll(t)
 	for reason, n := range f.p.scrape(t).ends() {

@@ -68,6 +68,14 @@ func (k *talker) expectInAll(t testing.TB, event string, n int) {
 	})
 }
 
+// expectNever fails when an event has come.
+func (k *talker) expectNever(t testing.TB, event string) {
+	t.Helper()
+	if n, _ := k.count(event); n > 0 {
+		t.Errorf("a peer said %q, %d times", event, n)
+	}
+}
+
 // reachable is an endpoint as it was bound, in the form that every peer can connect to.
 func reachable(endpoint string) string {
 	before, rest, mapped := strings.Cut(endpoint, "[::ffff:")

@@ -157,7 +157,7 @@ func (f *flags) accessLog(fs *pflag.FlagSet) {
 	v := &value{kind: "bool", def: "true", isBool: true, remark: func(s string) error {
 		on, err := strconv.ParseBool(s)
 		if err != nil {
-			return fmt.Errorf("want true or false")
+			return fmt.Errorf("want true or false, not %q", s)
 		}
 		f.said = append(f.said, said{flag: "access-log", setting: "log.access", process: func(s *config.Settings) { s.Log.Access = &on }})
 		return nil
@@ -169,7 +169,7 @@ func (f *flags) requireHello(fs *pflag.FlagSet) {
 	v := &value{kind: "bool", def: "false", isBool: true, remark: func(s string) error {
 		on, err := strconv.ParseBool(s)
 		if err != nil {
-			return fmt.Errorf("want true or false")
+			return fmt.Errorf("want true or false, not %q", s)
 		}
 		f.said = append(f.said, said{flag: "require-hello", setting: "require-hello", pool: func(p *config.Pool) { p.RequireHello = &on }})
 		return nil

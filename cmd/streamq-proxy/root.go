@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // newRootCommand is the program without arguments, which shows its commands.
@@ -24,10 +25,48 @@ without reading them: CURVE runs end to end, and the proxy holds no key.`,
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var wrong *pflag.InvalidValueError
+		if errors.As(err, &wrong) {
+			err = misused(wrong)
+		}
 		return fmt.Errorf("%s (see %s --help)", oneLine(err), cmd.CommandPath())
 	})
 	root.AddCommand(newRunCommand(), newCheckCommand(), newCtlCommand(), newKeygenCommand(), newDemoCommand(), newVersionCommand())
+	completeShells(root)
 	return root
+}
+
+// misused is a wrong value in words of our own: pflag's line repeats all that was
+// said, or names functions of Go.
+func misused(e *pflag.InvalidValueError) error {
+	f := e.GetFlag()
+	if _, ours := f.Value.(*value); ours {
+		return fmt.Errorf("--%s: %w", f.Name, e.Unwrap())
+	}
+	return fmt.Errorf("--%s: %q is no %s", f.Name, e.GetValue(), f.Value.Type())
+}
+
+// completeShells adds cobra's command for the completion of shells, and has it
+// refuse what is none.
+func completeShells(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		var shells []string
+		for _, s := range cmd.Commands() {
+			shells = append(shells, s.Name())
+		}
+		want := "completion wants a shell: " + strings.Join(shells, ", ")
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New(want)
+			}
+			return fmt.Errorf("%s, not %q", want, args[0])
+		}
+	}
 }
 
 // noArguments refuses arguments with a line of our own: cobra's spans several.

@@ -74,15 +74,21 @@ type server struct {
 	control  *control.Server            // nil without one
 	asked    chan func(context.Context) // what the control socket has the goroutine of signals do
 	ended    chan struct{}              // closed when the pools have
+	closed   chan struct{}              // closed when everything has
 	draining atomic.Bool
+	force    time.Duration // forceAfter, but for tests
 }
+
+// forceAfter is how long the proxy may take to end once it was told to end at
+// once. It takes a moment, unless a loop is stuck.
+const forceAfter = 5 * time.Second
 
 // open binds everything. When it fails nothing stays bound.
 func open(plan *config.Plan, replan func() (*config.Plan, error), stderr io.Writer) (*server, error) {
 	s := &server{
 		plan: plan, replan: replan, level: new(slog.LevelVar),
-		asked: make(chan func(context.Context)), ended: make(chan struct{}),
-		reloads: metrics.NewReloads(time.Now()),
+		asked: make(chan func(context.Context)), ended: make(chan struct{}), closed: make(chan struct{}),
+		reloads: metrics.NewReloads(time.Now()), force: forceAfter,
 	}
 	s.level.Set(plan.LogLevel)
 	s.lines = newLogQueue(stderr, newLogger(stderr, plan.LogJSON, s.level))
@@ -158,8 +164,23 @@ func (s *server) release() {
 }
 
 // run serves until a signal, the end of ctx, or the failure of a pool ends it.
+// What does not end by itself after a second signal is left behind: the process
+// is about to exit.
 func (s *server) run(ctx context.Context, signals, hangups <-chan os.Signal) error {
 	s.announce()
+	served, overdue := make(chan error, 1), make(chan struct{})
+	go func() { served <- s.serve(ctx, signals, hangups, overdue) }()
+	select {
+	case err := <-served:
+		return err
+	case <-overdue:
+		s.lines.close()
+		return fmt.Errorf("ended by force: %v after the second signal a loop was still stuck", s.force)
+	}
+}
+
+// serve closes overdue when it should have ended and has not.
+func (s *server) serve(ctx context.Context, signals, hangups <-chan os.Signal, overdue chan<- struct{}) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	pools, ctx := errgroup.WithContext(ctx)
@@ -167,7 +188,13 @@ func (s *server) run(ctx context.Context, signals, hangups <-chan os.Signal) err
 		pools.Go(func() error { return p.Run(ctx) })
 	}
 	var others errgroup.Group
-	others.Go(func() error { s.obey(ctx, signals, hangups, end); return nil })
+	first := make(chan os.Signal, 1)
+	others.Go(func() error { s.obey(ctx, first, hangups); return nil })
+	go func() {
+		if s.insist(signals, first, end) {
+			close(overdue)
+		}
+	}()
 	if s.control != nil {
 		others.Go(func() error {
 			defer end() // it stops before the pools only when it failed
@@ -180,6 +207,7 @@ func (s *server) run(ctx context.Context, signals, hangups <-chan os.Signal) err
 			return s.http.serve()
 		})
 	}
+	defer close(s.closed)
 	err := pools.Wait()
 	close(s.ended)
 	if s.http != nil {
@@ -196,8 +224,32 @@ func (s *server) run(ctx context.Context, signals, hangups <-chan os.Signal) err
 	return err
 }
 
-// obey does what signals say until the pools have ended.
-func (s *server) obey(ctx context.Context, signals, hangups <-chan os.Signal, end context.CancelFunc) {
+// insist passes the first signal to obey and ends the pools itself at the second,
+// because obey may be waiting for a loop. It says whether they failed to end.
+func (s *server) insist(signals <-chan os.Signal, first chan<- os.Signal, end context.CancelFunc) bool {
+	var late <-chan time.Time
+	for {
+		select {
+		case <-s.closed:
+			return false
+		case <-late:
+			return true
+		case sig := <-signals:
+			if !s.draining.Swap(true) {
+				first <- sig
+				continue
+			}
+			s.log.Info("ending at once", "signal", sig.String())
+			end()
+			if late == nil {
+				late = time.After(s.force)
+			}
+		}
+	}
+}
+
+// obey does what it is told until the pools have ended.
+func (s *server) obey(ctx context.Context, first, hangups <-chan os.Signal) {
 	for {
 		select {
 		case <-s.ended:
@@ -206,12 +258,7 @@ func (s *server) obey(ctx context.Context, signals, hangups <-chan os.Signal, en
 			f(ctx)
 		case <-hangups:
 			_ = s.reload(ctx) // it has been logged
-		case sig := <-signals:
-			if s.draining.Swap(true) {
-				s.log.Info("ending at once", "signal", sig.String())
-				end()
-				continue
-			}
+		case sig := <-first:
 			s.drain(s.plan.DrainTimeout, "signal", sig.String())
 		}
 	}

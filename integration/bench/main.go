@@ -80,15 +80,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	var r result
+	if err := checkFiles(o); err != nil {
+		return err
+	}
 	if o.from != "" {
 		r, err = readResult(o.from)
 	} else {
 		r, err = measureAll(ctx, o, stderr)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errInterrupted) {
 		return err
 	}
 	printTables(stdout, r, isTerminal(stdout))
+	if err != nil {
+		return err // half a run is worth a look, but no file
+	}
 	if err := writeFiles(o, r); err != nil {
 		return err
 	}
@@ -100,6 +106,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	default:
 		return fmt.Errorf("%d cells failed", n)
 	}
+}
+
+// checkFiles finds out before a run of many minutes what would go wrong after it.
+func checkFiles(o options) error {
+	if o.json != "" {
+		if err := os.MkdirAll(filepath.Dir(o.json), 0o755); err != nil {
+			return err
+		}
+	}
+	if o.svg != "" {
+		if err := os.MkdirAll(o.svg, 0o755); err != nil {
+			return err
+		}
+	}
+	if o.readme != "" {
+		return checkReadme(o.readme)
+	}
+	return nil
 }
 
 func writeFiles(o options, r result) error {

@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,6 +67,8 @@ func TestBadCommandLines(t *testing.T) {
 		{"-cases (", "-cases: error parsing regexp"},
 		{"-rows nothing", "-rows leaves none of: direct splice"},
 		{"-cases nothing", "-cases leaves none of: throughput-curve-64B"},
+		{"-readme doc.go", "doc.go: there is no <!-- bench -->"},
+		{"-json /dev/null/x/result.json", "not a directory"},
 		{"-from /nonexistent", "no such file"},
 	} {
 		err := run(t.Context(), strings.Fields(c.args), io.Discard, io.Discard)
@@ -130,6 +135,61 @@ func TestDerive(t *testing.T) {
 	}
 }
 
+// Everything that is written can be made again from the file.
+func TestFromFile(t *testing.T) {
+	dir := t.TempDir()
+	first, again := filepath.Join(dir, "a/result.json"), filepath.Join(dir, "b/result.json")
+	if err := checkFiles(options{json: first}); err != nil {
+		t.Fatal(err)
+	}
+	r := sample()
+	r.Failures = nil
+	if err := r.write(first); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-from", first, "-json", again, "-svg", filepath.Join(dir, "plots")}
+	if err := run(t.Context(), args, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := os.ReadFile(first)
+	b, err := os.ReadFile(again)
+	if err != nil || !bytes.Equal(a, b) {
+		t.Errorf("%v, or they differ", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "plots/ratios.svg")); err != nil {
+		t.Error(err)
+	}
+}
+
+// Who interrupts a run sees what it has found, and gets no file.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	file := filepath.Join(t.TempDir(), "result.json")
+	var out bytes.Buffer
+	// The proxy's row fails, after the direct one was played: the first case is over by then.
+	err := run(ctx, []string{"-quick", "-rows", "direct|stream", "-cases", "roundtrip", "-proxy", "/nonexistent", "-json", file}, &out, after("failed", cancel))
+	if !errors.Is(err, errInterrupted) || !strings.Contains(out.String(), "roundtrip-curve-64\n") || strings.Contains(out.String(), "roundtrip-null-1\n") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a file: %v", err)
+	}
+}
+
+// after calls something when a word is written.
+func after(word string, do func()) io.Writer {
+	return writerFunc(func(b []byte) (int, error) {
+		if bytes.Contains(b, []byte(word)) {
+			do()
+		}
+		return len(b), nil
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
 // The load generator and everything around it, for real, without a proxy.
 func TestDirect(t *testing.T) {
 	var out, progress bytes.Buffer
@@ -139,6 +199,32 @@ func TestDirect(t *testing.T) {
 	for _, want := range []string{"throughput-null-1MiB\n", "connect-curve\n", "roundtrip-curve-64\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// Where no reply comes, a client says so and ends, rather than hold up the run.
+func TestClientGivesUp(t *testing.T) {
+	client, _, err := buildLoad(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	for _, c := range allCases(true) {
+		c.mechanism = null
+		args := append(clientArgs(c, keys{}, "", silent.Addr().String()), "patience=50")
+		p, err := spawn("client", nil, client, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.hear(t.Context(), "ready")
+		p.stop()
+		if err == nil || !strings.HasSuffix(err.Error(), ": Resource temporarily unavailable") {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }

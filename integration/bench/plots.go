@@ -28,11 +28,8 @@ func plots() []plot {
 	}
 }
 
-// writePlots writes every picture for which there are figures into a directory.
+// writePlots writes every picture for which there are figures into a directory that is there.
 func writePlots(dir string, r result) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	pictures := map[string]picture{"ratios.svg": ratioPicture(r)}
 	for _, p := range plots() {
 		pictures[p.file] = p.of(r)

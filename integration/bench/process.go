@@ -123,7 +123,10 @@ func (p *process) stop() {
 	case <-p.done:
 	case <-time.After(grace):
 		_ = syscall.Kill(-p.pid(), syscall.SIGKILL) // its process group, which is its own
-		<-p.done
+		select {
+		case <-p.done:
+		case <-time.After(grace): // a descendant has left the group and kept standard output
+		}
 	}
 }
 

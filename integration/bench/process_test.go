@@ -60,7 +60,7 @@ func TestSpawnWhatIsNotThere(t *testing.T) {
 
 // One that ignores SIGTERM ends all the same, and its children with it.
 func TestStopIsFinal(t *testing.T) {
-	p, err := spawn("shell", nil, "sh", "-c", `trap "" TERM; (trap "" TERM; echo "ready"; sleep 60 </dev/null) & while :; do wait; done`)
+	p, err := spawn("shell", nil, "sh", "-c", `trap "" TERM; (trap "" TERM; echo "ready"; sleep 3600 </dev/null) & while :; do wait; done`)
 	if err != nil {
 		t.Fatal(err)
 	}

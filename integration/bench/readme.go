@@ -25,6 +25,18 @@ func updateReadme(file string, r result) error {
 	return os.WriteFile(file, []byte(text), 0o644)
 }
 
+// checkReadme finds the two marks.
+func checkReadme(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if _, err = between(string(text), ""); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
 func between(text, section string) (string, error) {
 	before, rest, begun := strings.Cut(text, beginMark)
 	_, after, ended := strings.Cut(rest, endMark)

@@ -120,14 +120,17 @@ func TestScaleHoldsEveryBar(t *testing.T) {
 			t.Errorf("up to %v: step %v, end %v", most, step, end)
 		}
 	}
-	if _, end := (panel{bars: []bar{{mark: 70}}}).scale(); end < 70 {
+	if _, end := (panel{bars: []bar{{value: summary{Median: 30}, mark: 70}}}).scale(); end < 70 {
 		t.Errorf("a mark at 70 is beyond %v", end)
+	}
+	if _, end := (panel{bars: []bar{{value: summary{Median: 1}, mark: 70}}}).scale(); end > 10 {
+		t.Errorf("a lone mark makes the axis end at %v", end)
 	}
 }
 
 // Every picture is XML that a browser takes, has its axes named, and every row's bar in its colour.
 func TestPlots(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "new")
+	dir := t.TempDir()
 	if err := writePlots(dir, sample()); err != nil {
 		t.Fatal(err)
 	}

@@ -10,19 +10,32 @@ import (
 	"time"
 )
 
+// errInterrupted comes with what was measured until then.
+var errInterrupted = errors.New("interrupted")
+
 // playAll plays every case by every row in every round. What fails is told, noted and passed over.
 func (b *bench) playAll(ctx context.Context, r *result, cases []benchCase, rows []row, progress *progress) error {
 	for _, c := range cases {
 		r.Cases = append(r.Cases, newCaseResult(c))
 	}
 	progress.total = r.Rounds * len(cases) * len(rows)
+	err := b.playRounds(ctx, r, cases, rows, progress)
+	progress.end()
+	for i := range r.Cases {
+		r.Cases[i].sum()
+	}
+	r.Ratios = ratiosOf(r.Cases)
+	return err
+}
+
+func (b *bench) playRounds(ctx context.Context, r *result, cases []benchCase, rows []row, progress *progress) error {
 	for round := range r.Rounds {
 		for i, c := range cases {
 			for _, one := range rotated(rows, round+i) {
 				progress.step(fmt.Sprintf("round %d of %d: %s %s", round+1, r.Rounds, c.name, one.name))
 				f, err := b.play(ctx, c, one)
 				if ctx.Err() != nil {
-					return errors.New("interrupted")
+					return errInterrupted
 				}
 				if err != nil {
 					failure := fmt.Sprintf("%s %s: %v", c.name, one.name, err)
@@ -34,11 +47,6 @@ func (b *bench) playAll(ctx context.Context, r *result, cases []benchCase, rows 
 			}
 		}
 	}
-	progress.end()
-	for i := range r.Cases {
-		r.Cases[i].sum()
-	}
-	r.Ratios = ratiosOf(r.Cases)
 	return nil
 }
 

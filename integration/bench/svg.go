@@ -151,7 +151,7 @@ func (b bar) draw(d *drawing, x, y float64, at func(float64) float64) {
 	if b.value.Max > b.value.Min {
 		d.line(at(b.value.Min), middle, at(b.value.Max), middle, "whisker")
 	}
-	if b.mark > 0 {
+	if b.mark > 0 && at(b.mark) < at(math.Inf(1)) {
 		fmt.Fprintf(d, `<circle cx="%.1f" cy="%.1f" r="3.5" class="mark"/>`+"\n", at(b.mark), middle)
 	}
 	number := short(b.value.Median)
@@ -162,14 +162,16 @@ func (b bar) draw(d *drawing, x, y float64, at func(float64) float64) {
 }
 
 // scale is the step between two lines of the grid, which is 1, 2 or 5 times a power of ten, and the end of the axis. A
-// whisker may go beyond that; it is cut.
+// whisker that goes beyond is cut, and a mark is left out: its number is there.
 func (p panel) scale() (step, end float64) {
-	most, spread := p.goal, 0.0
+	most, spread, mark := p.goal, 0.0, 0.0
 	for _, b := range p.bars {
-		most = max(most, b.value.Median, b.mark)
+		most = max(most, b.value.Median)
 		spread = max(spread, b.value.Max)
+		mark = max(mark, b.mark)
 	}
-	most = max(most, min(spread, 1.5*most)) // one bad round is not to press all bars into a corner
+	// What is far beyond all medians is not to press the bars into a corner.
+	most = max(min(spread, 1.5*most), min(mark, 5*most), most)
 	if most == 0 {
 		return 1, 1
 	}

@@ -27,6 +27,9 @@ func printTables(w io.Writer, r result, colour bool) {
 }
 
 func printCase(w io.Writer, c caseResult, rows []string) {
+	if len(c.Rows) == 0 { // an interrupted run did not come to it, or all failed
+		return
+	}
 	fmt.Fprintf(w, "\n%s\n", c.Name)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "  \t")

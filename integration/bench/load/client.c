@@ -5,15 +5,16 @@
 //   client do=connect    endpoint=E size=N count=N warm=N clients=N  connect, one round trip, close; so many at once
 //   client do=idle       endpoint=E size=N count=N                   connect and stay
 //
-// All take hwm=N, and for CURVE server-public=KEY client-public=KEY client-secret=KEY.
+// All take hwm=N and patience=MS, and for CURVE server-public=KEY client-public=KEY client-secret=KEY.
 #include "common.h"
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { AT_ONCE = 64, BY_REFERENCE = 65536, PATIENCE_MS = 10000 };
+enum { AT_ONCE = 64, BY_REFERENCE = 65536 };
 
 static void *context;
 static char *payload; // of a request
+static int patience;  // milliseconds, for whatever is to come
 static size_t size;
 
 typedef struct {
@@ -30,8 +31,8 @@ static void *connected(void) {
 		option_text(socket, ZMQ_CURVE_SECRETKEY, text("client-secret", ""));
 	}
 	// Where messages were lost the rest waits in vain: it is to end, and to say so.
-	option_int(socket, ZMQ_RCVTIMEO, PATIENCE_MS);
-	option_int(socket, ZMQ_SNDTIMEO, PATIENCE_MS);
+	option_int(socket, ZMQ_RCVTIMEO, patience);
+	option_int(socket, ZMQ_SNDTIMEO, patience);
 	if (zmq_connect(socket, text("endpoint", "")) != 0) die("zmq_connect");
 	return socket;
 }
@@ -159,7 +160,7 @@ typedef struct {
 static void await(job *j, void (*on_news)(job *, peer *)) {
 	struct epoll_event events[AT_ONCE];
 	while (j->done < j->count) {
-		int n = epoll_wait(j->epoll, events, AT_ONCE, PATIENCE_MS);
+		int n = epoll_wait(j->epoll, events, AT_ONCE, patience);
 		if (n == 0) errno = EAGAIN;
 		if (n == 0 || (n < 0 && errno != EINTR)) die("waiting for replies");
 		for (int i = 0; i < n; i++) on_news(j, events[i].data.ptr);
@@ -287,6 +288,7 @@ int main(int argc, char **argv) {
 	arg_values = argv;
 	context = new_context();
 	size = (size_t)number("size", 64);
+	patience = (int)number("patience", 10000);
 	payload = calloc(1, size);
 	payload[0] = KIND_ECHO;
 	const char *what = text("do", "");

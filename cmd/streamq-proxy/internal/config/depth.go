@@ -3,8 +3,32 @@ package config
 import (
 	"fmt"
 
+	"github.com/goccy/go-yaml/scanner"
 	"github.com/goccy/go-yaml/token"
 )
+
+// maxTokens bounds what a file says: some five thousand workers. The library
+// needs a kilobyte for each token, and for mappings and for values that are left
+// out a time that grows with the square of their number: 500 kB of "a: 1" take
+// half a minute.
+const maxTokens = 50_000
+
+// tokenize takes a file apart, and refuses one that would take the parser too long.
+func tokenize(name, text string) (tokens token.Tokens, err error) {
+	var s scanner.Scanner
+	s.Init(text)
+	for len(tokens) <= maxTokens {
+		some, err := s.Scan()
+		if err != nil { // io.EOF, the only one
+			return tokens, shallow(name, tokens)
+		}
+		tokens.Add(some...)
+	}
+	if err := shallow(name, tokens); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("%s:%d: too much for a configuration file: more than %d YAML tokens", name, tokens[maxTokens].Position.Line, maxTokens)
+}
 
 // maxDepth bounds how deep a file may be nested; every real one stays below ten.
 // The parser needs memory that grows with the square of the depth: 50,000

@@ -12,13 +12,11 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxFile bounds a configuration file, in bytes: some thousand workers. The YAML
-// library needs some hundred times as much memory.
+// maxFile bounds a configuration file, in bytes; see maxTokens, too.
 const maxFile = 512 << 10
 
 // source is the file that settings were read from.
@@ -63,8 +61,8 @@ func readFile(name string) ([]byte, error) {
 func parse(name string, text []byte) (s Settings, err error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors put one there
 	src := &source{name: name, text: text}
-	tokens := lexer.Tokenize(string(text))
-	if err := shallow(name, tokens); err != nil {
+	tokens, err := tokenize(name, string(text))
+	if err != nil {
 		return s, err
 	}
 	file, err := parser.Parse(tokens, 0)
@@ -75,11 +73,11 @@ func parse(name string, text []byte) (s Settings, err error) {
 	if len(file.Docs) > 1 {
 		return s, fmt.Errorf("%s: %d YAML documents, want one", name, len(file.Docs))
 	}
-	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&s)
-	if errors.Is(err, io.EOF) {
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
 		return s, fmt.Errorf("%s: the file says nothing", name)
 	}
-	if err != nil {
+	// What is parsed already, since a decoder of text would parse it again.
+	if err := yaml.NodeToValue(file.Docs[0].Body, &s, yaml.Strict()); err != nil {
 		return s, src.located(err)
 	}
 	s.source = src

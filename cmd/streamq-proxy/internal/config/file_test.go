@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -45,6 +46,39 @@ func TestDeepFilesAreRefused(t *testing.T) {
 	many := goodPool + "    workers:\n" + strings.Repeat("      - {endpoint: \"tcp://[::1]:6000\"} # a [ in a comment\n", 1000)
 	if _, err := parse("f.yaml", []byte(many)); err != nil {
 		t.Errorf("a long one: %v", err)
+	}
+}
+
+// A flat file that would take the parser long, or much memory, is refused too,
+// and one with as many workers as anybody has is not.
+func TestEndlessFilesAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"keys":    strings.Repeat("a: 1\n", 100_000),
+		"nulls":   "pools:\n" + strings.Repeat("-\n", 200_000),
+		"braces":  "pools: {" + strings.Repeat("a,", 200_000) + "}",
+		"words":   "pools: [" + strings.Repeat("a,", 200_000) + "a]",
+		"remarks": strings.Repeat("#\n", 200_000),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := planned(text)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.HasSuffix(err.Error(), ": too much for a configuration file: more than 50000 YAML tokens") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %.200v", name, err)
+		}
+		// Other tests run beside this one, so this is far above what it takes.
+		if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 500 {
+			t.Errorf("%s: took %d MiB", name, took)
+		}
+	}
+	var many strings.Builder
+	many.WriteString(goodPool + "    workers:\n")
+	for i := range 4500 {
+		fmt.Fprintf(&many, "      - {name: w%d, endpoint: \"tcp://10.0.%d.%d:6000\"}\n", i, i/250, i%250)
+	}
+	if s, err := parse("f.yaml", []byte(many.String())); err != nil || len(s.Pools[0].Workers) != 4500 {
+		t.Errorf("4500 workers: %v", err)
 	}
 }
 
@@ -110,7 +144,7 @@ func TestExcerpts(t *testing.T) {
 func TestMistakesAreBounded(t *testing.T) {
 	t.Parallel()
 	var all Mistakes
-	if err := planned("pools:\n" + strings.Repeat("  - {}\n", 20_000)); !errors.As(err, &all) || len(all) != maxMistakes {
+	if err := planned("pools:\n" + strings.Repeat("  - {}\n", 10_000)); !errors.As(err, &all) || len(all) != maxMistakes {
 		t.Errorf("%d mistakes", len(all))
 	}
 }

@@ -23,7 +23,8 @@ var (
 // Run starts everything, shows it at work for o.Duration or until ctx ends, and
 // ends it. Once it works, an ending ctx is no error: the table follows then too.
 // The error is nil when there were replies and none is missing; it wraps
-// [ErrLost] or [ErrSilent] when not, or says in one line what did not start.
+// [ErrLost] or [ErrSilent] when not, or says in one line what did not start or
+// could not be shown.
 func Run(ctx context.Context, o Options, screen *Screen) error {
 	if err := o.Validate(); err != nil {
 		return err
@@ -35,6 +36,9 @@ func Run(ctx context.Context, o Options, screen *Screen) error {
 	defer s.close()
 	screen.picture(s, o)
 	screen.invitation(s)
+	if screen.failed != nil {
+		return screen.failed
+	}
 
 	tally := newTally(s.workers)
 	end, err := perform(ctx, s, o, screen, tally)
@@ -42,7 +46,7 @@ func Run(ctx context.Context, o Options, screen *Screen) error {
 		return err
 	}
 	screen.table(s, o, tally, end)
-	return verdict(tally.seen())
+	return cmp.Or(verdict(tally.seen()), screen.failed)
 }
 
 func verdict(end seen) error {
@@ -67,6 +71,7 @@ func perform(ctx context.Context, s *stage, o Options, screen *Screen, t *tally)
 	open, shut := context.WithCancel(context.WithoutCancel(ctx))
 	defer shut()
 	house, open := errgroup.WithContext(open)
+	s.ran = true
 	house.Go(func() error { return s.pool.Run(open) })
 	for _, w := range s.workers {
 		house.Go(func() error { return w.serve(open) })

@@ -17,6 +17,16 @@ type Screen struct {
 	live   bool       // a line can be redrawn, and letters beyond ASCII are shown
 	colour bool       // live, and nobody asked for none
 	width  func() int // columns
+	failed error      // the first failure to write
+}
+
+// Write passes on what is drawn, and notes whether that failed.
+func (s *Screen) Write(b []byte) (int, error) {
+	n, err := s.out.Write(b)
+	if s.failed == nil {
+		s.failed = err
+	}
+	return n, err
 }
 
 // NewScreen finds out what out can show. It is a terminal when it is a file that
@@ -60,7 +70,7 @@ func (s *Screen) paint(c ink, text string) string {
 
 // print writes one line.
 func (s *Screen) print(format string, args ...any) {
-	fmt.Fprintf(s.out, format+"\n", args...)
+	fmt.Fprintf(s, format+"\n", args...)
 }
 
 // pick is the first on a terminal and the second, ASCII, elsewhere.
@@ -73,14 +83,14 @@ func (s *Screen) pick(terminal, plain string) string {
 
 // redraw replaces the live line. One write, so that it does not flicker.
 func (s *Screen) redraw(line string) {
-	fmt.Fprint(s.out, "\r"+s.fit(line)+"\x1b[K")
+	fmt.Fprint(s, "\r"+s.fit(line)+"\x1b[K")
 }
 
 // hideCursor keeps the cursor from jumping about behind the live line; what it
 // returns undoes that, and takes the line away.
 func (s *Screen) hideCursor() (restore func()) {
-	fmt.Fprint(s.out, "\x1b[?25l")
-	return func() { fmt.Fprint(s.out, "\r\x1b[K\x1b[?25h") }
+	fmt.Fprint(s, "\x1b[?25l")
+	return func() { fmt.Fprint(s, "\r\x1b[K\x1b[?25h") }
 }
 
 // fit cuts a line to the terminal's width: a longer one would wrap, and could

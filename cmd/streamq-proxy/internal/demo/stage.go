@@ -18,6 +18,7 @@ type stage struct {
 	peers    *zmq4.Context // of the clients and workers
 	context  *stream.Context
 	pool     *stream.Pool
+	ran      bool // the pool, which has then closed itself
 	server   keys // all workers share one key: a client picks it before it is paired
 	workers  []*worker
 	frontend string
@@ -28,9 +29,6 @@ type stage struct {
 func newStage(o Options) (*stage, error) {
 	s := &stage{}
 	if err := s.open(o); err != nil {
-		if s.pool != nil {
-			s.pool.Close()
-		}
 		s.close()
 		return nil, err
 	}
@@ -139,9 +137,11 @@ func (s *stage) awaitSlots(ctx context.Context, o Options) {
 	}
 }
 
-// close releases what is there, once nothing of it runs any more. A pool that
-// has run has closed itself.
+// close releases what is there, once nothing of it runs any more.
 func (s *stage) close() {
+	if s.pool != nil && !s.ran {
+		s.pool.Close()
+	}
 	for _, w := range s.workers {
 		w.close()
 	}
