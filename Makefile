@@ -18,7 +18,7 @@ BENCH       ?= .
 BENCHFLAGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers promtool soak bench bench-quick microbench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers promtool soak bench bench-quick bench-control microbench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ promtool: setup ## have Prometheus' own tool check metrics, alerts and dashboard
 
 soak: build ## let 30,000 clients come and go in each way, and print what they leave behind
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_SOAK=30000 go test -count=1 -v -timeout 30m -run '^TestSoak' ./integration
+
+bench-control: build ## measure a pair's round trips beside 100,000 hints and 10,000 heartbeats a second
+	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_CONTROL_LOAD=9 go test -count=1 -v -run '^TestControlLoad$$' ./integration
 
 bench: build ## measure the proxy beside HAProxy, nginx and a broker, in about 15 minutes (BENCHFLAGS="-rounds 3")
 	@tools/setup.sh bench
