@@ -86,19 +86,11 @@ func (t *Table) alias(address string, a alias) {
 }
 
 // unpairedFrom are the connections from an address that workers have dialled in
-// and that are in no pair, in the order of their ids. It looks at every worker,
-// and at the connections of those that have one from there at the head of a list.
+// and that are in no pair, in the order of their ids.
 func (t *Table) unpairedFrom(address string) (peers []*Peer) {
-	for _, w := range t.workers {
-		for _, l := range [...]*peerList{&w.slots, &w.greeting} {
-			if l.head == nil || l.head.origin.Address != address {
-				continue
-			}
-			for p := l.head; p != nil; p = p.next {
-				if p.origin.Address == address {
-					peers = append(peers, p)
-				}
-			}
+	for _, p := range t.dialledIn[address] {
+		if !p.inPair() {
+			peers = append(peers, p)
 		}
 	}
 	slices.SortFunc(peers, func(a, b *Peer) int { return cmp.Compare(a.ID, b.ID) })

@@ -158,6 +158,18 @@ func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...an
 	if ages != states[0][PeerSlot]+states[0][PeerConnected] {
 		bad("%d ages, %d slots, %d that have not greeted", ages, states[0][PeerSlot], states[0][PeerConnected])
 	}
+	dialledIn := 0
+	for a, all := range t.dialledIn {
+		dialledIn += len(all)
+		for at, p := range all {
+			if p.gone || p.client || p.origin.Address != a || p.addressAt != at {
+				bad("%d is not of %s", p.ID, a)
+			}
+		}
+	}
+	if dialledIn > t.index.n-t.clients {
+		bad("%d connections of workers by address, %d in all", dialledIn, t.index.n-t.clients)
+	}
 	for name, i := range t.identities {
 		if len(i.peers) == 0 {
 			bad("%s has no peers", name)

@@ -3,6 +3,7 @@ package pairing
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -43,7 +44,7 @@ func newMachine(pick func(n int) int) *machine {
 // config makes up a configuration. What cannot be changed without the twin
 // having to know how is fixed: the back-off.
 func (m *machine) config() Config {
-	return Config{
+	cfg := Config{
 		Policy:           Policy(m.pick(int(policyCount))),
 		QueueMax:         m.pick(4) * 2,
 		QueueTimeout:     time.Duration(1+m.pick(10)) * time.Second,
@@ -60,7 +61,10 @@ func (m *machine) config() Config {
 		HintTTL:          6 * time.Second,
 		RetryMin:         time.Second,
 		RetryMax:         10 * time.Second,
+		HintWait:         time.Duration(m.pick(3)) * time.Second,
 	}
+	cfg.RequireHello = cfg.HintMax > 0 && m.pick(4) == 0
+	return cfg
 }
 
 func one[T any](m *machine, of []T) T { return of[m.pick(len(of))] }
@@ -105,7 +109,7 @@ func (m *machine) endpoint(n int) string { return fmt.Sprintf("10.0.0.9:%d", n) 
 
 // event makes one event up and runs it; the error says what is wrong.
 func (m *machine) event() error {
-	switch kind := m.pick(28); kind {
+	switch kind := m.pick(29); kind {
 	case 0, 1, 2:
 		return m.connectClient()
 	case 3, 4, 5:
@@ -155,6 +159,8 @@ func (m *machine) event() error {
 		return m.operate()
 	case 22:
 		return m.hint()
+	case 27:
+		return m.sayOfIdentity()
 	case 23, 24, 25:
 		m.now += one(m, []time.Duration{time.Millisecond, 100 * time.Millisecond, time.Second, 4 * time.Second})
 		return m.tick()
@@ -255,6 +261,9 @@ func (m *machine) renew() error {
 
 func (m *machine) hint() error {
 	h := Hint{Identity: one(m, machineIdentity), Address: one(m, machineAddresses)}
+	if h.Worker = m.pick(3) == 0; h.Worker {
+		h.Weight = m.pick(4)
+	}
 	switch m.pick(3) {
 	case 0:
 		h.Endpoint = m.endpoint(1 + m.pick(39))
@@ -269,6 +278,35 @@ func (m *machine) hint() error {
 	return m.both(fmt.Sprintf("hint %+v", h), func(now time.Duration) ([]Action, error) {
 		return m.table.Hint(now, h), nil
 	}, func() bool { m.twin.hint(h); return true })
+}
+
+// sayOfIdentity does what is done to one beside hints.
+func (m *machine) sayOfIdentity() error {
+	name, n := one(m, machineIdentity[1:]), 1+m.pick(2)
+	var workers []string
+	for range n {
+		workers = append(workers, one(m, machineNames))
+	}
+	var got, want bool
+	switch m.pick(4) {
+	case 0:
+		m.log = append(m.log, fmt.Sprint("pin ", name, workers))
+		got, want = m.table.Pin(name, workers), m.twin.pin(name, workers)
+	case 1:
+		m.log = append(m.log, "unpin "+name)
+		got, want = m.table.Unpin(name), m.twin.unpin(name)
+	case 2:
+		m.log = append(m.log, "unhint "+name)
+		got, want = m.table.Unhint(m.now, name), m.twin.unhint(m.now, name)
+	default:
+		return m.both("bye "+name, func(now time.Duration) ([]Action, error) {
+			return m.table.Bye(now, name), nil
+		}, func() bool { m.twin.bye(name); return true })
+	}
+	if got != want {
+		return fmt.Errorf("%s: it said %v, not %v", m.log[len(m.log)-1], got, want)
+	}
+	return m.compare()
 }
 
 // operate does what an operator does to workers.
@@ -318,6 +356,9 @@ func (m *machine) rare() error {
 		return m.both(fmt.Sprintf("reconfigure %+v", cfg), func(now time.Duration) ([]Action, error) {
 			return m.table.Reconfigure(now, cfg), nil
 		}, func() bool { m.twin.reconfigure(cfg); return true })
+	case 5:
+		m.now += departedFor / 2
+		return m.tick()
 	}
 	return nil
 }
@@ -369,7 +410,7 @@ func (m *machine) compare() error {
 		if p == nil {
 			return fmt.Errorf("peer %d is not known", q.id)
 		}
-		same := p.client == q.client && p.state == q.state && p.Identity() == q.identity && (p.partner == nil) == (q.partner == nil)
+		same := p.client == q.client && p.state == q.state && p.held == q.held && p.Identity() == q.identity && (p.partner == nil) == (q.partner == nil)
 		if !same || q.partner != nil && p.partner.ID != q.partner.id {
 			return fmt.Errorf("peer %d is %v %q paired %v, not %v %q paired %v", q.id, p.state, p.Identity(), p.partner != nil, q.state, q.identity, q.partner != nil)
 		}
@@ -390,11 +431,20 @@ func (m *machine) compare() error {
 			state = SetAside
 		}
 		if w.State != state || w.Pairs+w.Dialling != m.twin.load(q) || w.Slots != m.twin.slots(q) || w.Weight != q.weight ||
-			w.MaxPairs != q.max || m.table.workers[w.Name].unopened != min(len(q.unopened), 64) || w.Endpoint != q.endpoint || w.Removed != q.removed {
+			w.MaxPairs != q.max || w.Served != q.served || m.table.workers[w.Name].unopened != min(len(q.unopened), 64) || w.Endpoint != q.endpoint || w.Removed != q.removed {
 			return fmt.Errorf("worker %+v is not as %+v", w, q)
 		}
 	}
+	away, twins := map[string]uint64{}, map[string]uint64{}
+	for _, w := range m.table.Departed(m.now) {
+		away[w.Name] = w.Served
+	}
+	for _, w := range m.twin.away {
+		twins[w.name] = w.served
+	}
 	switch {
+	case !maps.Equal(away, twins):
+		return fmt.Errorf("gone are %v, not %v", away, twins)
 	case len(m.table.Workers()) != len(m.twin.workers):
 		return errors.New("a worker is missing")
 	case m.table.Usable() != m.twin.usable():

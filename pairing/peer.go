@@ -62,6 +62,7 @@ type Peer struct {
 	origin     Origin
 	identity   *identity
 	identityAt int // its place among the identity's peers
+	addressAt  int // a worker's connection: its place among those of its address
 
 	phase timer[*Peer] // handshake, or drain
 	span  timer[*Peer] // client: lease of the pair; worker's connection: age of the slot

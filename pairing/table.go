@@ -24,6 +24,7 @@ type Table struct {
 	index      index
 	byEndpoint [2]map[string]*Peer // of workers' connections, of clients
 	addresses  map[string]int      // clients of each Origin.Address
+	dialledIn  map[string][]*Peer  // workers' connections by Origin.Address, in no order
 	clients    int                 // known clients
 	queue      queue
 
@@ -66,6 +67,7 @@ func New(cfg Config) *Table {
 		random:     rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)),
 		byEndpoint: [2]map[string]*Peer{{}, {}},
 		addresses:  map[string]int{},
+		dialledIn:  map[string][]*Peer{},
 		workers:    map[string]*worker{},
 		departed:   resize[string, departed](nil, departedMax, nil),
 		identities: map[string]*identity{},
@@ -82,6 +84,11 @@ func (t *Table) Reconfigure(now time.Duration, cfg Config) []Action {
 	t.begin(now)
 	changed := cfg.Lease != t.cfg.Lease
 	t.configure(cfg)
+	if cfg.holdTime() == 0 { // else who is held now would be for ever
+		for t.holds.head != nil {
+			t.release(t.holds.head.owner)
+		}
+	}
 	if changed {
 		t.renewLeases()
 	}
@@ -186,9 +193,14 @@ func (t *Table) know(p *Peer) {
 	if p.origin.Endpoint != "" {
 		t.byEndpoint[side(p)][p.origin.Endpoint] = p
 	}
-	if p.client {
+	a := p.origin.Address
+	switch {
+	case p.client:
 		t.clients++
-		t.addresses[p.origin.Address]++
+		t.addresses[a]++
+	case a != "": // that of a connection that was dialled to its worker says nothing
+		p.addressAt = len(t.dialledIn[a])
+		t.dialledIn[a] = append(t.dialledIn[a], p)
 	}
 }
 
@@ -205,11 +217,28 @@ func (t *Table) forget(p *Peer) {
 	}
 	t.leaveIdentity(p)
 	if !p.client {
+		t.leaveAddress(p)
 		return
 	}
 	t.clients--
 	if t.addresses[p.origin.Address]--; t.addresses[p.origin.Address] == 0 {
 		delete(t.addresses, p.origin.Address)
+	}
+}
+
+// leaveAddress has a worker's connection no longer count among those of its address.
+func (t *Table) leaveAddress(p *Peer) {
+	a := p.origin.Address
+	if a == "" {
+		return
+	}
+	all := t.dialledIn[a]
+	last := len(all) - 1
+	all[p.addressAt] = all[last]
+	all[p.addressAt].addressAt = p.addressAt
+	all[last] = nil
+	if t.dialledIn[a] = all[:last]; last == 0 {
+		delete(t.dialledIn, a)
 	}
 }
 

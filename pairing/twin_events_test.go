@@ -33,6 +33,9 @@ func (m *twin) supersede(id PeerID) {
 }
 
 func (m *twin) claim(p *twinPeer) {
+	if m.cfg.HintMax == 0 {
+		return
+	}
 	keys := []hintKey{{endpoint: p.origin.Endpoint}}
 	if p.client {
 		for _, k := range m.next {
@@ -51,9 +54,27 @@ func (m *twin) claim(p *twinPeer) {
 		}
 		m.held.drop(len(m.held.keys) - 1)
 		if h.until > m.now {
-			m.identify(p, h.identity)
+			m.name(p, h.identity, h.worker, h.weight)
 			return
 		}
+	}
+	if a, said := m.alias[p.origin.Address]; said && !p.client {
+		m.name(p, a.worker, true, a.weight)
+	}
+}
+
+// name gives a peer an identity and, of a worker's connection, the worker.
+func (m *twin) name(p *twinPeer, identity string, worker bool, weight int) {
+	m.identify(p, identity)
+	if !worker || p.client {
+		return
+	}
+	if p.worker.name != identity && p.partner == nil {
+		p.worker = m.joinAnew(identity)
+		m.sweep()
+	}
+	if weight > 0 && p.worker.name == identity {
+		p.worker.weight = min(weight, MaxWeight)
 	}
 }
 
@@ -67,13 +88,43 @@ func (m *twin) identify(p *twinPeer, name string) {
 		delete(m.beats, old)
 	}
 	m.beats[name] = m.now
+	m.release(p)
 }
 
 func (m *twin) clientReady(id PeerID) {
 	p := m.find(id)
-	if p == nil || !p.client || p.state != PeerConnected || p.partner != nil {
-		return
+	switch {
+	case p == nil || !p.client || p.state != PeerConnected || p.partner != nil || p.held:
+	case p.identity == "" && m.cfg.holdTime() > 0:
+		p.held, p.holding = true, m.now
+		// Behind those who are held already: they go on in that order.
+		m.peers = append(slices.DeleteFunc(m.peers, func(q *twinPeer) bool { return q == p }), p)
+	default:
+		m.enter(p)
 	}
+}
+
+// release lets a client that is held go on.
+func (m *twin) release(p *twinPeer) {
+	if p.held {
+		p.held = false
+		m.enter(p)
+	}
+}
+
+// releaseAll lets go on, in their order, those who were held for long enough.
+func (m *twin) releaseAll(after time.Duration) {
+	for _, p := range slices.Clone(m.peers) {
+		if !p.held || m.now-p.holding < after {
+			continue
+		}
+		if m.release(p); len(m.errs) > 0 {
+			return
+		}
+	}
+}
+
+func (m *twin) enter(p *twinPeer) {
 	m.places++
 	p.place, p.ready = m.places, m.now
 	waiting := m.count(func(q *twinPeer) bool { return q.state == PeerWaiting })
@@ -94,13 +145,7 @@ func (m *twin) workerConnected(id PeerID, name string, o Origin) {
 		m.abort(p, m.refuse)
 		return
 	}
-	p.worker = m.named(name)
-	if w := p.worker; w == nil {
-		p.worker = &twinWorker{name: name, weight: 1}
-		m.workers = append(m.workers, p.worker)
-	} else if w.removed {
-		w.removed, w.kept, w.state, w.max, w.weight = false, false, Ready, 0, 1
-	}
+	p.worker = m.joinAnew(name)
 	m.peers = append(m.peers, p)
 	m.claim(p)
 }
@@ -208,12 +253,16 @@ func (m *twin) hint(h Hint) {
 	if _, ok := m.beats[h.Identity]; ok {
 		m.beats[h.Identity] = m.now
 	}
+	if h.Worker && h.Endpoint == "" {
+		m.aliased(h)
+		return
+	}
 	for _, client := range []bool{true, false} {
 		i := slices.IndexFunc(m.peers, func(p *twinPeer) bool {
 			return !p.gone && !p.dialled && p.client == client && h.Endpoint != "" && p.origin.Endpoint == h.Endpoint
 		})
 		if i >= 0 {
-			m.identify(m.peers[i], h.Identity)
+			m.name(m.peers[i], h.Identity, h.Worker, h.Weight)
 			return
 		}
 	}
@@ -227,15 +276,87 @@ func (m *twin) hint(h Hint) {
 	if h.Endpoint == "" && !slices.Contains(m.next, key) {
 		m.next = append(m.next, key)
 	}
-	m.held.add(key, heldHint{identity: h.Identity, until: m.now + m.cfg.HintTTL})
+	m.held.add(key, heldHint{identity: h.Identity, worker: h.Worker, weight: h.Weight, until: m.now + m.cfg.HintTTL})
+}
+
+// aliased has all that workers dial in from an address be of one worker.
+func (m *twin) aliased(h Hint) {
+	if _, said := m.alias[h.Address]; m.cfg.HintMax == 0 || !said && len(m.alias) >= m.cfg.HintMax {
+		return
+	}
+	m.alias[h.Address] = alias{worker: h.Identity, weight: h.Weight}
+	for _, p := range slices.Clone(m.peers) {
+		if !p.client && !p.dialled && p.partner == nil && p.origin.Address == h.Address && (p.identity == "" || p.identity == h.Identity) {
+			m.name(p, h.Identity, true, h.Weight)
+		}
+	}
+}
+
+func (m *twin) pin(name string, workers []string) bool {
+	if _, pinned := m.pins[name]; !pinned && len(m.pins) >= m.cfg.HintMax {
+		return false
+	}
+	m.pins[name] = workers
+	return true
+}
+
+func (m *twin) unpin(name string) bool {
+	_, pinned := m.pins[name]
+	delete(m.pins, name)
+	return pinned
+}
+
+// unprefer forgets what an identity prefers and the addresses that are its own.
+func (m *twin) unprefer(name string) (found bool) {
+	for address, a := range m.alias {
+		if a.worker == name {
+			delete(m.alias, address)
+			found = true
+		}
+	}
+	if i := slices.Index(m.prefer.keys, name); i >= 0 {
+		m.prefer.drop(i)
+		found = true
+	}
+	return found
+}
+
+func (m *twin) unhint(now time.Duration, name string) (found bool) {
+	m.now = max(m.now, now)
+	found = m.unprefer(name)
+	for i := len(m.held.keys) - 1; i >= 0; i-- {
+		if m.held.values[i].identity == name {
+			m.held.drop(i)
+			found = true
+		}
+	}
+	return found
+}
+
+func (m *twin) bye(name string) {
+	m.unprefer(name)
+	is := func(p *twinPeer) bool { return p != nil && !p.gone && p.identity == name }
+	for a := m.coming(); a.Op == Abort; a = m.coming() {
+		p := m.find(a.Peer)
+		if p == nil || !is(p) && !is(p.partner) {
+			break
+		}
+		// Of a pair both may have the name; who is meant then, the table chooses.
+		if !is(p) || is(p.partner) && Closed.reason(p.client) != a.Reason {
+			p = p.partner
+		}
+		m.end(p, Closed.reason(p.client))
+	}
+	if m.count(is) > 0 {
+		m.fail("%s said bye and is there", name)
+	}
 }
 
 func (m *twin) addWorker(c WorkerConfig) bool {
 	w := m.named(c.Name)
 	switch {
 	case w == nil:
-		w = &twinWorker{name: c.Name}
-		m.workers = append(m.workers, w)
+		w = m.join(c.Name)
 	case w.listed && !w.removed:
 		return false
 	case w.removed:
@@ -315,6 +436,9 @@ func (m *twin) reconfigure(cfg Config) {
 	renew := cfg.Lease != m.cfg.Lease
 	m.cfg = cfg
 	m.size()
+	if cfg.holdTime() == 0 {
+		m.releaseAll(0)
+	}
 	if !renew {
 		return
 	}
@@ -332,7 +456,7 @@ func (m *twin) tick() {
 	c, ttl := &m.cfg, m.cfg.Lease.TTL
 	shaking := func(p *twinPeer) time.Duration {
 		switch {
-		case p.gone || p.place > 0 && p.state != PeerPaired || p.state != PeerConnected && p.state != PeerPaired || !p.client && p.state == PeerPaired:
+		case p.gone || p.held || p.place > 0 && p.state != PeerPaired || p.state != PeerConnected && p.state != PeerPaired || !p.client && p.state == PeerPaired:
 			return -1
 		case p.state == PeerPaired:
 			return m.now - p.paired
@@ -352,6 +476,11 @@ func (m *twin) tick() {
 	m.due(NoReason, c.DrainTimeout, c.DrainTimeout, func(p *twinPeer) time.Duration {
 		return since(p.state == PeerDraining && !p.gone, p.drains)
 	})
+	if c.RequireHello {
+		m.due(HeartbeatExpired, c.holdTime(), c.holdTime(), func(p *twinPeer) time.Duration { return since(p.held && !p.gone, p.holding) })
+	} else if c.holdTime() > 0 {
+		m.releaseAll(c.holdTime())
+	}
 	switch c.Lease.Strategy {
 	case LeaseIdle:
 		m.due(IdleExpired, ttl, ttl+ttl/20, func(p *twinPeer) time.Duration { return since(paired(p), p.active) })

@@ -23,6 +23,9 @@ type twin struct {
 	prefer recent[string, preference]
 	had    recent[affinityKey, lastWorker]
 	beats  map[string]time.Duration // of identities that have live peers
+	pins   map[string][]string
+	alias  map[string]alias // by address
+	away   []twinAway       // workers that are remembered
 
 	got  []Action // what the table did
 	want []Action
@@ -32,6 +35,8 @@ type twin struct {
 type twinPeer struct {
 	id                                       PeerID
 	client, gone, spoke, opened, dialled     bool
+	held                                     bool // for its identity
+	holding                                  time.Duration
 	origin                                   Origin
 	identity                                 string
 	state                                    PeerState
@@ -50,6 +55,14 @@ type twinWorker struct {
 	listed, kept, removed, failing, probing bool
 	retryFrom, retryAfter                   time.Duration   // back-off, without its jitter
 	unopened                                []time.Duration // when pairs ended before they opened, in a row
+	served                                  uint64
+}
+
+// twinAway is a worker of which nothing is left.
+type twinAway struct {
+	name   string
+	served uint64
+	since  time.Duration
 }
 
 // recent is a naive LRU.
@@ -98,7 +111,7 @@ func (r *recent[K, V]) bound() {
 }
 
 func newTwin(cfg Config) *twin {
-	m := &twin{cfg: cfg, beats: map[string]time.Duration{}}
+	m := &twin{cfg: cfg, beats: map[string]time.Duration{}, pins: map[string][]string{}, alias: map[string]alias{}}
 	m.held.dropped = func(k hintKey) {
 		m.next = slices.DeleteFunc(m.next, func(n hintKey) bool { return n == k })
 	}
@@ -220,11 +233,41 @@ func (m *twin) leave(p *twinPeer) {
 	m.sweep()
 }
 
-// sweep forgets workers that are nobody's.
+// sweep forgets workers that are nobody's, and remembers for a while those that
+// nobody has taken out.
 func (m *twin) sweep() {
 	m.workers = slices.DeleteFunc(m.workers, func(w *twinWorker) bool {
-		return !m.here(w) && (w.removed || !w.listed && !w.kept && w.state == Ready && len(w.unopened) == 0)
+		forgotten := !m.here(w) && (w.removed || !w.listed && !w.kept && w.state == Ready && len(w.unopened) == 0)
+		if forgotten && !w.removed {
+			m.away = append(m.away, twinAway{w.name, w.served, m.now})
+		}
+		return forgotten
 	})
+	m.away = slices.DeleteFunc(m.away, func(a twinAway) bool { return m.now-a.since >= departedFor })
+}
+
+// join is the worker of a name, which may be new, or back.
+func (m *twin) join(name string) *twinWorker {
+	if w := m.named(name); w != nil {
+		return w
+	}
+	w := &twinWorker{name: name, weight: 1}
+	if i := slices.IndexFunc(m.away, func(a twinAway) bool { return a.name == name }); i >= 0 {
+		w.served = m.away[i].served
+		m.away = slices.Delete(m.away, i, i+1)
+	}
+	m.workers = append(m.workers, w)
+	return w
+}
+
+// joinAnew is join for a connection that the worker has dialled in: whoever was
+// taken out is let in again.
+func (m *twin) joinAnew(name string) *twinWorker {
+	w := m.join(name)
+	if w.removed {
+		w.removed, w.kept, w.state, w.max, w.weight = false, false, Ready, 0, 1
+	}
+	return w
 }
 
 func (m *twin) ended(p *twinPeer, why Reason) {
@@ -247,7 +290,7 @@ func (m *twin) ended(p *twinPeer, why Reason) {
 }
 
 func (m *twin) endClient(p *twinPeer, why Reason, abort bool) {
-	p.state, p.worker = PeerConnected, nil
+	p.state, p.worker, p.held = PeerConnected, nil, false
 	m.leave(p)
 	if abort {
 		m.abort(p, why)
@@ -470,6 +513,7 @@ func (m *twin) pair(c, s *twinPeer) {
 	c.partner, s.partner, c.worker = s, c, s.worker
 	c.state, s.state = PeerPaired, PeerPaired
 	c.paired, c.active, c.leased = m.now, m.now, m.now
+	s.worker.served++
 	if key, ok := m.affinityKey(c); ok {
 		m.had.add(key, lastWorker{worker: s.worker.name, until: m.now + m.cfg.AffinityTTL})
 	}
@@ -495,6 +539,9 @@ func (m *twin) whyUnserved(p *twinPeer) Reason {
 }
 
 func (m *twin) preference(name string) (preference, bool) {
+	if workers, pinned := m.pins[name]; pinned {
+		return preference{workers: workers}, true
+	}
 	p, ok := m.prefer.get(name)
 	if ok && p.until <= m.now {
 		m.prefer.drop(len(m.prefer.keys) - 1)
