@@ -48,7 +48,7 @@ soak: build ## let 30,000 clients come and go in each way, and print what they l
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_SOAK=30000 go test -count=1 -v -timeout 30m -run '^TestSoak' ./integration
 
 bench-control: build ## measure a pair's round trips beside 100,000 hints and 10,000 heartbeats a second
-	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_CONTROL_LOAD=9 go test -count=1 -v -run '^TestControlLoad$$' ./integration
+	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_CONTROL_LOAD=5 go test -count=1 -v -run '^TestControlLoad$$' ./integration
 
 bench: build ## measure the proxy beside HAProxy, nginx and a broker, in about 15 minutes (BENCHFLAGS="-rounds 3")
 	@tools/setup.sh bench

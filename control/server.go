@@ -27,9 +27,10 @@ const (
 	lingerTime = 200 * time.Millisecond
 	// queued is how many requests of one connection wait for the server, and
 	// unread how many replies for their caller. libzmq notices that replies have
-	// left in steps of half of that, so up to MaxUnderWay may be under way.
+	// left in steps of half of that, and looks for such notices once in a
+	// millisecond, so twice MaxUnderWay was seen to be too few for a fast caller.
 	queued = 128
-	unread = 2 * MaxUnderWay
+	unread = 4 * MaxUnderWay
 )
 
 // Version says what is running.

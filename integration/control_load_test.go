@@ -9,13 +9,16 @@ import (
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/control"
 )
 
 // The load of TestControlLoad.
 const (
 	loadHints      = 100_000
-	loadHeartbeats = 10_000 // a second
-	loadSlice      = 2 * time.Second
+	loadHeartbeats = 10_000                  // a second
+	loadSlice      = 1500 * time.Millisecond // short enough for all to be over before the hints expire
+	loadWindow     = control.MaxUnderWay
 )
 
 // TestControlLoad measures what 100,000 hints and 10,000 heartbeats a second do to the round trips of a pair in the same
@@ -30,8 +33,8 @@ func TestControlLoad(t *testing.T) {
 	} else {
 		withoutRace(t)
 	}
-	control := func() string { return fmt.Sprintf("ipc://%s/control", shortDir(t)) }
-	here, there := control(), control()
+	endpoint := func() string { return fmt.Sprintf("ipc://%s/control", shortDir(t)) }
+	here, there := endpoint(), endpoint()
 	_, beside := startBeside(t, "--control", here, "--control-rate", "1000000")
 	startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0", "--control", there, "--control-rate", "1000000")
 	loads := []struct {
@@ -66,9 +69,8 @@ func newControlLoad(t testing.TB, endpoint string, hints int) *controlLoad {
 	t.Helper()
 	l := &controlLoad{socket: newSocket(t, newContext(t), zmq.DEALER), names: hints}
 	must(t, l.Connect(endpoint))
-	const window = 256
 	for said, answered := 0, 0; answered < hints; {
-		for said < hints && said-answered < window {
+		for said < hints && said-answered < loadWindow {
 			l.send(t, "HINT", l.name(said), "endpoint=10.0.0.1:"+strconv.Itoa(1+said%60_000), "prefer=steady")
 			said++
 		}
@@ -93,7 +95,7 @@ func (l *controlLoad) run(t testing.TB, slice time.Duration) func() {
 		t.Helper()
 		under := 0
 		for start := time.Now(); time.Since(start) < slice; {
-			due := int(time.Since(start).Seconds()*loadHeartbeats) - under
+			due := min(loadWindow, int(time.Since(start).Seconds()*loadHeartbeats)-under)
 			for range due {
 				l.send(t, "HEARTBEAT", l.name(l.next%l.names))
 				l.next++
