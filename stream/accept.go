@@ -14,7 +14,7 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 	l.guardWrap(s, number)
 	c := &conn{
 		id: peerID(s.side, number), sock: s, number: number,
-		fd: -1, zmqFD: b.fd, heard: s.attempts,
+		fd: -1, zmqFD: b.fd, heard: s.attempts, out: backlog{spare: &l.spare},
 	}
 	refused := l.refusal(c)
 	l.count(c, +1)

@@ -56,6 +56,21 @@ func (l *loop) attend() {
 	l.attending = kept
 }
 
+// flushSlow sends on to those who were out of room only a moment ago: a command
+// that a socket has worked off may have been about their room. Who has had none
+// for longer is left to attend, so that many of them cost little.
+func (l *loop) flushSlow() {
+	if !l.news {
+		return
+	}
+	l.news = false
+	for _, c := range l.attending {
+		if c.phase != dead && c.phase != severed && c.sock != nil && !c.out.empty() && c.retry <= 2*retryMin {
+			l.flush(c)
+		}
+	}
+}
+
 // needsAttention: something is awaited that no event will tell.
 func (l *loop) needsAttention(c *conn) bool {
 	if c.phase == dead {

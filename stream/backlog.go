@@ -1,43 +1,80 @@
 package stream
 
-// backlog holds bytes in order, joined together, until somebody takes them.
+// backlog holds bytes in order until somebody takes them. They are kept in
+// blocks that a loop uses over and over, so that a peer that is a little slow
+// all the time costs neither allocations nor copies of what is kept already.
 type backlog struct {
-	buf  []byte
-	head int // buf[:head] has been taken
+	blocks [][]byte // the first has lost its head, the others are whole
+	head   int      // blocks[0][:head] has been taken
+	length int
+	spare  *spareBlocks // nil: blocks are not used again
 }
 
-// keepBacklog is the capacity that an empty backlog may keep, in bytes.
-const keepBacklog = 16 << 10
+const (
+	blockSize = 64 << 10
+	// maxSpareBlocks is what a loop may keep for the next backlog, 2 MiB.
+	maxSpareBlocks = 32
+)
 
-func (b *backlog) size() int { return len(b.buf) - b.head }
+// spareBlocks are blocks that nobody uses.
+type spareBlocks struct{ blocks [][]byte }
 
-func (b *backlog) empty() bool { return b.head == len(b.buf) }
+func (s *spareBlocks) get() []byte {
+	if s == nil || len(s.blocks) == 0 {
+		return make([]byte, 0, blockSize)
+	}
+	last := len(s.blocks) - 1
+	block := s.blocks[last]
+	s.blocks = s.blocks[:last]
+	return block
+}
+
+func (s *spareBlocks) put(block []byte) {
+	if s != nil && len(s.blocks) < maxSpareBlocks {
+		s.blocks = append(s.blocks, block[:0])
+	}
+}
+
+func (b *backlog) size() int { return b.length }
+
+func (b *backlog) empty() bool { return b.length == 0 }
 
 func (b *backlog) append(data []byte) {
-	// Growing while a good part has been taken would double the memory for nothing.
-	if len(b.buf)+len(data) > cap(b.buf) && b.head >= len(b.buf)/4 {
-		n := copy(b.buf, b.buf[b.head:])
-		b.buf, b.head = b.buf[:n], 0
+	b.length += len(data)
+	for len(data) > 0 {
+		last := len(b.blocks) - 1
+		if last < 0 || len(b.blocks[last]) == cap(b.blocks[last]) {
+			b.blocks = append(b.blocks, b.spare.get())
+			last++
+		}
+		block := b.blocks[last]
+		n := min(len(data), cap(block)-len(block))
+		b.blocks[last] = append(block, data[:n]...)
+		data = data[n:]
 	}
-	b.buf = append(b.buf, data...)
 }
 
-// front is the oldest bytes, at most limit of them. It is valid until append.
-func (b *backlog) front(limit int) []byte {
-	return b.buf[b.head:min(len(b.buf), b.head+limit)]
-}
+// front is the oldest bytes, as many as lie together. They are valid until take.
+func (b *backlog) front() []byte { return b.blocks[0][b.head:] }
 
-// take drops the n oldest bytes.
+// take drops the n oldest bytes, at most those of front.
 func (b *backlog) take(n int) {
 	b.head += n
-	if b.empty() {
-		b.reset()
+	b.length -= n
+	if b.head < len(b.blocks[0]) {
+		return
 	}
+	b.head = 0
+	b.spare.put(b.blocks[0])
+	last := copy(b.blocks, b.blocks[1:])
+	b.blocks[last] = nil
+	b.blocks = b.blocks[:last]
 }
 
+// reset drops everything.
 func (b *backlog) reset() {
-	if cap(b.buf) > keepBacklog {
-		b.buf = nil
+	for _, block := range b.blocks {
+		b.spare.put(block)
 	}
-	b.buf, b.head = b.buf[:0], 0
+	b.blocks, b.head, b.length = nil, 0, 0
 }

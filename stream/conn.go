@@ -44,6 +44,8 @@ type conn struct {
 	received  uint64 // bytes that libzmq has handed over ...
 	chunks    int    // ... in so many messages
 	sent      uint64 // bytes that libzmq has taken
+	drained   uint64 // of these, bytes that the kernel had when roomFor last looked
+	streak    int    // bytes received since the partner was last heard of
 	swallowed int    // bytes that came while it was being closed
 	handed    uint64 // of these, bytes that the kernel had at the last look while closing
 	flow      *flow  // of the pair, nil before there is one

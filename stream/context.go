@@ -43,6 +43,7 @@ func NewContext(ioThreads, relayThreads int) (*Context, error) {
 	if limit < reservedDescriptors {
 		return nil, fmt.Errorf("only %d descriptors may be open (ulimit -n): at least %d are needed", rlimit.Cur, 2*reservedDescriptors)
 	}
+	keepMemory()
 	zctx, err := zmq4.NewContext()
 	if err != nil {
 		return nil, fmt.Errorf("libzmq: %w", err)

@@ -134,7 +134,7 @@ func (l *loop) dialled(client pairing.PeerID, fd int) {
 	for l.dialler.number++; l.table.Peer(peerID(dialledSide, l.dialler.number)) != nil; {
 		l.dialler.number++ // come round to one that is still there
 	}
-	c := &conn{id: peerID(dialledSide, l.dialler.number), fd: fd, zmqFD: -1, phase: live}
+	c := &conn{id: peerID(dialledSide, l.dialler.number), fd: fd, zmqFD: -1, phase: live, out: backlog{spare: &l.spare}}
 	if ep := peerEndpoint(fd); ep.IsValid() {
 		c.origin = pairing.Origin{Address: ep.Addr().String(), Endpoint: ep.String()}
 	}

@@ -21,8 +21,8 @@ func (p *Pool) Resume(ctx context.Context) error {
 	return p.answer(ctx, p.loop.resume)
 }
 
-// Traffic counts what passed one way: chunks of bytes as they were read, which
-// is what a STREAM socket calls a message, and their bytes.
+// Traffic counts what passed one way: chunks of bytes as they were handed on, each
+// of which a STREAM socket may have brought in several messages, and their bytes.
 type Traffic struct {
 	Chunks uint64 `json:"chunks"`
 	Bytes  uint64 `json:"bytes"`
@@ -60,8 +60,8 @@ func (l *loop) resume() error {
 	l.start = l.start.Add(time.Since(l.haltedAt))
 	l.updateAll()
 	err := errors.Join(
-		l.poller.add(l.frontend.fd, pollIn, socketToken),
-		l.poller.add(l.backend.fd, pollIn, socketToken))
+		l.poller.add(l.frontend.fd, pollIn, frontendToken),
+		l.poller.add(l.backend.fd, pollIn, backendToken))
 	if err != nil {
 		return fmt.Errorf("going on after a pause: %w", err)
 	}

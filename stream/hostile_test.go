@@ -167,7 +167,7 @@ func TestWhoDoesNotReadHoldsUpItsPartner(t *testing.T) {
 				}
 				return stuck
 			})
-			if b := r.snapshot().Backlog; b > 2*4*writeChunk {
+			if b := r.snapshot().Backlog; b > 2*readBuffer {
 				t.Errorf("%d bytes are kept", b)
 			}
 			if reasons := r.reasons(); len(reasons) != 0 {

@@ -10,9 +10,8 @@ import (
 	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
-// receiveBatch is how many messages one socket may bring in one turn, so that
-// the other socket, the dialled workers and the timers have theirs.
-const receiveBatch = 64
+// readBuffer is the most that is read at once from a connection of our own.
+const readBuffer = 64 << 10
 
 // loop owns a pool's sockets, connections and table. Only the goroutine of
 // Pool.Run touches it (and Open, before).
@@ -42,6 +41,10 @@ type loop struct {
 	todo      []pairing.Action
 	acting    bool
 	readBuf   []byte
+	batch     *batch
+	spare     spareBlocks // for backlogs
+	news      bool        // a socket's commands may say that peers have room
+	bulk      bool
 
 	draining bool
 	drainAt  time.Duration
@@ -67,7 +70,8 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 		buried:  map[pairing.PeerID]bool{},
 		locals:  map[string]*conn{},
 		pauses:  newPauses(),
-		readBuf: make([]byte, 4*writeChunk),
+		readBuf: make([]byte, readBuffer),
+		batch:   new(batch),
 	}
 	if cfg.Events != nil {
 		l.table.Watch()
@@ -101,8 +105,8 @@ func (l *loop) open() (err error) {
 	}
 	return errors.Join(
 		l.poller.add(l.pool.wake.fd, pollIn, wakeToken),
-		l.poller.add(l.frontend.fd, pollIn, socketToken),
-		l.poller.add(l.backend.fd, pollIn, socketToken),
+		l.poller.add(l.frontend.fd, pollIn, frontendToken),
+		l.poller.add(l.backend.fd, pollIn, backendToken),
 	)
 }
 
@@ -135,6 +139,7 @@ func (l *loop) now() time.Duration {
 
 // turn waits until there is something to do and does a bounded part of it.
 func (l *loop) turn() error {
+	l.gather()
 	patience, err := l.patience()
 	if err != nil {
 		return err
@@ -153,10 +158,14 @@ func (l *loop) turn() error {
 	}
 	l.hearOfLent()
 	for _, s := range [...]*socket{l.frontend, l.backend} {
+		if !s.signalled {
+			continue
+		}
 		if err := l.receive(s); err != nil {
 			return err
 		}
 	}
+	l.flushSlow()
 	l.attend()
 	l.endHalfClosed()
 	l.decay()
@@ -171,6 +180,10 @@ func (l *loop) patience() (time.Duration, error) {
 		return -1, nil
 	}
 	for _, s := range [...]*socket{l.frontend, l.backend} {
+		// Who is attended to may wait for the socket to be found empty again.
+		if s.settled && len(l.attending) == 0 && len(l.graves) == 0 {
+			continue
+		}
 		// Also has libzmq work off its commands, without which its descriptor
 		// may stay silent although a message is there.
 		ready, err := s.readable()
@@ -206,7 +219,10 @@ func (l *loop) event(t token, mask uint32) {
 	switch t {
 	case wakeToken:
 		l.pool.wake.reset()
-	case socketToken: // both sockets are looked at in every turn
+	case frontendToken:
+		l.frontend.signalled, l.frontend.settled, l.news = true, false, true
+	case backendToken:
+		l.backend.signalled, l.backend.settled, l.news = true, false, true
 	default:
 		if c := l.find(pairing.PeerID(t)); c != nil {
 			l.descriptorEvent(c, mask)
@@ -243,56 +259,54 @@ func (l *loop) runCommands() {
 	}
 }
 
-// receive takes one batch from a socket.
+// receive takes what a socket brings in one turn. When somebody was born it asks
+// once more: only what is read after a descriptor was duplicated can prove that
+// descriptor to be the right one.
 func (l *loop) receive(s *socket) error {
-	for range receiveBatch {
-		number, err := s.receiveID()
+	for left := receiveBatch; left > 0; {
+		messages, done, err := s.receive(l.batch, left)
 		if err != nil {
-			if errors.Is(err, errEmpty) {
-				return nil
+			return err
+		}
+		noticed := false
+		for i := range l.batch.runs() {
+			r := l.batch.run(i)
+			noticed = noticed || len(r.data) == 0
+			if c := l.find(peerID(s.side, r.peer)); c != nil {
+				l.receiveKnown(s, c, &r)
+			} else {
+				l.receiveNew(s, &r)
 			}
-			return err
 		}
-		if c := l.find(peerID(s.side, number)); c != nil {
-			err = l.receiveKnown(s, c)
-		} else {
-			err = l.receiveNew(s, number)
+		if done && !noticed {
+			return nil
 		}
-		if err != nil {
-			return err
-		}
+		left -= max(messages, 1)
 	}
+	l.bulk = false // there is a whole batch to be had already
 	return nil
 }
 
-func (l *loop) receiveKnown(s *socket, c *conn) error {
-	data, err := s.receiveBody()
+func (l *loop) receiveKnown(s *socket, c *conn, r *run) {
 	switch {
-	case err != nil:
-		return err
 	case c.sock == nil: // adopted since; its own descriptor tells everything
-	case len(data) == 0:
+	case len(r.data) == 0:
 		l.noticed(c)
 	default:
 		c.heard = s.attempts
-		c.received += uint64(len(data))
-		c.chunks++
-		l.data(c, data)
+		c.received += uint64(len(r.data))
+		c.chunks += r.messages
+		l.bulk = l.heardBulk(c, r) || l.bulk
+		l.data(c, r.data)
 	}
-	return nil
 }
 
-func (l *loop) receiveNew(s *socket, number uint32) error {
-	data, b, err := s.receiveBirth()
-	if err != nil {
-		return err
-	}
+func (l *loop) receiveNew(s *socket, r *run) {
 	// Bytes without a connect notice, and notices of the buried, are of peers
 	// that we have closed.
-	if len(data) == 0 && !l.buried[peerID(s.side, number)] {
-		l.born(s, number, b)
+	if len(r.data) == 0 && !l.buried[peerID(s.side, r.peer)] {
+		l.born(s, r.peer, r.birth())
 	}
-	return nil
 }
 
 // find is the connection with that id, nil if there is none.

@@ -14,7 +14,8 @@ type token uint64
 
 const (
 	wakeToken token = iota
-	socketToken
+	frontendToken
+	backendToken
 )
 
 // What a poller watches for.

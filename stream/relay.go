@@ -92,6 +92,9 @@ func (l *loop) write(c *conn, data []byte) bool {
 	if c.broken {
 		return true
 	}
+	if !c.out.empty() && c.sock != nil {
+		l.flush(c) // there may be room by now, and no event would say so
+	}
 	if c.out.empty() {
 		data = data[l.push(c, data):]
 		if len(data) == 0 {
@@ -114,7 +117,10 @@ func (l *loop) push(c *conn, data []byte) int {
 	}
 	done := 0
 	for done < len(data) {
-		chunk := data[done:min(len(data), done+writeChunk)]
+		chunk := data[done:min(len(data), done+c.writeChunk())]
+		if !l.roomFor(c, len(chunk)) {
+			return done
+		}
 		switch c.sock.send(c.number, chunk) {
 		case full:
 			return done
@@ -128,6 +134,30 @@ func (l *loop) push(c *conn, data []byte) int {
 		}
 	}
 	return done
+}
+
+// writeChunk is the most that is sent to a STREAM peer as one message. The larger
+// it is the less a byte costs; libzmq's high-water mark counts messages, so what
+// libzmq holds of them in bytes must be known in another way, see roomFor.
+func (c *conn) writeChunk() int {
+	if c.ipc {
+		return blindChunk
+	}
+	return largeChunk
+}
+
+// roomFor says whether libzmq may be given n bytes more for a STREAM peer. What
+// it has not given to the kernel yet is bounded by a quarter of PairBuffer: for
+// TCP by the kernel's account, for others by blindChunk and the high-water mark.
+func (l *loop) roomFor(c *conn, n int) bool {
+	limit := uint64(l.fixed.PairBuffer / 4)
+	if c.ipc || c.sent+uint64(n) <= c.drained+limit {
+		return true
+	}
+	if total, ok := handed(c.fd); ok {
+		c.drained = total
+	}
+	return c.sent+uint64(n) <= c.drained+limit
 }
 
 // expectRoom arranges for flush to be called when c may take more. For a STREAM
@@ -144,7 +174,7 @@ func (l *loop) expectRoom(c *conn) {
 func (l *loop) flush(c *conn) bool {
 	before := c.out.size()
 	for !c.out.empty() {
-		chunk := c.out.front(4 * writeChunk)
+		chunk := c.out.front()
 		n := l.push(c, chunk)
 		c.out.take(n)
 		if n < len(chunk) {

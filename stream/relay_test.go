@@ -138,3 +138,24 @@ func TestEverythingArrivesBeforeTheClose(t *testing.T) {
 		})
 	})
 }
+
+// What is relayed by the STREAM sockets costs no allocation, whatever its size.
+func TestStreamRelayAllocatesNothing(t *testing.T) {
+	for _, size := range []int{64, 200 << 10} {
+		r := newRig(t, func(c *Config) { c.Relay = RelayStream })
+		client, worker := r.pair()
+		message, got := make([]byte, size), make([]byte, size)
+		pass := func() {
+			if _, err := client.Write(message); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(worker, got); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass()
+		if n := testing.AllocsPerRun(100, pass); n >= 1 {
+			t.Errorf("%v allocations for %d bytes", n, size)
+		}
+	}
+}

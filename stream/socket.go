@@ -1,12 +1,10 @@
 package stream
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
-	"syscall"
+	"unsafe"
 
 	"github.com/pebbe/zmq4"
 
@@ -26,11 +24,12 @@ const (
 func peerID(s side, n uint32) pairing.PeerID { return pairing.PeerID(s)<<32 | pairing.PeerID(n) }
 
 const (
-	// readChunk is the most that libzmq hands over at once from a STREAM peer.
-	readChunk = 8192
-	// writeChunk is the most that is sent to a STREAM peer as one message, so
-	// that the high-water mark, which counts messages, bounds bytes.
-	writeChunk = 16 << 10
+	// blindChunk is the most that is sent as one message when nobody can tell how
+	// much libzmq holds, so that the high-water mark, which counts messages, bounds
+	// bytes. There are as many messages as this allows for every STREAM peer.
+	blindChunk = 16 << 10
+	// largeChunk is the most that is sent as one message to a TCP peer, see roomFor.
+	largeChunk = 64 << 10
 	// backlog of the listeners; libzmq's own default of 100 lets bursts of
 	// connects wait for their SYNs to be sent again.
 	listenBacklog = 4096
@@ -44,8 +43,9 @@ type birth struct {
 
 // socket is one ZMQ_STREAM socket. It is not safe for concurrent use.
 type socket struct {
-	zmq  *zmq4.Socket
-	side side
+	zmq    *zmq4.Socket
+	handle unsafe.Pointer // of zmq, for what batch.go does
+	side   side
 	// fd becomes readable when events() may have changed; edge-triggered, so
 	// events() must be asked before waiting on it (zmq_getsockopt(3), ZMQ_FD).
 	fd        int
@@ -54,8 +54,9 @@ type socket struct {
 	// attempts counts the receives; emptyAt is the last one that found nothing:
 	// whatever libzmq had queued before it has been read by then.
 	attempts, emptyAt uint64
-	circle            uint64  // more peers than there can be
-	rid               [5]byte // the frame that send is about to send
+	circle            uint64 // more peers than there can be
+	settled           bool   // libzmq has no news unless fd becomes readable
+	signalled         bool   // there may be something to receive
 }
 
 func newSocket(ctx *Context, s side, cfg *Config) (*socket, error) {
@@ -68,7 +69,7 @@ func newSocket(ctx *Context, s side, cfg *Config) (*socket, error) {
 	// both unlimited, libzmq would buffer without bound for whoever is slow.
 	err = errors.Join(
 		z.SetRcvhwm(receiveHWM(cfg.PairBuffer)),
-		z.SetSndhwm(cfg.PairBuffer/4/writeChunk),
+		z.SetSndhwm(cfg.PairBuffer/4/blindChunk),
 		z.SetBacklog(listenBacklog),
 		z.SetIpv6(true),
 		z.SetLinger(0),
@@ -76,6 +77,9 @@ func newSocket(ctx *Context, s side, cfg *Config) (*socket, error) {
 	)
 	if err == nil {
 		sock.fd, err = z.GetFd()
+	}
+	if err == nil {
+		sock.handle, err = handleOf(z)
 	}
 	if err != nil {
 		_ = z.Close()
@@ -89,54 +93,33 @@ func receiveHWM(pairBuffer int) int { return pairBuffer / 4 / readChunk }
 
 func (s *socket) close() { _ = s.zmq.Close() }
 
-// readable asks libzmq to work off its commands and says whether a message is there.
+// readable has libzmq work off its commands, as must be done before waiting for
+// fd, and says whether a message is there.
 func (s *socket) readable() (bool, error) {
-	state, err := s.zmq.GetEvents()
-	return state&zmq4.POLLIN != 0, err
+	state, err := events(s.handle)
+	ready := state&zmq4.POLLIN != 0
+	if err == nil && !ready {
+		s.foundEmpty()
+	}
+	s.signalled = s.signalled || ready
+	return ready, err
 }
 
-// errEmpty: nothing to receive now.
-var errEmpty = errors.New("empty")
-
-// receiveID takes the first frame of a message, the routing id of the peer that
-// sent it; receiveBody or receiveBirth must follow. errEmpty when there is none.
-func (s *socket) receiveID() (uint32, error) {
+func (s *socket) foundEmpty() {
 	s.attempts++
-	id, err := s.zmq.RecvBytes(zmq4.DONTWAIT)
-	if err != nil {
-		if again(err) {
-			s.emptyAt = s.attempts
-			return 0, errEmpty
-		}
-		return 0, fmt.Errorf("receiving a routing id: %w", err)
-	}
-	if len(id) != 5 {
-		panic(fmt.Sprintf("stream: a routing id of %d bytes: the socket has lost step", len(id)))
-	}
-	return binary.BigEndian.Uint32(id[1:]), nil
+	s.emptyAt = s.attempts
+	s.settled = true
 }
 
-// receiveBody takes the second frame: bytes from the peer, or a notice when
-// empty. It is there without waiting, because STREAM queues both frames at once.
-func (s *socket) receiveBody() ([]byte, error) {
-	data, err := s.zmq.RecvBytes(0)
-	if err != nil {
-		return nil, fmt.Errorf("receiving a body: %w", err)
+// receive takes up to most messages. done: there were no more.
+func (s *socket) receive(b *batch, most int) (messages int, done bool, err error) {
+	messages, done, err = b.receive(s.handle, most)
+	s.attempts += uint64(messages)
+	s.signalled = !done
+	if done {
+		s.foundEmpty()
 	}
-	return data, nil
-}
-
-// receiveBirth is receiveBody for an id that is new, with what libzmq knows of it.
-func (s *socket) receiveBirth() ([]byte, birth, error) {
-	data, meta, err := s.zmq.RecvBytesWithMetadata(0, "__fd", "Peer-Address")
-	if err != nil {
-		return nil, birth{}, fmt.Errorf("receiving a body: %w", err)
-	}
-	b := birth{fd: -1, address: meta["Peer-Address"]}
-	if fd, err := strconv.Atoi(meta["__fd"]); err == nil {
-		b.fd = fd
-	}
-	return data, b, nil
+	return messages, done, err
 }
 
 // readSince says whether everything has been read that libzmq had queued when
@@ -158,35 +141,20 @@ const (
 	gone              // there is no such peer any more; its notice follows or was lost
 )
 
-// send gives data (1 to writeChunk bytes) to a peer. An empty body would close
+// send gives data (1 to largeChunk bytes) to a peer. An empty body would close
 // the connection; closePeer does that on purpose.
 func (s *socket) send(peer uint32, data []byte) sent {
 	if len(data) == 0 {
 		panic("stream: an empty body closes the peer")
 	}
-	return s.sendFrames(peer, data)
+	s.settled = false
+	return sendMessage(s.handle, peer, data)
 }
 
 // closePeer has libzmq close the connection. No notice follows. It must have
 // nothing left to send to a TCP peer: with data pending libzmq can keep the
 // connection for good.
-func (s *socket) closePeer(peer uint32) sent { return s.sendFrames(peer, nil) }
-
-func (s *socket) sendFrames(peer uint32, data []byte) sent {
-	binary.BigEndian.PutUint32(s.rid[1:], peer)
-	// Only when the id was taken may the body follow: after a refused id a body
-	// would cost the socket its step, and every later message to anyone is lost.
-	if _, err := s.zmq.SendBytes(s.rid[:], zmq4.SNDMORE|zmq4.DONTWAIT); err != nil {
-		if again(err) {
-			return full
-		}
-		return gone // EHOSTUNREACH
-	}
-	// Taken or silently dropped (the peer went this instant); never refused.
-	if _, err := s.zmq.SendBytes(data, 0); err != nil {
-		panic(fmt.Sprintf("stream: a body was refused after its routing id was taken: %v", err))
-	}
-	return taken
+func (s *socket) closePeer(peer uint32) sent {
+	s.settled = false
+	return sendMessage(s.handle, peer, nil)
 }
-
-func again(err error) bool { return zmq4.AsErrno(err) == zmq4.Errno(syscall.EAGAIN) }
