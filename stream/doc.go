@@ -16,13 +16,15 @@
 // finds the peer in the pairing table, exchanges the routing id for its
 // partner's and sends the rest unchanged. Workers that listen are dialled, and
 // what is paired is adopted: taken out of libzmq, so that the loop reads and
-// writes its descriptor directly and can leave it unread (adopt.go). The STREAM
-// sockets are the door; with [RelayStream] they are the house as well.
+// writes its descriptor directly and can leave it unread (adopt.go). An open pair
+// of which both sides are direct is lent to the threads of package splice, which
+// move its bytes until a side has ended (lend.go). The STREAM sockets are the
+// door; with [RelayStream] they are the house as well.
 //
 // # Who owns what
 //
-// One goroutine, [Pool.Run], owns both sockets, every descriptor, and the
-// [pairing.Table] of its pool. Everyone else sends it functions to run between
+// One goroutine, [Pool.Run], owns both sockets, every descriptor that is not lent,
+// and the [pairing.Table] of its pool. Everyone else sends it functions to run between
 // two turns and reads the immutable values they bring back. Dialling happens in
 // goroutines of its own, which post their result to the loop.
 //
