@@ -92,7 +92,7 @@ func usageOf(pid int) (usage, error) {
 		if err != nil {
 			return sum, err
 		}
-		memory, err := parsePss(string(rollup))
+		memory, err := parseOwn(string(rollup))
 		if err != nil {
 			return sum, fmt.Errorf("process %d: %w", p, err)
 		}
@@ -106,16 +106,26 @@ func usageOf(pid int) (usage, error) {
 	return sum, nil
 }
 
-// parsePss finds the proportional set size in /proc/PID/smaps_rollup, in bytes.
-func parsePss(rollup string) (int64, error) {
+// parseOwn finds the memory that is a process's own in /proc/PID/smaps_rollup, in
+// bytes: its share of what is no file's. Pages of the program and its libraries are
+// not counted, which come in with the first connection and do not grow with more.
+func parseOwn(rollup string) (sum int64, err error) {
+	found := 0
 	for line := range strings.Lines(rollup) {
 		fields := strings.Fields(line)
-		if len(fields) == 3 && fields[0] == "Pss:" && fields[2] == "kB" {
+		if len(fields) == 3 && (fields[0] == "Pss_Anon:" || fields[0] == "Pss_Shmem:") && fields[2] == "kB" {
 			kib, err := strconv.ParseInt(fields[1], 10, 64)
-			return kib << 10, err
+			if err != nil {
+				return 0, err
+			}
+			sum += kib << 10
+			found++
 		}
 	}
-	return 0, errors.New("no line Pss in smaps_rollup")
+	if found != 2 {
+		return 0, errors.New("no lines Pss_Anon and Pss_Shmem in smaps_rollup")
+	}
+	return sum, nil
 }
 
 // family is a process and its descendants.

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-func TestParsePss(t *testing.T) {
-	got, err := parsePss("55d5c0a00000-7ffd rollup\nRss:      900 kB\nPss:      123 kB\nPss_Anon:  50 kB\n")
-	if err != nil || got != 123<<10 {
+func TestParseOwn(t *testing.T) {
+	got, err := parseOwn("55d5c0a00000-7ffd rollup\nRss:      900 kB\nPss:      123 kB\nPss_Anon:  50 kB\nPss_File:  70 kB\nPss_Shmem: 3 kB\n")
+	if err != nil || got != 53<<10 {
 		t.Errorf("%d, %v", got, err)
 	}
-	for _, bad := range []string{"", "Rss: 5 kB\n", "Pss: x kB\n"} {
-		if _, err := parsePss(bad); err == nil {
+	for _, bad := range []string{"", "Rss: 5 kB\n", "Pss_Anon: 5 kB\n", "Pss_Anon: x kB\nPss_Shmem: 1 kB\n"} {
+		if _, err := parseOwn(bad); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}
