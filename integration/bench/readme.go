@@ -128,7 +128,7 @@ func isPeer(row string) bool { return slices.Contains(peerRows(), row) }
 
 // cell is a ratio with its spread and, where there was a choice, beside whom; bold where it is not what is wanted.
 func (q ratio) cell() string {
-	text := decimal(q.Value.Median, 2)
+	text := decimal(q.Value.Median, 3)
 	if !q.Met {
 		text = "**" + text + "**"
 	}

@@ -62,8 +62,8 @@ func TestTables(t *testing.T) {
 		"other processes used 12% of the machine meanwhile; its load was 0.10 before\n",
 		"throughput-curve-64B\n",
 		" nginx 3,000 (3,000..3,001) 3,100.5 (3,100.0..3,101.0)",
-		" splice nginx throughput-curve-64B messages_per_s 0.67 (0.67..0.67) >= 1 no\n",
-		" splice nginx idle-null-4000 memory_kib_per_pair 0.67 (0.67..0.67) <= 1 yes\n",
+		" splice nginx throughput-curve-64B messages_per_s 0.667 (0.67..0.67) >= 1 no\n",
+		" splice nginx idle-null-4000 memory_kib_per_pair 0.667 (0.67..0.67) <= 1 yes\n",
 		"failed: a b: it broke\n",
 	} {
 		if !strings.Contains(aligned.ReplaceAllString(out.String(), " "), want) {
@@ -176,10 +176,10 @@ func TestMarkdown(t *testing.T) {
 	text := markdown(sample())
 	for _, want := range []string{
 		"2026-01-02, A CPU <fast>, 2 cores, Linux 6.1, HAProxy 2.6.12, nginx 1.22.1, libzmq 4.3.4; medians of 2 rounds (smallest..largest).\n",
-		"| Throughput, 64 B: splice to the better of HAProxy and nginx | >= 1 | **0.67** (0.67..0.67) nginx | **0.67** (0.67..0.67) nginx |\n",
-		"| Throughput, 64 B: splice to direct | >= 0.9 | 2.00 (2.00..2.00) | 2.00 (2.00..2.00) |\n",
-		"| CPU per message, 64 B: broker to splice | >= 30 | **1.87** (1.87..1.87) |  |\n",
-		"| Memory per idle pair, 4,000 pairs: splice to the better of HAProxy and nginx | <= 1 | 0.67 (0.67..0.67) nginx | 0.67 (0.67..0.67) nginx |\n",
+		"| Throughput, 64 B: splice to the better of HAProxy and nginx | >= 1 | **0.667** (0.67..0.67) nginx | **0.667** (0.67..0.67) nginx |\n",
+		"| Throughput, 64 B: splice to direct | >= 0.9 | 2.000 (2.00..2.00) | 2.000 (2.00..2.00) |\n",
+		"| CPU per message, 64 B: broker to splice | >= 30 | **1.869** (1.87..1.87) |  |\n",
+		"| Memory per idle pair, 4,000 pairs: splice to the better of HAProxy and nginx | <= 1 | 0.667 (0.67..0.67) nginx | 0.667 (0.67..0.67) nginx |\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)

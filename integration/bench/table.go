@@ -70,7 +70,7 @@ func printRatios(w io.Writer, ratios []ratio, colour bool) {
 	fmt.Fprintln(t, "  row\tto\tcase\tmetric\tratio\twanted\t")
 	for _, q := range ratios {
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s (%s..%s)\t%s\t%s\n", q.Row, q.To, q.Case, q.Metric,
-			decimal(q.Value.Median, 2), decimal(q.Value.Min, 2), decimal(q.Value.Max, 2), q.wanted(), q.verdict(colour))
+			decimal(q.Value.Median, 3), decimal(q.Value.Min, 2), decimal(q.Value.Max, 2), q.wanted(), q.verdict(colour))
 	}
 	t.Flush()
 }
