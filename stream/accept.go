@@ -18,6 +18,7 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 	}
 	refused := l.refusal(c)
 	l.count(c, +1)
+	l.arrived()
 	c.origin = originOf(b.address, c.fd)
 	c.ipc = isIPC(b.address)
 	if s.side == frontendSide {

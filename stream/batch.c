@@ -157,3 +157,9 @@ void batch_keep_memory(int bytes) {
 	(void)bytes;
 #endif
 }
+
+void batch_trim_memory(void) {
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}

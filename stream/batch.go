@@ -118,3 +118,6 @@ func handleOf(z *zmq4.Socket) (unsafe.Pointer, error) {
 // would give the memory back to the kernel and fault it in again, some 100,000
 // times for each gigabyte that is relayed.
 func keepMemory() { C.batch_keep_memory(4 << 20) }
+
+// trimMemory gives back what malloc holds and nobody uses, wherever it lies.
+func trimMemory() { C.batch_trim_memory() }

@@ -44,5 +44,6 @@ int batch_events(void *socket);
 
 // batch_keep_memory lets each of malloc's heaps keep so many free bytes at its end.
 void batch_keep_memory(int bytes);
+void batch_trim_memory(void);
 
 #endif

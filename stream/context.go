@@ -26,6 +26,7 @@ type Context struct {
 	zmq         *zmq4.Context
 	relay       *splice.Relay
 	descriptors atomic.Int64 // used by connections, over all pools
+	tidying     atomic.Bool  // see tidy.go
 	limit       int64        // RLIMIT_NOFILE, or maxDescriptors, less reservedDescriptors
 }
 

@@ -54,6 +54,8 @@ type loop struct {
 
 	passed      [2]splice.Counters // from clients to workers, and back
 	halfClosed  []halfClosed       // lent pairs, in the order of their times
+	arrivals    int                // connections, since memory was last tidied
+	arrivedAt   time.Duration      // the last of them
 	backlogged  int64
 	connections int
 	lostNotices uint64
@@ -168,6 +170,7 @@ func (l *loop) turn() error {
 	l.flushSlow()
 	l.attend()
 	l.endHalfClosed()
+	l.tidy()
 	l.decay()
 	l.act(l.table.Tick(l.clock))
 	l.turns.Observe(l.now() - start)
@@ -205,6 +208,9 @@ func (l *loop) patience() (time.Duration, error) {
 	}
 	if len(l.halfClosed) > 0 {
 		earlier(l.halfClosed[0].at)
+	}
+	if at, due := l.tidyAt(); due {
+		earlier(at)
 	}
 	if l.draining {
 		earlier(l.drainAt)

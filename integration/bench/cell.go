@@ -194,10 +194,11 @@ func (p *process) settled(ctx context.Context) (usage, error) {
 	const (
 		look  = 250 * time.Millisecond
 		quiet = 2 * time.Millisecond // CPU time within a look
-		most  = 12                   // looks
+		least = 8                    // looks: what is given back after a moment is not held
+		most  = 16
 	)
 	last, err := cpuTime(p.pid())
-	for range most {
+	for looks := range most {
 		if err != nil {
 			break
 		}
@@ -208,7 +209,7 @@ func (p *process) settled(ctx context.Context) (usage, error) {
 		}
 		var now time.Duration
 		now, err = cpuTime(p.pid())
-		if now-last < quiet {
+		if now-last < quiet && looks >= least {
 			break
 		}
 		last = now

@@ -1,0 +1,39 @@
+package stream
+
+import (
+	"runtime/debug"
+	"time"
+)
+
+// To come costs a connection ten times the memory that it needs for its life:
+// libzmq's buffers, the dial, the handshake. When a crowd has come, what its coming
+// took is free, and scattered; it is given back once nobody has come for a moment.
+const (
+	crowd = 256 // connections
+	calm  = time.Second
+)
+
+// arrived notes that a connection has come.
+func (l *loop) arrived() {
+	l.arrivals++
+	l.arrivedAt = l.clock
+}
+
+// tidyAt is when tidy has something to do, if nobody comes until then.
+func (l *loop) tidyAt() (time.Duration, bool) {
+	return l.arrivedAt + calm, l.arrivals >= crowd
+}
+
+// tidy gives memory back to the system, in a goroutine of its own, since it takes
+// some milliseconds. One at a time is enough for all pools.
+func (l *loop) tidy() {
+	if at, due := l.tidyAt(); !due || l.clock < at || !l.ctx.tidying.CompareAndSwap(false, true) {
+		return
+	}
+	l.arrivals = 0
+	go func() {
+		defer l.ctx.tidying.Store(false)
+		debug.FreeOSMemory()
+		trimMemory()
+	}()
+}
