@@ -136,7 +136,7 @@ func TestIdleLeaseOfLentPair(t *testing.T) {
 // Pairs that are halted are taken back, and lent again afterwards; nothing is lost.
 func TestHaltOfLentPair(t *testing.T) {
 	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		data := make([]byte, 64<<20)
+		data := make([]byte, 16<<20)
 		for i := range data {
 			data[i] = byte(i * 7 / 3)
 		}

@@ -225,11 +225,10 @@ func TestBackpressure(t *testing.T) {
 // Stop in the middle returns what was taken and not given.
 func TestStopLosesNothing(t *testing.T) {
 	r := newRelay(t, 2)
-	for range 20 {
+	data := make([]byte, 8<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(data)
+	for range 10 {
 		w := wire(t, r)
-		random := rand.NewChaCha8([32]byte{})
-		data := make([]byte, 8<<20)
-		_, _ = random.Read(data)
 		go func() { _, _ = w.outer[0].Write(data); _ = w.outer[0].Close() }()
 		received := make(chan []byte)
 		go func() { got, _ := io.ReadAll(w.outer[1]); received <- got }()
