@@ -20,7 +20,12 @@ import (
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if what := os.Getenv(loadEnv); what != "" {
+		beLoad(what)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long a test waits for a condition before it calls it false.
 const patience = 20 * time.Second

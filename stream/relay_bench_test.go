@@ -107,7 +107,7 @@ const loadEnv = "STREAMQ_RELAY_LOAD"
 
 func startLoad(b *testing.B, mechanism, way string, size int) *load {
 	b.Helper()
-	l := &load{b: b, cmd: exec.Command(os.Args[0], "-test.run=^TestRelayLoad$")}
+	l := &load{b: b, cmd: exec.Command(os.Args[0])}
 	l.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %d", loadEnv, mechanism, way, size))
 	l.cmd.Stderr = os.Stderr
 	out, err := l.cmd.StdoutPipe()
@@ -142,17 +142,16 @@ func (l *load) end() {
 	_ = l.cmd.Wait()
 }
 
-// TestRelayLoad is the process of [load] and no test.
-func TestRelayLoad(t *testing.T) {
-	if os.Getenv(loadEnv) == "" {
-		t.Skip("this is the other process of BenchmarkRelay")
-	}
+// beLoad is the process of [load], which is what this binary becomes when loadEnv
+// says of which mechanism, way and size.
+func beLoad(what string) {
 	var mechanism, way string
 	var size int
-	if _, err := fmt.Sscan(os.Getenv(loadEnv), &mechanism, &way, &size); err != nil {
-		t.Fatal(err)
+	_, err := fmt.Sscan(what, &mechanism, &way, &size)
+	if err == nil {
+		err = runLoad(mechanism, way, size)
 	}
-	if err := runLoad(mechanism, way, size); err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && !errors.Is(err, io.EOF) {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
 	}
