@@ -34,7 +34,8 @@ func (l *loop) pushDirect(c *conn, data []byte) int {
 // updateInterest has the poller watch for what a direct connection is waiting for.
 func (l *loop) updateInterest(c *conn) {
 	var mask uint32
-	if !c.paused && !l.halted && !c.lent() {
+	// Who is owed a reset is not read any more: its own FIN would end it in order.
+	if !c.paused && !l.halted && !c.lent() && !c.owedReset {
 		mask |= pollIn
 	}
 	if !c.out.empty() && !c.broken {

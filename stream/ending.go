@@ -83,7 +83,7 @@ func (l *loop) finishWhenHanded(c *conn) (progress bool) {
 // the last look.
 func (l *loop) resetWhenAcknowledged(c *conn) (progress bool) {
 	queued, err := unix.IoctlGetInt(c.fd, unix.SIOCOUTQ)
-	if err != nil || queued == 0 || c.broken {
+	if err != nil || queued == 0 || c.broken || wasReset(c.fd) {
 		dropUnsent(c.fd)
 		l.ended(c, pairing.Closed)
 		return true
