@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -198,7 +197,7 @@ func (p *player) receive() {
 			return
 		}
 		if err != nil {
-			p.eof = err == io.EOF
+			p.eof = errors.Is(err, io.EOF)
 			p.unless(err)
 			return
 		}
@@ -380,7 +379,7 @@ func (x *crowdOfEnds) through(client uint64, side int, p *player) error {
 		return p.err
 	}
 	delete(x.first, client)
-	close(x.over[client])
+	defer close(x.over[client]) // when all is counted
 	delete(x.over, client)
 	x.bytes[1-side] += int64(p.received)
 	x.bytes[side] += int64(other.received)
