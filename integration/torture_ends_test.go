@@ -244,7 +244,7 @@ type crowdOfEnds struct {
 // FIN, and neither has reset the connection before. A reset never looks like a FIN, and nobody is left hanging.
 func TestTortureEnds(t *testing.T) {
 	const atOnce = 64
-	pairs := sized(400, 10_000)
+	pairs := sized(260, 10_000)
 	start := time.Now()
 	var bytes [2]int64
 	var played int
