@@ -18,7 +18,7 @@ BENCH       ?= .
 BENCHFLAGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers promtool soak bench bench-quick bench-control microbench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers promtool soak torture bench bench-quick bench-control microbench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ soak: build ## let 30,000 clients come and go in each way, and print what they l
 
 bench-control: build ## measure a pair's round trips beside 100,000 hints and 10,000 heartbeats a second
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_CONTROL_LOAD=5 go test -count=1 -v -run '^TestControlLoad$$' ./integration
+
+torture: build ## end 10,000 pairs in every way and adopt 100,000 connections in storms, in some five minutes
+	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_TORTURE=1 go test -count=1 -v -timeout 30m -run '^TestTorture' ./integration
 
 bench: build ## measure the proxy beside HAProxy, nginx and a broker, in about 15 minutes (BENCHFLAGS="-rounds 3")
 	@tools/setup.sh bench
