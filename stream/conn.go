@@ -47,7 +47,7 @@ type conn struct {
 	drained   uint64 // of these, bytes that the kernel had when roomFor last looked
 	streak    int    // bytes received since the partner was last heard of
 	swallowed int    // bytes that came while it was being closed
-	handed    uint64 // of these, bytes that the kernel had at the last look while closing
+	handed    uint64 // while closing: of sent, what the kernel had at the last look; direct: what was unacknowledged
 	flow      *flow  // of the pair, nil before there is one
 
 	adoptingSince time.Duration
@@ -60,7 +60,7 @@ type conn struct {
 
 	interest  uint32 // direct: what the poller watches for, 0 = not registered
 	paused    bool   // direct: not read, because the partner has no room
-	broken    bool   // direct: writing failed; the reading side will tell why
+	broken    bool   // writing failed, or libzmq no longer has it; its end will tell why
 	owedReset bool   // the partner was reset, and so shall this one be
 	watched   bool   // STREAM: fd is registered with the poller
 	retry     time.Duration

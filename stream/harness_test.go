@@ -200,7 +200,7 @@ func (r *rig) reasons() (reasons []pairing.Reason) {
 	return reasons
 }
 
-// expectReason waits until n clients have ended, all with that reason.
+// expectReasons waits until n clients have ended, all with that reason.
 func (r *rig) expectReasons(n int, want pairing.Reason) {
 	r.t.Helper()
 	eventually(r.t, "clients end", func() bool { return len(r.reasons()) >= n })

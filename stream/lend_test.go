@@ -13,8 +13,8 @@ import (
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
-// lentPair is a pair that the relay of package splice has: of a worker that the
-// proxy dialled, or of one that dialled in.
+// lentPairs runs a test with a pair that the relay of package splice has: of a
+// worker that dialled in, and of one that the proxy dialled.
 func lentPairs(t *testing.T, test func(t *testing.T, r *rig, client, worker net.Conn), changes ...func(*Config)) {
 	t.Run("dialled in", func(t *testing.T) {
 		r := newRig(t, append(changes, func(c *Config) { c.Relay = RelaySplice })...)

@@ -3,9 +3,9 @@
 // large (splice(2)), and what is small is read and written, whichever costs less
 // for the traffic that there is.
 //
-//	r, err := splice.New(threads)
+//	r, err := splice.New(threads, pipes)
 //	p, err := r.Start(a, b, counters, notify) // two connected, non-blocking stream sockets
-//	...                                       // notify(p) tells that one side has ended
+//	...                                       // notify() tells that one side has ended
 //	end := p.End()                            // which one, and how
 //	rest := p.Stop()                          // the sockets are the caller's again
 //
