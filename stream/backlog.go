@@ -71,6 +71,21 @@ func (b *backlog) take(n int) {
 	b.blocks = b.blocks[:last]
 }
 
+// all is a copy of everything, nil for nothing.
+func (b *backlog) all() []byte {
+	if b.length == 0 {
+		return nil
+	}
+	data := make([]byte, 0, b.length)
+	for i, block := range b.blocks {
+		if i == 0 {
+			block = block[b.head:]
+		}
+		data = append(data, block...)
+	}
+	return data
+}
+
 // reset drops everything.
 func (b *backlog) reset() {
 	for _, block := range b.blocks {

@@ -80,6 +80,15 @@ func handed(fd int) (total uint64, ok bool) {
 	return info.Bytes_acked + uint64(queued), true
 }
 
+// acknowledged is how many bytes of ours a TCP connection's other side has; 0 for others.
+func acknowledged(fd int) uint64 {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0
+	}
+	return info.Bytes_acked
+}
+
 // States of a TCP connection, from the kernel's tcp_states.h.
 const (
 	tcpClose     = 7

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
 // Pause stops reading from every connection of the pool, as zmq_proxy_steerable(3)
@@ -71,13 +72,21 @@ func (l *loop) resume() error {
 // updateAll has the connections that the loop reads itself no longer watched
 // for input, or watched again; pairs that were lent are taken back, or lent again.
 func (l *loop) updateAll() {
+	var over []*flow // that the relay had brought to their end
+	var ends []splice.End
 	l.table.EachPeer(func(p *pairing.Peer) bool {
 		c := p.Conn.(*conn)
 		if c.sock != nil || c.phase != live {
 			return true
 		}
 		if l.halted {
-			l.recall(c.flow)
+			if c.lent() {
+				lent := c.flow.lent
+				l.recall(c.flow)
+				if end := lent.End(); end.Over {
+					over, ends = append(over, c.flow), append(ends, end)
+				}
+			}
 		}
 		l.updateInterest(c)
 		if c.flow != nil && !l.halted {
@@ -85,4 +94,7 @@ func (l *loop) updateAll() {
 		}
 		return true
 	})
+	for i, f := range over {
+		l.relayed(f, ends[i])
+	}
 }

@@ -20,7 +20,7 @@ import (
 // lent says whether the relay has the connection.
 func (c *conn) lent() bool { return c.flow != nil && c.flow.lent != nil }
 
-// lend gives an open pair to the relay, if nothing is held back on either side.
+// lend gives an open pair to the relay, with what is held back on either side.
 func (l *loop) lend(f *flow) {
 	if !f.open || f.lent != nil || l.halted || !lendable(f.client) || !lendable(f.worker) {
 		return
@@ -31,17 +31,22 @@ func (l *loop) lend(f *flow) {
 			c.interest, c.paused = 0, false
 		}
 	}
-	lent, err := l.ctx.relay.Start(f.client.fd, f.worker.fd, &l.passed, func() { l.pool.relayTold(f) })
+	rest := [2][]byte{f.worker.out.all(), f.client.out.all()}
+	lent, err := l.ctx.relay.Start(f.client.fd, f.worker.fd, rest, &l.passed, func() { l.pool.relayTold(f) })
 	if err != nil { // for want of memory
 		l.cfg.Log.Error("cannot relay a pair", "pool", l.cfg.Name, "error", err)
 		l.act(l.table.End(l.clock, f.client.id, pairing.QueueFull))
 		return
 	}
 	f.lent = lent
+	for _, c := range [...]*conn{f.client, f.worker} {
+		l.backlogged -= int64(c.out.size())
+		c.out.reset()
+	}
 }
 
 func lendable(c *conn) bool {
-	return c.phase == live && c.sock == nil && c.out.empty() && !c.broken
+	return c.phase == live && c.sock == nil && !c.broken
 }
 
 // recall takes a pair back from the relay, if it was lent, with what the relay
@@ -138,11 +143,11 @@ func (l *loop) relayed(f *flow, end splice.End) {
 type halfClosed struct {
 	flow  *flow
 	at    time.Duration // when it is looked at next
-	moved uint64        // what had passed at the last look
+	moved uint64        // what had been taken and acknowledged at the last look
 }
 
 func (l *loop) halfClosedFrom(f *flow) halfClosed {
-	return halfClosed{f, l.clock + l.cfg.Pairing.DrainTimeout, f.lent.Moved(0) + f.lent.Moved(1)}
+	return halfClosed{f, l.clock + l.cfg.Pairing.DrainTimeout, f.lent.Moved(0) + f.lent.Moved(1) + acknowledged(f.client.fd) + acknowledged(f.worker.fd)}
 }
 
 // endHalfClosed ends the pairs on which, a drain timeout after one side has

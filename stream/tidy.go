@@ -27,7 +27,11 @@ func (l *loop) tidyAt() (time.Duration, bool) {
 // tidy gives memory back to the system, in a goroutine of its own, since it takes
 // some milliseconds. One at a time is enough for all pools.
 func (l *loop) tidy() {
-	if at, due := l.tidyAt(); !due || l.clock < at || !l.ctx.tidying.CompareAndSwap(false, true) {
+	if at, due := l.tidyAt(); !due || l.clock < at {
+		return
+	}
+	if !l.ctx.tidying.CompareAndSwap(false, true) { // another pool is at it
+		l.arrivedAt = l.clock
 		return
 	}
 	l.arrivals = 0

@@ -198,7 +198,7 @@ func TestStartFails(t *testing.T) {
 		"second is in a pair": {e.inner[0], other.inner[0]},
 		"first is in a pair":  {other.inner[1], e.inner[0]},
 	} {
-		if _, err := r.Start(fds[0], fds[1], &e.passed, func() {}); err == nil {
+		if _, err := r.Start(fds[0], fds[1], [2][]byte{}, &e.passed, func() {}); err == nil {
 			t.Errorf("%s: started", what)
 		}
 		roundTrip(t, what, other)
@@ -228,7 +228,7 @@ func TestStartFailsWithDataThere(t *testing.T) {
 		if _, err := e.outer[0].Write([]byte("data")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Start(e.inner[0], int(regular.Fd()), &e.passed, func() {}); err == nil {
+		if _, err := r.Start(e.inner[0], int(regular.Fd()), [2][]byte{}, &e.passed, func() {}); err == nil {
 			t.Fatal("started")
 		}
 		if n, err := unix.Read(e.inner[0], buf); string(buf[:max(0, n)]) != "data" {

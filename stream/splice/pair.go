@@ -70,6 +70,7 @@ func (p *Pair) note(events uint32) {
 		from.readable = from.readable || e&readable != 0
 		to.writable = to.writable || e&writable != 0
 		from.thorough = from.thorough || e&(urgent|hungUp|failed) != 0
+		from.marked = from.marked || e&urgent != 0
 		if e&(hungUp|failed) == 0 {
 			continue
 		}

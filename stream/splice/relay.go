@@ -82,17 +82,18 @@ func (r *Relay) Close() {
 func (r *Relay) now() time.Duration { return time.Since(r.start) }
 
 // Start moves the bytes between two connected, non-blocking stream sockets from
-// now on. What has passed is added to the counters, passed[0] from a to b and
+// now on, rest[0] for b and rest[1] for a first, which has been counted already.
+// What has passed is added to the counters, passed[0] from a to b and
 // passed[1] back. notify is called by a thread of the relay when one of the
 // sides has begun to end, and again when there is nothing left to move; it must
 // neither block nor call the pair's methods.
 //
 // The error is the kernel's, for want of memory or of watches (epoll(7)); the
 // sockets are then as they were.
-func (r *Relay) Start(a, b int, passed *[2]Counters, notify func()) (*Pair, error) {
+func (r *Relay) Start(a, b int, rest [2][]byte, passed *[2]Counters, notify func()) (*Pair, error) {
 	p := &Pair{relay: r, passed: passed, notify: notify}
-	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true, thorough: local(a)}
-	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true, thorough: local(b)}
+	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true, thorough: local(a), rest: rest[0]}
+	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true, thorough: local(b), rest: rest[1]}
 	p.active.Store(int64(r.now()))
 	r.enter(p)
 	if err := r.watchBoth(p); err != nil {

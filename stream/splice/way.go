@@ -16,6 +16,7 @@ type way struct {
 	writable bool // the sink may have room
 	failed   bool // the source has an error: it is no more, whatever is still to be read
 	thorough bool // a short read does not say that the source is empty: see judgeRead
+	marked   bool // the source has sent TCP's urgent byte
 	eof      bool // the source's FIN has been read
 	done     bool // nothing more goes this way
 	bulk     bool // large chunks come: the kernel moves them
@@ -92,6 +93,9 @@ func (t *thread) take(p *Pair, side int) int {
 		n, errno = read(w.source, t.buffer)
 	}
 	switch {
+	case errno == unix.EAGAIN && w.bulk && w.marked:
+		w.bulk, w.streak = false, 0 // perhaps TCP's urgent mark, at which splice(2) stops for good: reading will tell
+		return 0
 	case errno == unix.EAGAIN:
 		w.readable, w.failed = false, false
 		return 0
