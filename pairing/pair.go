@@ -7,11 +7,15 @@ type Gone uint8
 
 // The ways to go.
 const (
-	Closed Gone = iota // in order, or nobody can tell
-	Reset              // by a reset
+	Closed   Gone = iota // in order, or nobody can tell
+	Reset                // by a reset
+	Followed             // in whatever way, after its partner had ended its sending in order: that is the reason
 )
 
 func (g Gone) reason(client bool) Reason {
+	if g == Followed {
+		return Closed.reason(!client)
+	}
 	switch {
 	case client && g == Reset:
 		return ClientReset

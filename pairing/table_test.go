@@ -129,6 +129,21 @@ func TestHandlesComeBack(t *testing.T) {
 	}
 }
 
+// A pair ends for the reason of whichever side ended its sending first, however
+// the other then goes.
+func TestReasonOfGone(t *testing.T) {
+	for client, want := range map[bool]map[Gone]Reason{
+		true:  {Closed: ClientClosed, Reset: ClientReset, Followed: WorkerClosed},
+		false: {Closed: WorkerClosed, Reset: WorkerReset, Followed: ClientClosed},
+	} {
+		for how, reason := range want {
+			if got := how.reason(client); got != reason {
+				t.Errorf("client %t, gone %d: %v, want %v", client, how, got, reason)
+			}
+		}
+	}
+}
+
 func TestSuspicion(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Policy = RoundRobin })
 	r.add(WorkerConfig{Name: "bad"})

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -312,10 +313,23 @@ func withWorker(endpoint string) func(*Config) {
 
 // unacknowledged is what the other side's kernel has not confirmed yet, in bytes.
 func unacknowledged(c net.Conn) (n int) {
-	raw, err := c.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		return 0
-	}
-	_ = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+	onDescriptor(c, func(fd int) { n, _ = unix.IoctlGetInt(fd, unix.SIOCOUTQ) })
 	return n
+}
+
+// onDescriptor has a look at the descriptor of a connection that is not closed.
+func onDescriptor(c net.Conn, look func(fd int)) {
+	if raw, err := c.(syscall.Conn).SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { look(int(fd)) })
+	}
+}
+
+// passed is how many bytes have passed between clients and workers, both ways.
+func (r *rig) passed() uint64 {
+	r.t.Helper()
+	in, out, err := r.pool.Traffic(context.Background())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return in.Bytes + out.Bytes
 }

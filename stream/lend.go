@@ -117,26 +117,31 @@ func (l *loop) hearOfLent() {
 
 // relayed ends a pair of which the relay has moved everything that there was.
 func (l *loop) relayed(f *flow, end splice.End) {
-	first, second := f.client, f.worker
-	if end.First == 1 {
-		first, second = second, first
-	}
 	l.recall(f)
-	how := pairing.Closed
-	if end.Reset {
-		how = pairing.Reset
-	}
+	sides := [...]*conn{f.client, f.worker}
 	if end.Abort {
-		// Whoever of the two is still there is reset, the second behind what it
-		// has not received yet.
-		dropUnsent(first.fd)
-		second.owedReset = true
-		l.ended(first, how)
+		l.aborted(sides[end.Gone], sides[1-end.Gone], end)
 		return
 	}
+	first, second := sides[end.First], sides[1-end.First]
 	second.phase = finished // it has been sent a FIN, and has sent its own
-	l.ended(first, how)
+	l.ended(first, pairing.Closed)
 	l.ended(second, pairing.Closed)
+}
+
+// aborted ends a pair of which one side was reset: the other is, too, behind
+// what it has not received yet. Whichever side ended first is the reason.
+func (l *loop) aborted(gone, rest *conn, end splice.End) {
+	how := pairing.Closed
+	switch {
+	case end.First != end.Gone:
+		how = pairing.Followed
+	case end.Reset:
+		how = pairing.Reset
+	}
+	rest.owedReset = true
+	dropUnsent(gone.fd)
+	l.ended(gone, how)
 }
 
 // halfClosed is a lent pair of which one side has ended its sending.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"syscall"
@@ -110,6 +111,47 @@ func expectReset(t *testing.T, first, second net.Conn) {
 	_ = second.SetReadDeadline(time.Now().Add(patience))
 	if n, err := io.Copy(io.Discard, second); n != 0 || !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("%d bytes, %v: want a reset", n, err)
+	}
+}
+
+// One side ends its sending, the other answers one that does not read yet, and
+// then either is reset: who is left has everything that was sent to it, and is
+// reset behind that. The first end is the reason.
+func TestResetAfterHalfClose(t *testing.T) {
+	for first, reason := range []pairing.Reason{pairing.ClientClosed, pairing.WorkerClosed} {
+		for gone, name := range []string{"the client is reset", "the worker is reset"} {
+			t.Run(fmt.Sprintf("%v, %s", reason, name), func(t *testing.T) {
+				lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+					sides := [...]net.Conn{client, worker}
+					resetAfterHalfClose(t, r, sides[first], sides[1-first], first == gone)
+					r.expectReasons(1, reason)
+					r.expectQuiet()
+				})
+			})
+		}
+	}
+}
+
+func resetAfterHalfClose(t *testing.T, r *rig, first, second net.Conn, firstIsReset bool) {
+	t.Helper()
+	_ = first.(*net.TCPConn).CloseWrite()
+	expectEnd(t, second)
+	before := r.passed()
+	answer := bytes.Repeat([]byte("answer"), 100_000) // fits into the kernel's buffers
+	send(t, second, answer)
+	eventually(t, "the answer has been taken", func() bool { return r.passed() == before+uint64(len(answer)) })
+	if firstIsReset {
+		reset(first)
+		eventually(t, "the other is reset", func() (was bool) {
+			onDescriptor(second, func(fd int) { was = wasReset(fd) })
+			return was
+		})
+		return
+	}
+	reset(second)
+	_ = first.SetReadDeadline(time.Now().Add(patience))
+	if got, err := io.ReadAll(first); !bytes.Equal(got, answer) || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("got %d bytes of %d, %v: want all, and a reset", len(got), len(answer), err)
 	}
 }
 

@@ -2,6 +2,7 @@ package splice
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,26 +11,68 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A reset ends both ways at once, also when the side that is reset has ended its
-// sending before, in order: what the other still sends cannot reach it.
+// A reset ends both ways at once, also when a side has ended its sending before,
+// in order. Whichever that was and whichever is reset, with bytes held back on
+// either way or on none: Gone is the side that was reset, and what was taken from
+// it before reaches the other.
 func TestResetAfterHalfClose(t *testing.T) {
 	for _, network := range networks {
 		t.Run(network, func(t *testing.T) {
-			e := newSource(t, network).ends(t)
-			e.start(t, newRelay(t, 1))
-			_ = e.outer[0].CloseWrite()
-			if _, err := io.ReadAll(e.outer[1]); err != nil {
-				t.Fatal(err)
-			}
-			_, _ = e.outer[1].Write([]byte("x")) // unread, it makes a unix socket's close a reset
-			until(t, "moved", func() bool { return e.pair.Moved(1) == 1 })
-			e.reset(0)
-			until(t, "over", func() bool { return e.pair.End().Over })
-			if end := e.pair.End(); !end.Abort || end.First != 0 {
-				t.Errorf("%+v", end)
+			src := newSource(t, network)
+			for bits := range 1 << 4 {
+				r := resetCase{first: bits & 1, gone: bits >> 1 & 1, held: [2]bool{bits&4 != 0, bits&8 != 0}}
+				t.Run(fmt.Sprintf("%+v", r), func(t *testing.T) { r.test(t, src) })
 			}
 		})
 	}
+}
+
+// resetCase is a pair of which side first ends its sending and then side gone is
+// reset. held: the other side has no room for what this side sends.
+type resetCase struct {
+	first, gone int
+	held        [2]bool
+}
+
+func (r *resetCase) test(t *testing.T, src *source) {
+	s, e := newSteps(t, 1), src.ends(t)
+	e.start(t, s.Relay)
+	for side := range e.outer {
+		r.send(t, s, e, side)
+	}
+	_ = e.outer[r.first].CloseWrite()
+	s.turnUntil(t, "the first end", func() bool { return e.pair.End().Begun })
+	e.reset(r.gone)
+	s.turnUntil(t, "the reset", func() bool { return e.pair.End().Over })
+	if end := e.pair.End(); end.First != r.first || !end.Abort || end.Gone != r.gone {
+		t.Errorf("%+v", end)
+	}
+	passed := int(e.pair.Moved(r.gone)) - len(e.pair.Stop()[r.gone])
+	rest := e.outer[1-r.gone]
+	_ = rest.SetReadDeadline(deadline())
+	if n, err := io.ReadFull(rest, make([]byte, passed)); err != nil {
+		t.Errorf("%d of %d bytes, %v", n, passed, err)
+	}
+}
+
+// send has a side send a byte, which nobody reads, so that even a unix socket's
+// close is a reset, or so much that some of it is held.
+func (r *resetCase) send(t *testing.T, s *steps, e *ends, side int) {
+	w := &e.pair.ways[side]
+	if !r.held[side] {
+		_, _ = e.outer[side].Write([]byte("x"))
+		s.turnUntil(t, "it is moved", func() bool { return w.moved.Load() == 1 })
+		return
+	}
+	// More than the other side takes; little enough for a FIN to arrive behind it.
+	const much = 256 << 10
+	e.narrow(1-side, 32<<10)
+	_ = e.outer[side].SetWriteBuffer(2 * much)
+	_ = e.outer[side].SetWriteDeadline(deadline())
+	if _, err := e.outer[side].Write(make([]byte, much)); err != nil {
+		t.Fatal(err)
+	}
+	s.turnUntil(t, "some of it is held", func() bool { return w.holding() && !w.writable })
 }
 
 // A reset ends both ways at once, also when there is more before it than a side
@@ -55,7 +98,7 @@ func TestResetBehindBlockedSink(t *testing.T) {
 			})
 			e.start(t, newRelay(t, 1))
 			until(t, "over", func() bool { return e.pair.End().Over })
-			if end := e.pair.End(); !end.Abort || !end.Reset || end.First != 0 {
+			if end := e.pair.End(); !end.Abort || !end.Reset || end.First != 0 || end.Gone != 0 {
 				t.Errorf("%+v", end)
 			}
 		})

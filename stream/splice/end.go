@@ -9,8 +9,10 @@ type End struct {
 	// Reset: it did so by a reset, or the network lost it (ETIMEDOUT and its like).
 	Reset bool
 	// Abort: a side was reset at last, however the end began, so that the other
-	// is owed a reset, too.
+	// is owed a reset, too, behind what it has not received yet.
 	Abort bool
+	// Gone is the side that was reset, with Abort: not always the First.
+	Gone int
 	// Over: nothing more will be moved. After an end in order each side has
 	// been sent a FIN behind all that was meant for it.
 	Over bool
@@ -22,6 +24,7 @@ const (
 	endSecond
 	endReset
 	endAbort
+	endGoneSecond
 	endOver
 )
 
@@ -31,6 +34,9 @@ func (p *Pair) End() End {
 	e := End{Begun: s&endBegun != 0, Reset: s&endReset != 0, Abort: s&endAbort != 0, Over: s&endOver != 0}
 	if s&endSecond != 0 {
 		e.First = 1
+	}
+	if s&endGoneSecond != 0 {
+		e.Gone = 1
 	}
 	return e
 }
@@ -52,10 +58,18 @@ func (p *Pair) begin(side int, reset bool) {
 	p.state.Store(s)
 }
 
+// gone notes that a side was reset; only the first that was counts.
+func (p *Pair) gone(side int) {
+	p.begin(side, true)
+	if p.state.Load()&endAbort == 0 {
+		p.state.Or(endAbort | uint32(side)*endGoneSecond)
+	}
+}
+
 // fail ends the pair by the reset of a side.
 func (p *Pair) fail(side int) {
-	p.begin(side, true)
-	p.state.Or(endAbort | endOver)
+	p.gone(side)
+	p.state.Or(endOver)
 }
 
 // broken: the sink of a way is no more. What that side has sent before is still
@@ -64,7 +78,6 @@ func (p *Pair) broken(side int) {
 	w, back := &p.ways[side], &p.ways[1-side]
 	_ = w.leftover(&p.relay.pipes)
 	w.done = true
-	p.begin(1-side, true)
-	p.state.Or(endAbort)
+	p.gone(1 - side)
 	back.readable, back.thorough = true, true
 }

@@ -26,6 +26,7 @@ type outerConn interface {
 	syscall.Conn
 	CloseWrite() error
 	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
 }
 
 // source hands out connections of one network.

@@ -182,7 +182,7 @@ func TestReset(t *testing.T) {
 		_ = a.SetLinger(0)
 		_ = a.Close()
 		until(t, "over", func() bool { return w.pair.End().Over })
-		if e := w.pair.End(); e.First != first || !e.Reset || !e.Abort {
+		if e := w.pair.End(); e.First != first || !e.Reset || !e.Abort || e.Gone != first {
 			t.Errorf("%+v", e)
 		}
 	}
