@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
-	"github.com/streamq/streamq-proxy/stream/splice"
 	"github.com/streamq/streamq-proxy/stream/zmtp"
 )
 
@@ -77,7 +76,7 @@ type flow struct {
 	open      bool          // the handshake is through, and no longer watched
 	passed    [2]uint64     // bytes from client to worker and back, less those that lent has moved
 	active    time.Duration // when bytes last passed
-	lent      *splice.Pair  // nil while the loop moves the bytes, see lend.go
+	lent      *loan         // nil while the loop moves the bytes, see lend.go
 }
 
 // partner is the other connection of the pair.

@@ -80,13 +80,19 @@ func handed(fd int) (total uint64, ok bool) {
 	return info.Bytes_acked + uint64(queued), true
 }
 
-// acknowledged is how many bytes of ours a TCP connection's other side has; 0 for others.
-func acknowledged(fd int) uint64 {
-	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+// deliveryMark is something else whenever the other side has taken bytes of ours:
+// how many it has acknowledged, or of a unix socket, which keeps no such account,
+// how much memory those take that it has not read (SIOCOUTQ). There the kernel
+// frees what one write has brought, up to some 64 KiB, when all of it is read.
+func deliveryMark(fd int) uint64 {
+	if info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+		return info.Bytes_acked
+	}
+	queued, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	if err != nil {
 		return 0
 	}
-	return info.Bytes_acked
+	return uint64(queued)
 }
 
 // States of a TCP connection, from the kernel's tcp_states.h.

@@ -222,7 +222,7 @@ func (r *rig) expectQuiet() {
 	}()
 	eventually(r.t, "every connection is gone", func() bool {
 		s := r.snapshot()
-		return s.Connections == 0 && s.Backlog == 0 && s.Descriptors == 0
+		return s.Connections == 0 && s.Backlog == 0 && s.Descriptors == 0 && r.halfClosed() == 0
 	})
 }
 
@@ -290,10 +290,16 @@ func listeningWorker(t *testing.T) (endpoint string, accept func() net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return "tcp://" + ln.Addr().String(), accepting(t, ln)
+}
+
+// accepting accepts from a listener, until the test ends.
+func accepting(t *testing.T, ln net.Listener) (accept func() net.Conn) {
+	t.Helper()
 	t.Cleanup(func() { _ = ln.Close() })
-	return "tcp://" + ln.Addr().String(), func() net.Conn {
+	return func() net.Conn {
 		t.Helper()
-		_ = ln.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
+		_ = ln.(interface{ SetDeadline(at time.Time) error }).SetDeadline(time.Now().Add(patience))
 		c, err := ln.Accept()
 		if err != nil {
 			t.Fatal(err)

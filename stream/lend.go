@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"container/list"
 	"sync"
 	"time"
 
@@ -10,12 +11,21 @@ import (
 
 // Once a pair is open nothing of it needs to be looked at any more. If both of
 // its connections are direct, they are lent to the relay of package splice,
-// whose threads move the bytes until a side has ended. The loop takes them back
-// for everything else: to end the pair, or to halt it.
+// whose threads move the bytes, half-closes among them, until both ways have
+// ended. The loop takes a pair back (recall) for everything else: to halt it, and
+// lend it again afterwards, or to end it before its time.
 //
 //	direct, open --lend--> lent --recall--> direct
-//	                        | both ways have ended
+//	                        | both ways have ended, or a side was reset
 //	                        +-------------> relayed: the pair ends
+
+// loan is a pair for the time that the relay has it. Lent again after a halt it
+// is another loan.
+type loan struct {
+	*splice.Pair
+	flow *flow
+	half *list.Element // in loop.halfClosed; nil as long as no side has ended
+}
 
 // lent says whether the relay has the connection.
 func (c *conn) lent() bool { return c.flow != nil && c.flow.lent != nil }
@@ -32,7 +42,9 @@ func (l *loop) lend(f *flow) {
 		}
 	}
 	rest := [2][]byte{f.worker.out.all(), f.client.out.all()}
-	lent, err := l.ctx.relay.Start(f.client.fd, f.worker.fd, rest, &l.passed, func() { l.pool.relayTold(f) })
+	lent := &loan{flow: f}
+	var err error
+	lent.Pair, err = l.ctx.relay.Start(f.client.fd, f.worker.fd, rest, &l.passed, func() { l.pool.relayTold(lent) })
 	if err != nil { // for want of memory
 		l.cfg.Log.Error("cannot relay a pair", "pool", l.cfg.Name, "error", err)
 		l.act(l.table.End(l.clock, f.client.id, pairing.QueueFull))
@@ -59,6 +71,9 @@ func (l *loop) recall(f *flow) {
 	rest := lent.Stop()
 	f.active = l.lastActive(f.client)
 	f.lent = nil
+	if lent.half != nil {
+		l.halfClosed.Remove(lent.half)
+	}
 	for way, to := range [...]*conn{f.worker, f.client} {
 		f.passed[way] += lent.Moved(way)
 		if to.phase != dead && len(rest[way]) > 0 {
@@ -79,38 +94,39 @@ func (l *loop) lastActive(c *conn) time.Duration {
 	return c.flow.active
 }
 
-// news are lent pairs of which the relay has something to tell.
+// news are loans of which the relay has something to tell.
 type news struct {
 	mu    sync.Mutex
-	flows []*flow
+	loans []*loan
 }
 
-// relayTold adds a pair; it is called by the relay's threads.
-func (p *Pool) relayTold(f *flow) {
+// relayTold adds a loan; it is called by the relay's threads.
+func (p *Pool) relayTold(lent *loan) {
 	p.news.mu.Lock()
-	p.news.flows = append(p.news.flows, f)
+	p.news.loans = append(p.news.loans, lent)
 	p.news.mu.Unlock()
 	p.wake.wake()
 }
 
-func (n *news) take() []*flow {
+func (n *news) take() []*loan {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	flows := n.flows
-	n.flows = nil
-	return flows
+	loans := n.loans
+	n.loans = nil
+	return loans
 }
 
-// hearOfLent ends the pairs that the relay has brought to their end.
+// hearOfLent ends the pairs that the relay has brought to their end, and notes
+// those that have begun to.
 func (l *loop) hearOfLent() {
-	for _, f := range l.pool.news.take() {
-		if f.lent == nil {
-			continue // taken back since
+	for _, lent := range l.pool.news.take() {
+		if lent.flow.lent != lent {
+			continue // taken back since, and perhaps lent again
 		}
-		if end := f.lent.End(); end.Over {
-			l.relayed(f, end)
-		} else {
-			l.halfClosed = append(l.halfClosed, l.halfClosedFrom(f))
+		if end := lent.End(); end.Over {
+			l.relayed(lent.flow, end)
+		} else if lent.half == nil {
+			l.halfClose(lent)
 		}
 	}
 }
@@ -142,37 +158,4 @@ func (l *loop) aborted(gone, rest *conn, end splice.End) {
 	rest.owedReset = true
 	dropUnsent(gone.fd)
 	l.ended(gone, how)
-}
-
-// halfClosed is a lent pair of which one side has ended its sending.
-type halfClosed struct {
-	flow  *flow
-	at    time.Duration // when it is looked at next
-	moved uint64        // what had been taken and acknowledged at the last look
-}
-
-func (l *loop) halfClosedFrom(f *flow) halfClosed {
-	return halfClosed{f, l.clock + l.cfg.Pairing.DrainTimeout, f.lent.Moved(0) + f.lent.Moved(1) + acknowledged(f.client.fd) + acknowledged(f.worker.fd)}
-}
-
-// endHalfClosed ends the pairs on which, a drain timeout after one side has
-// ended, no byte has moved: otherwise a side that neither reads nor closes would
-// hold a pair for good.
-func (l *loop) endHalfClosed() {
-	for len(l.halfClosed) > 0 && l.halfClosed[0].at <= l.clock {
-		h := l.halfClosed[0]
-		l.halfClosed = l.halfClosed[1:]
-		if h.flow.lent == nil {
-			continue
-		}
-		if next := l.halfClosedFrom(h.flow); next.moved != h.moved {
-			l.halfClosed = append(l.halfClosed, next)
-			continue
-		}
-		reason := pairing.ClientClosed
-		if h.flow.lent.End().First == 1 {
-			reason = pairing.WorkerClosed
-		}
-		l.act(l.table.End(l.clock, h.flow.client.id, reason))
-	}
 }

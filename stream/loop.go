@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,7 @@ type loop struct {
 	haltedAt time.Time
 
 	passed      [2]splice.Counters // from clients to workers, and back
-	halfClosed  []halfClosed       // lent pairs, in the order of their times
+	halfClosed  list.List          // of *halfClosed, in the order of their times
 	arrivals    int                // connections, since memory was last tidied
 	arrivedAt   time.Duration      // the last of them
 	backlogged  int64
@@ -206,8 +207,8 @@ func (l *loop) patience() (time.Duration, error) {
 	for _, c := range l.attending {
 		earlier(c.retryAt)
 	}
-	if len(l.halfClosed) > 0 {
-		earlier(l.halfClosed[0].at)
+	if h := l.nextHalfClosed(); h != nil {
+		earlier(h.at)
 	}
 	if at, due := l.tidyAt(); due {
 		earlier(at)

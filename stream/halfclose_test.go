@@ -1,0 +1,94 @@
+package stream
+
+import (
+	"io"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// A half-closed pair lives as long as the side that is left reads what was sent
+// to it, on a unix socket as well, whose kernel does not count what is delivered.
+func TestHalfClosedUnixReader(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, withWorker("ipc://"+path), func(c *Config) {
+		c.Relay, c.Pairing.DrainTimeout = RelaySplice, time.Hour // the test says when it is over
+	})
+	client, worker := r.dialledPair(accepting(t, listener))
+	r.expectLent(1)
+	const size, share = 100_000, 70_000 // the share is more than one write of the relay
+	send(t, client, make([]byte, size))
+	_ = client.(*net.TCPConn).CloseWrite()
+	eventually(t, "the worker's kernel has everything", func() bool { return unread(worker) == size })
+	eventually(t, "the loop knows", func() bool { return r.halfClosed() == 1 })
+	r.onLoop(func(l *loop) {
+		h := l.nextHalfClosed()
+		h.progress = h.lent.progress()
+	})
+	expect(t, worker, make([]byte, share))
+	r.drainTimeoutPasses()
+	if r.halfClosed() != 1 {
+		t.Fatal("it was ended although the worker reads")
+	}
+	r.drainTimeoutPasses()
+	r.expectReasons(1, pairing.ClientClosed)
+	_, _ = io.Copy(io.Discard, worker)
+	r.expectQuiet()
+}
+
+// News of a pair that was taken back and lent again meanwhile is no news of it.
+func TestNewsOfFormerLoan(t *testing.T) {
+	lentPairs(t, func(t *testing.T, r *rig, _, _ net.Conn) {
+		r.onLoop(func(l *loop) {
+			client, _ := l.sides()
+			former := client.flow.lent
+			if err := l.halt(); err != nil {
+				t.Error(err)
+			}
+			if err := l.resume(); err != nil {
+				t.Error(err)
+			}
+			if !client.lent() || client.flow.lent == former {
+				t.Error("the pair is not lent again")
+			}
+			l.pool.relayTold(former)
+			l.hearOfLent()
+		})
+		if n := r.halfClosed(); n != 0 {
+			t.Errorf("%d pairs are half-closed", n)
+		}
+	})
+}
+
+// halfClosed is how many lent pairs have begun to end.
+func (r *rig) halfClosed() (n int) {
+	r.t.Helper()
+	r.onLoop(func(l *loop) { n = l.halfClosed.Len() })
+	return n
+}
+
+// drainTimeoutPasses has the loop look at the half-closed pairs as if it had.
+func (r *rig) drainTimeoutPasses() {
+	r.t.Helper()
+	r.onLoop(func(l *loop) {
+		for e := l.halfClosed.Front(); e != nil; e = e.Next() {
+			e.Value.(*halfClosed).at = l.clock
+		}
+		l.endHalfClosed()
+	})
+}
+
+// unread is how many bytes the kernel has for a connection that it has not read yet.
+func unread(c net.Conn) (n int) {
+	onDescriptor(c, func(fd int) { n, _ = unix.IoctlGetInt(fd, unix.SIOCINQ) })
+	return n
+}
