@@ -60,10 +60,10 @@ func (l *loop) attend() {
 // that a socket has worked off may have been about their room. Who has had none
 // for longer is left to attend, so that many of them cost little.
 func (l *loop) flushSlow() {
-	if !l.news {
+	if !l.mayHaveRoom {
 		return
 	}
-	l.news = false
+	l.mayHaveRoom = false
 	for _, c := range l.attending {
 		if c.phase != dead && c.phase != severed && c.sock != nil && !c.out.empty() && c.retry <= 2*retryMin {
 			l.flush(c)

@@ -44,8 +44,9 @@ type loop struct {
 	readBuf   []byte
 	batch     *batch
 	spare     spareBlocks // for backlogs
-	news      bool        // a socket's commands may say that peers have room
 	bulk      bool
+	// mayHaveRoom: a socket's commands may say that STREAM peers have room.
+	mayHaveRoom bool
 
 	draining bool
 	drainAt  time.Duration
@@ -227,9 +228,9 @@ func (l *loop) event(t token, mask uint32) {
 	case wakeToken:
 		l.pool.wake.reset()
 	case frontendToken:
-		l.frontend.signalled, l.frontend.settled, l.news = true, false, true
+		l.frontend.signalled, l.frontend.settled, l.mayHaveRoom = true, false, true
 	case backendToken:
-		l.backend.signalled, l.backend.settled, l.news = true, false, true
+		l.backend.signalled, l.backend.settled, l.mayHaveRoom = true, false, true
 	default:
 		if c := l.find(pairing.PeerID(t)); c != nil {
 			l.descriptorEvent(c, mask)
