@@ -4,9 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 typedef struct {
 	uint32_t peer;
@@ -148,18 +145,4 @@ int batch_events(void *socket) {
 	do error = zmq_getsockopt(socket, ZMQ_EVENTS, &state, &size) == 0 ? 0 : errno;
 	while (error == EINTR);
 	return error ? -error : state;
-}
-
-void batch_keep_memory(int bytes) {
-#ifdef __GLIBC__
-	mallopt(M_TRIM_THRESHOLD, bytes);
-#else
-	(void)bytes;
-#endif
-}
-
-void batch_trim_memory(void) {
-#ifdef __GLIBC__
-	malloc_trim(0);
-#endif
 }

@@ -106,18 +106,11 @@ func handleOf(z *zmq4.Socket) (unsafe.Pointer, error) {
 	}
 	var fd C.int
 	size := C.size_t(unsafe.Sizeof(fd))
-	if n, err := C.zmq_getsockopt(handle, C.ZMQ_FD, unsafe.Pointer(&fd), &size); n != 0 || int(fd) != want {
-		return nil, fmt.Errorf("the zmq4 binding's socket is not libzmq's: descriptor %d, not %d (%w)", fd, want, err)
+	if n, err := C.zmq_getsockopt(handle, C.ZMQ_FD, unsafe.Pointer(&fd), &size); n != 0 {
+		return nil, fmt.Errorf("the zmq4 binding's socket is not libzmq's: %w", err)
+	}
+	if int(fd) != want {
+		return nil, fmt.Errorf("the zmq4 binding's socket is another one of libzmq's: descriptor %d, not %d", fd, want)
 	}
 	return handle, nil
 }
-
-// keepMemory has malloc keep what libzmq frees, so much at each heap's end (all of
-// libzmq's threads allocate from one or two). libzmq allocates a buffer for every
-// read and frees it when the bytes have gone; glibc by its default of 128 KiB
-// would give the memory back to the kernel and fault it in again, some 100,000
-// times for each gigabyte that is relayed.
-func keepMemory() { C.batch_keep_memory(4 << 20) }
-
-// trimMemory gives back what malloc holds and nobody uses, wherever it lies.
-func trimMemory() { C.batch_trim_memory() }

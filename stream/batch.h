@@ -42,8 +42,4 @@ int batch_send(void *socket, uint32_t peer, const unsigned char *bytes, size_t l
 // batch_events has libzmq work off its commands: ZMQ_POLLIN and ZMQ_POLLOUT, or -errno.
 int batch_events(void *socket);
 
-// batch_keep_memory lets each of malloc's heaps keep so many free bytes at its end.
-void batch_keep_memory(int bytes);
-void batch_trim_memory(void);
-
 #endif
