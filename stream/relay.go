@@ -154,9 +154,11 @@ func (l *loop) roomFor(c *conn, n int) bool {
 	if c.ipc || c.sent+uint64(n) <= c.drained+limit {
 		return true
 	}
-	if total, ok := handed(c.fd); ok {
-		c.drained = total
+	total, ok := handed(c.fd)
+	if !ok {
+		return true // the connection is no more, as sending will tell
 	}
+	c.drained = total
 	return c.sent+uint64(n) <= c.drained+limit
 }
 
