@@ -10,12 +10,16 @@ import (
 	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
-// reservedDescriptors are kept for everything that is not a connection: logs,
-// libraries, the HTTP listener, libzmq's own.
+// reservedDescriptors are kept for everything that is neither a connection nor
+// the relay's: logs, libraries, the HTTP listener, libzmq's own.
 const reservedDescriptors = 128
 
-// maxDescriptors are used at most, however many there may be.
-const maxDescriptors = 1 << 17
+const (
+	// maxDescriptors are used at most, however many there may be.
+	maxDescriptors = 1 << 17
+	// fewestForConnections: a proxy with less is none.
+	fewestForConnections = 128
+)
 
 // MaxRelayThreads is the most that [NewContext] takes.
 const MaxRelayThreads = splice.MaxThreads
@@ -27,7 +31,7 @@ type Context struct {
 	relay       *splice.Relay
 	descriptors atomic.Int64 // used by connections, over all pools
 	tidying     atomic.Bool  // see tidy.go
-	limit       int64        // RLIMIT_NOFILE, or maxDescriptors, less reservedDescriptors
+	limit       int64        // how many they may use, see budget
 }
 
 // NewContext makes a context with that many I/O threads of libzmq, whose manual
@@ -38,11 +42,9 @@ func NewContext(ioThreads, relayThreads int) (*Context, error) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &rlimit); err != nil {
 		return nil, fmt.Errorf("reading the limit of open descriptors: %w", err)
 	}
-	pipes := int(min(rlimit.Cur, maxDescriptors) / 64)
-	pipes = min(pipes, splice.MaxPipes)
-	limit := int64(min(rlimit.Cur, maxDescriptors)) - reservedDescriptors - 2*int64(pipes)
-	if limit < reservedDescriptors {
-		return nil, fmt.Errorf("only %d descriptors may be open (ulimit -n): at least %d are needed", rlimit.Cur, 2*reservedDescriptors)
+	limit, pipes := budget(int(min(rlimit.Cur, maxDescriptors)), relayThreads)
+	if limit < fewestForConnections {
+		return nil, fmt.Errorf("only %d descriptors may be open (ulimit -n): at least %d are needed", rlimit.Cur, fewest(relayThreads))
 	}
 	keepMemory()
 	zctx, err := zmq4.NewContext()
@@ -58,7 +60,23 @@ func NewContext(ioThreads, relayThreads int) (*Context, error) {
 		_ = zctx.Term()
 		return nil, err
 	}
-	return &Context{zmq: zctx, relay: relay, limit: limit}, nil
+	return &Context{zmq: zctx, relay: relay, limit: int64(limit)}, nil
+}
+
+// budget says how many of so many descriptors are left for connections, and how
+// many pipes the relay may have.
+func budget(descriptors, relayThreads int) (connections, pipes int) {
+	pipes = min(descriptors/64, splice.MaxPipes)
+	return descriptors - reservedDescriptors - splice.Descriptors(relayThreads, pipes), pipes
+}
+
+// fewest is the least number of descriptors that is enough.
+func fewest(relayThreads int) int {
+	for n := reservedDescriptors + fewestForConnections; ; n++ {
+		if connections, _ := budget(n, relayThreads); connections >= fewestForConnections {
+			return n
+		}
+	}
 }
 
 // Close ends the context. Every pool opened on it must have returned from Run

@@ -13,9 +13,14 @@ type pipe struct {
 }
 
 // MaxPipes bounds the pipes, and so the ways that can be spliced while their
-// sink is full; further ones read and write. With pipeCapacity it keeps a process
-// without privileges below the kernel's limit of pages in pipes (pipe(7)).
+// sink is full; further ones read and write. All of pipeCapacity, they hold the
+// 16,384 pages that a user without privileges may have in pipes by default, and
+// not one more (pipe(7), /proc/sys/fs/pipe-user-pages-soft).
 const MaxPipes = 256
+
+// Descriptors is how many a relay of so many threads and pipes has open at most,
+// besides the sockets of its pairs.
+func Descriptors(threads, maxPipes int) int { return 1 + threads + 2*maxPipes }
 
 // pipes are the relay's spare ones.
 type pipes struct {

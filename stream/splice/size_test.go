@@ -81,6 +81,24 @@ func TestIdlePairIsSmall(t *testing.T) {
 	}
 }
 
+// What a relay has open besides its sockets.
+func TestDescriptors(t *testing.T) {
+	const threads = 4
+	before := descriptors(t)
+	r := newRelay(t, threads)
+	if n, most := descriptors(t)-before, Descriptors(threads, 0); n > most {
+		t.Errorf("%d descriptors, want at most %d", n, most)
+	}
+	if p := r.pipes.get(); p == nil {
+		t.Error("no pipe")
+	} else {
+		defer r.pipes.put(p)
+	}
+	if n, most := descriptors(t)-before, Descriptors(threads, 1); n > most {
+		t.Errorf("%d descriptors with a pipe, want at most %d", n, most)
+	}
+}
+
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC()
