@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"syscall"
@@ -49,21 +48,28 @@ func (r *rig) expectLent(want int) {
 	})
 }
 
-// One side may end its sending and still receive, whichever it is.
-func TestHalfClose(t *testing.T) {
-	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		halfClose(t, client, worker)
-		r.expectReasons(1, pairing.ClientClosed)
-		r.expectQuiet()
-	})
-	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		halfClose(t, worker, client)
-		r.expectReasons(1, pairing.WorkerClosed)
-		r.expectQuiet()
-	})
+// eitherSide runs a test with lent pairs in which the client does something first,
+// and again with the worker in its place. The pair is to end for the reason that
+// belongs to that side.
+func eitherSide(t *testing.T, ofClient, ofWorker pairing.Reason, test func(t *testing.T, r *rig, first, second net.Conn)) {
+	for side, reason := range []pairing.Reason{ofClient, ofWorker} {
+		t.Run(reason.String(), func(t *testing.T) {
+			lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+				sides := [...]net.Conn{client, worker}
+				test(t, r, sides[side], sides[1-side])
+				r.expectReasons(1, reason)
+				r.expectQuiet()
+			})
+		})
+	}
 }
 
-func halfClose(t *testing.T, first, second net.Conn) {
+// One side may end its sending and still receive, whichever it is.
+func TestHalfClose(t *testing.T) {
+	eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, halfClose)
+}
+
+func halfClose(t *testing.T, _ *rig, first, second net.Conn) {
 	t.Helper()
 	send(t, first, []byte("question"))
 	_ = first.(*net.TCPConn).CloseWrite()
@@ -90,19 +96,10 @@ func TestHalfClosedForEver(t *testing.T) {
 
 // A reset of one side is passed on as a reset, behind what was sent before it.
 func TestResetIsPassedOn(t *testing.T) {
-	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		expectReset(t, client, worker)
-		r.expectReasons(1, pairing.ClientReset)
-		r.expectQuiet()
-	})
-	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		expectReset(t, worker, client)
-		r.expectReasons(1, pairing.WorkerReset)
-		r.expectQuiet()
-	})
+	eitherSide(t, pairing.ClientReset, pairing.WorkerReset, expectReset)
 }
 
-func expectReset(t *testing.T, first, second net.Conn) {
+func expectReset(t *testing.T, _ *rig, first, second net.Conn) {
 	t.Helper()
 	send(t, first, []byte("last words"))
 	eventually(t, "they have arrived", func() bool { return unacknowledged(first) == 0 })
@@ -118,17 +115,12 @@ func expectReset(t *testing.T, first, second net.Conn) {
 // then either is reset: who is left has everything that was sent to it, and is
 // reset behind that. The first end is the reason.
 func TestResetAfterHalfClose(t *testing.T) {
-	for first, reason := range []pairing.Reason{pairing.ClientClosed, pairing.WorkerClosed} {
-		for gone, name := range []string{"the client is reset", "the worker is reset"} {
-			t.Run(fmt.Sprintf("%v, %s", reason, name), func(t *testing.T) {
-				lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-					sides := [...]net.Conn{client, worker}
-					resetAfterHalfClose(t, r, sides[first], sides[1-first], first == gone)
-					r.expectReasons(1, reason)
-					r.expectQuiet()
-				})
+	for name, firstIsReset := range map[string]bool{"the first is reset": true, "the second is reset": false} {
+		t.Run(name, func(t *testing.T) {
+			eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+				resetAfterHalfClose(t, r, first, second, firstIsReset)
 			})
-		}
+		})
 	}
 }
 

@@ -5,120 +5,117 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
-func slowRead(c net.Conn, chunk int, every time.Duration) (n int, err error) {
-	buf := make([]byte, chunk)
-	for {
-		m, e := c.Read(buf)
-		n += m
-		if errors.Is(e, io.EOF) {
-			return n, nil
-		}
-		if e != nil {
-			return n, e
-		}
-		time.Sleep(every)
-	}
-}
+// plenty is more than the kernel's buffers between two sides take, in bytes.
+const plenty = 24 << 20
 
-// The client sends and closes in order, worker reads all the time but slowly.
-func TestSlowReaderHasEverythingAfterTheClose(t *testing.T) {
+// A reader that is slow but reads has everything, however long that takes after
+// the other side has ended its sending.
+func TestSlowReaderHasEverything(t *testing.T) {
 	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		const size = 6 << 20
-		_ = worker.(*net.TCPConn).SetReadBuffer(64 << 10)
-		go func() { _, _ = client.Write(make([]byte, size)); _ = client.(*net.TCPConn).CloseWrite() }()
-		n, err := slowRead(worker, 16<<10, 10*time.Millisecond) // 1.6 MB/s at most: 4 MB take longer than the timeout
-		t.Logf("got %d of %d, %v; reasons %v", n, size, err, r.reasons())
-		if n != size || err != nil {
-			t.Error("bytes were lost")
+		// What is read in a drain timeout is more than the reader's kernel holds, so
+		// that some of it has been delivered meanwhile.
+		const perTimeout = 256 << 10
+		_ = worker.(*net.TCPConn).SetReadBuffer(perTimeout / 4)
+		sendAndEnd(client, plenty/4)
+		_ = worker.SetReadDeadline(time.Now().Add(patience))
+		got, share := 0, make([]byte, perTimeout)
+		for {
+			n, err := io.ReadFull(worker, share)
+			got += n
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%v after %d bytes", err, got)
+			}
+			r.drainTimeoutPasses()
 		}
-	}, func(c *Config) { c.Pairing.DrainTimeout = 300 * time.Millisecond })
+		if got != plenty/4 {
+			t.Errorf("got %d bytes of %d", got, plenty/4)
+		}
+	}, func(c *Config) { c.Pairing.DrainTimeout = time.Hour }) // the test says when it is over
 }
 
-func pauseResume(t *testing.T, r *rig) {
-	if err := r.pool.Pause(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.pool.Resume(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// The client half-closes; the worker's answer is held back when the pool is paused.
+// What is held back for a side that has ended its sending is there after PAUSE
+// and RESUME, and so is what follows.
 func TestPauseOfHalfClosedPair(t *testing.T) {
 	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		const size = 16 << 20
 		_ = client.(*net.TCPConn).CloseWrite()
 		expectEnd(t, worker)
-		go func() { _, _ = worker.Write(make([]byte, size)); _ = worker.Close() }()
-		last := uint64(1)
-		eventually(t, "blocked", func() bool {
-			_, out, _ := r.pool.Traffic(context.Background())
-			same := out.Bytes == last && out.Bytes > 1<<20
-			last = out.Bytes
-			time.Sleep(50 * time.Millisecond)
-			return same
-		})
-		pauseResume(t, r)
-		n, err := slowRead(client, 1<<20, 0)
-		t.Logf("got %d of %d, %v; reasons %v", n, size, err, r.reasons())
-		if n != size || err != nil {
-			t.Error("bytes were lost")
+		sendAndEnd(worker, plenty)
+		r.pauseWithBacklog()
+		if got := len(expectEnd(t, client)); got != plenty {
+			t.Errorf("got %d bytes of %d", got, plenty)
 		}
 	})
 }
 
-// The smallest pair-buffer, a slow reader, PAUSE and RESUME.
+// The same with a pair-buffer that is smaller than what the relay holds of a pair.
 func TestPauseWithSmallBuffer(t *testing.T) {
 	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		const size = 24 << 20
-		go func() { _, _ = client.Write(make([]byte, size)); _ = client.(*net.TCPConn).CloseWrite() }()
-		last := uint64(1)
-		eventually(t, "blocked", func() bool {
-			in, _, _ := r.pool.Traffic(context.Background())
-			same := in.Bytes == last && in.Bytes > 1<<20
-			last = in.Bytes
-			time.Sleep(50 * time.Millisecond)
-			return same
-		})
-		pauseResume(t, r)
-		n, err := slowRead(worker, 1<<20, 0)
-		t.Logf("got %d of %d, %v; reasons %v", n, size, err, r.reasons())
-		if n != size || err != nil {
-			t.Error("bytes were lost")
+		sendAndEnd(client, plenty)
+		r.pauseWithBacklog()
+		if got := len(expectEnd(t, worker)); got != plenty {
+			t.Errorf("got %d bytes of %d", got, plenty)
 		}
 	}, func(c *Config) { c.PairBuffer = MinPairBuffer })
 }
 
-// A reset that the relay has seen and the loop has not heard of when it is paused.
+// sendAndEnd sends so many bytes and ends the sending, while the test goes on.
+func sendAndEnd(c net.Conn, size int) {
+	go func() {
+		_, _ = c.Write(make([]byte, size))
+		_ = c.(*net.TCPConn).CloseWrite()
+	}()
+}
+
+// pauseWithBacklog pauses the pool and resumes it, until it was paused while
+// bytes were held back, which the loop then had.
+func (r *rig) pauseWithBacklog() {
+	r.t.Helper()
+	eventually(r.t, "bytes are held back in a pause", func() bool {
+		if err := r.pool.Pause(context.Background()); err != nil {
+			r.t.Fatal(err)
+		}
+		held := r.snapshot().Backlog
+		if err := r.pool.Resume(context.Background()); err != nil {
+			r.t.Fatal(err)
+		}
+		return held > 0
+	})
+}
+
+// A reset that the relay has seen, and of which the loop has not heard when it is
+// paused, is passed on and is the reason of the end.
 func TestResetBeforePause(t *testing.T) {
 	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		release := make(chan struct{})
-		held := make(chan struct{})
-		go func() { _ = r.pool.ask(context.Background(), func() { close(held); <-release }) }()
-		<-held // the loop is busy
-		done := make(chan error, 2)
-		go func() { done <- r.pool.Pause(context.Background()) }()
-		time.Sleep(20 * time.Millisecond)
+		var lent *loan
+		r.onLoop(func(l *loop) { c, _ := l.sides(); lent = c.flow.lent })
+		release := r.stall()
+		paused := make(chan error, 1)
+		go func() { paused <- r.pool.Pause(context.Background()) }()
+		eventually(t, "the loop is to pause next", func() bool { return len(r.pool.commands) == 1 })
 		reset(client)
-		time.Sleep(100 * time.Millisecond) // the relay's threads see it
-		close(release)
-		if err := <-done; err != nil {
+		eventually(t, "the relay has seen the reset", func() bool { return lent.End().Over })
+		release()
+		if err := <-paused; err != nil {
 			t.Fatal(err)
 		}
-		_ = r.pool.Resume(context.Background())
-		_ = worker.SetReadDeadline(time.Now().Add(5 * time.Second))
-		_, err := worker.Read(make([]byte, 1))
-		_ = worker.Close()
-		eventually(t, "ended", func() bool { return len(r.reasons()) > 0 })
-		t.Logf("worker saw %v; reasons %v", err, r.reasons())
-		if r.reasons()[0] != pairing.ClientReset {
-			t.Errorf("reason %v, want %v", r.reasons()[0], pairing.ClientReset)
+		if err := r.pool.Resume(context.Background()); err != nil {
+			t.Fatal(err)
 		}
+		_ = worker.SetReadDeadline(time.Now().Add(patience))
+		if n, err := worker.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("%d bytes, %v: want a reset", n, err)
+		}
+		r.expectReasons(1, pairing.ClientReset)
+		r.expectQuiet()
 	})
 }
