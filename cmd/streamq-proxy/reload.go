@@ -27,6 +27,7 @@ func (s *server) reload(ctx context.Context) error {
 		s.log.Error("not reloaded, nothing has changed", "error", line)
 	} else {
 		s.log.Info("reloaded")
+		doubtMechanisms(s.log, s.plan.Pools)
 	}
 	return err
 }

@@ -301,6 +301,7 @@ func (s *server) announce() {
 			s.log.Warn("max-clients is more than descriptors allow (ulimit -n)", "pool", p.Name(), "max-clients", most, "clients-at-most", limit/2)
 		}
 	}
+	doubtMechanisms(s.log, s.plan.Pools)
 	if s.control != nil {
 		s.log.Info("serving control", "endpoints", strings.Join(s.control.Bound(), " "))
 	}
