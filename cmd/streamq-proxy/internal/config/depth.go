@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/goccy/go-yaml/scanner"
 	"github.com/goccy/go-yaml/token"
@@ -14,20 +16,26 @@ import (
 const maxTokens = 50_000
 
 // tokenize takes a file apart, and refuses one that would take the parser too long.
-func tokenize(name, text string) (tokens token.Tokens, err error) {
-	var s scanner.Scanner
-	s.Init(text)
+func (s *source) tokenize() (tokens token.Tokens, err error) {
+	var scan scanner.Scanner
+	scan.Init(string(s.text))
 	for len(tokens) <= maxTokens {
-		some, err := s.Scan()
-		if err != nil { // io.EOF, the only one
-			return tokens, shallow(name, tokens)
+		some, err := scan.Scan()
+		var invalid *scanner.InvalidTokenError
+		switch {
+		case errors.Is(err, io.EOF):
+			return tokens, shallow(s.name, tokens)
+		case errors.As(err, &invalid): // such as a tab
+			return nil, errors.New(s.show(invalid.Token, invalid.Error()))
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
 		tokens.Add(some...)
 	}
-	if err := shallow(name, tokens); err != nil {
+	if err := shallow(s.name, tokens); err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%s:%d: too much for a configuration file: more than %d YAML tokens", name, tokens[maxTokens].Position.Line, maxTokens)
+	return nil, fmt.Errorf("%s:%d: too much for a configuration file: more than %d YAML tokens", s.name, tokens[maxTokens].Position.Line, maxTokens)
 }
 
 // maxDepth bounds how deep a file may be nested; every real one stays below ten.

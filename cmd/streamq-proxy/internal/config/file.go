@@ -61,7 +61,7 @@ func readFile(name string) ([]byte, error) {
 func parse(name string, text []byte) (s Settings, err error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors put one there
 	src := &source{name: name, text: text}
-	tokens, err := tokenize(name, string(text))
+	tokens, err := src.tokenize()
 	if err != nil {
 		return s, err
 	}

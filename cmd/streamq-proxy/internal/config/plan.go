@@ -152,7 +152,7 @@ func (c *checker) number(pool int, path, s string, standard, low, high int) int 
 // aboveZero is the least duration that is one.
 const aboveZero = time.Nanosecond
 
-// span is a duration, if it was said, from low to below high (0: no limit).
+// span is a duration, if it was said, from low to below high (0: to maxDuration).
 func (c *checker) span(pool int, path, s string, standard, low, high time.Duration) time.Duration {
 	if s == "" {
 		return standard
@@ -164,8 +164,8 @@ func (c *checker) span(pool int, path, s string, standard, low, high time.Durati
 		err = fmt.Errorf("%v is not from %v to below %v", d, low, high)
 	case d < low && low == aboveZero:
 		err = fmt.Errorf("%v is not above zero", d)
-	case d < low:
-		err = fmt.Errorf("%v is below %v", d, low)
+	case d < low || d > maxDuration:
+		err = fmt.Errorf("%v is not from %v to %v", d, low, maxDuration)
 	}
 	c.fail(pool, path, err)
 	return d

@@ -163,8 +163,8 @@ func (c *checker) limits(i int, p *Pool, cfg *stream.Config) {
 		return
 	}
 	n, err := size(p.PairBuffer)
-	if err == nil && n < stream.MinPairBuffer {
-		err = fmt.Errorf("%s is below the least that works, %dKiB", p.PairBuffer, stream.MinPairBuffer>>10)
+	if err != nil || n < stream.MinPairBuffer || n > stream.MaxPairBuffer {
+		err = fmt.Errorf("%q is no size from %dKiB to %dGiB (such as 4194304, 512KiB or 4MiB)", p.PairBuffer, stream.MinPairBuffer>>10, stream.MaxPairBuffer>>30)
 	}
 	c.fail(i, "pair-buffer", err)
 	cfg.PairBuffer = n

@@ -8,11 +8,14 @@ import (
 	"time"
 )
 
+// maxDuration is a year: with the longest that Go knows, sums of times would wrap.
+const maxDuration = 365 * 24 * time.Hour
+
 // duration reads a duration of Go's spelling: 250ms, 25s, 1m30s. 0 needs no unit.
 func duration(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
-	if err != nil {
-		return 0, fmt.Errorf("%q is no duration (such as 250ms, 25s or 1m30s)", s)
+	if err != nil { // or it is longer than Go's longest
+		return 0, fmt.Errorf("%q is no duration of at most %.0fh (such as 250ms, 25s or 1m30s)", s, maxDuration.Hours())
 	}
 	return d, nil
 }
