@@ -47,6 +47,7 @@ type loop struct {
 	bulk      bool
 	// mayHaveRoom: a socket's commands may say that STREAM peers have room.
 	mayHaveRoom bool
+	yield       time.Duration // when to go through the scheduler next
 
 	draining bool
 	drainAt  time.Duration
@@ -176,6 +177,7 @@ func (l *loop) turn() error {
 	l.decay()
 	l.act(l.table.Tick(l.clock))
 	l.turns.Observe(l.now() - start)
+	l.yield = splice.ShowUp(l.clock, l.yield)
 	return nil
 }
 

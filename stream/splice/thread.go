@@ -2,7 +2,6 @@ package splice
 
 import (
 	"errors"
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -49,7 +48,7 @@ func (t *thread) turn() {
 		panic("splice: epoll_wait: " + err.Error()) // only for a descriptor that is none
 	}
 	t.clock = t.relay.now()
-	t.showUp()
+	t.yield = ShowUp(t.clock, t.yield)
 	t.again, t.before = t.before[:0], t.again
 	for i := range max(n, 0) {
 		e := &t.events[i]
@@ -65,21 +64,6 @@ func (t *thread) turn() {
 	t.load.pairs += max(n, 0) + len(t.before)
 	clear(t.before)
 	t.relay.balance.observe(t)
-}
-
-// yieldEvery is less than the 10 ms after which Go's runtime takes a goroutine
-// that has not been through its scheduler for a hog.
-const yieldEvery = 8 * time.Millisecond
-
-// showUp goes through Go's scheduler now and then. Taken for a hog, a thread has
-// its P taken from it in its next system call, and each such success has the
-// runtime's monitor look again 20 microseconds later rather than 10 milliseconds:
-// that alone was a twelfth of what a busy relay cost.
-func (t *thread) showUp() {
-	if t.clock >= t.yield {
-		runtime.Gosched()
-		t.yield = t.clock + yieldEvery
-	}
 }
 
 func happened(mask uint32) (events uint32) {
