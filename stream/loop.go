@@ -44,10 +44,13 @@ type loop struct {
 	readBuf   []byte
 	batch     *batch
 	spare     spareBlocks // for backlogs
-	bulk      bool
 	// mayHaveRoom: a socket's commands may say that STREAM peers have room.
 	mayHaveRoom bool
 	yield       time.Duration // when to go through the scheduler next
+
+	bulk      bool           // some side of a pair is in the middle of much, see gather.go
+	talking   pairing.PeerID // the client of the pair that was last heard of ...
+	undivided int            // ... and how many bytes, without any of another pair between
 
 	draining bool
 	drainAt  time.Duration
@@ -306,8 +309,8 @@ func (l *loop) receiveKnown(s *socket, c *conn, r *run) {
 		c.heard = s.attempts
 		c.received += uint64(len(r.data))
 		c.chunks += r.messages
-		l.bulk = l.heardBulk(c, r) || l.bulk
 		l.data(c, r.data)
+		l.bulk = l.bulk || l.inBulk(c, r)
 	}
 }
 
