@@ -18,7 +18,7 @@
 // what is paired is adopted: taken out of libzmq, so that the loop reads and
 // writes its descriptor directly and can leave it unread (adopt.go). An open pair
 // of which both sides are direct is lent to the threads of package splice, which
-// move its bytes until a side has ended (lend.go). The STREAM sockets are the
+// move its bytes until both sides have ended (lend.go). The STREAM sockets are the
 // door; with [RelayStream] they are the house as well.
 //
 // # Who owns what

@@ -4,17 +4,18 @@
 // for the traffic that there is.
 //
 //	r, err := splice.New(threads, pipes)
-//	p, err := r.Start(a, b, counters, notify) // two connected, non-blocking stream sockets
-//	...                                       // notify() tells that one side has ended
-//	end := p.End()                            // which one, and how
-//	rest := p.Stop()                          // the sockets are the caller's again
+//	p, err := r.Start(a, b, rest, counters, notify) // two connected, non-blocking stream sockets
+//	...                                             // notify() tells that an end has begun, and that all is over
+//	end := p.End()                                  // which side it began with, and how
+//	rest = p.Stop()                                 // the sockets are the caller's again
 //
 // # What is kept
 //
 // Order, and every byte: a side that does not read stops the other's writing, by
 // the kernel's own flow control. A FIN is passed on when everything before it has
 // been, and the other way goes on (half-close). A reset ends both ways at once;
-// the caller, who owns the sockets, passes it on.
+// the caller, who owns the sockets, passes it on to the other side, behind what
+// [Pair.Stop] returns for it.
 //
 // # Who owns what
 //
