@@ -55,7 +55,7 @@ func (f *flags) register(fs *pflag.FlagSet) {
 		func(s *config.Settings, v string) { s.DrainTimeout = v })
 	f.process(fs, "io-threads", "io-threads", "N", strconv.Itoa(config.DefaultIOThreads), "I/O threads of libzmq, about one per gigabyte per second",
 		func(s *config.Settings, v string) { s.IOThreads = v })
-	f.process(fs, "relay-threads", "relay-threads", "N", "one for each CPU", "threads at most that move the bytes of open pairs; a thread takes part only when there is work for it",
+	f.process(fs, "relay-threads", "relay-threads", "N", "one for each CPU", "threads that move the bytes of open pairs",
 		func(s *config.Settings, v string) { s.RelayThreads = v })
 	f.process(fs, "log-level", "log.level", "level", "info", "debug, info, warn or error",
 		func(s *config.Settings, v string) { s.Log.Level = v })

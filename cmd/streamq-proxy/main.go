@@ -4,8 +4,11 @@ import (
 	"context"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
+
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
 )
 
 func main() {
@@ -24,6 +27,18 @@ func saveMemory() {
 	const percent = 25
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)
+	}
+}
+
+// makeRoom has Go's runtime run so many threads beside as many as there are CPUs,
+// unless the environment says otherwise (GOMAXPROCS). The relay's threads mostly wait
+// in the kernel. With no more than one slot for each CPU they would hold them all, and
+// the runtime would look every 20 microseconds whether to take one away (a quarter of
+// a CPU), and have a thread wait for a slot when its bytes are there. Which threads
+// run is the kernel's to decide.
+func makeRoom(threads int) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(config.CPUs + threads)
 	}
 }
 

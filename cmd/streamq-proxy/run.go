@@ -110,6 +110,7 @@ func newLogger(w io.Writer, asJSON bool, level *slog.LevelVar) *slog.Logger {
 }
 
 func (s *server) bind() (err error) {
+	makeRoom(s.plan.RelayThreads)
 	if s.context, err = stream.NewContext(s.plan.IOThreads, s.plan.RelayThreads); err != nil {
 		return err
 	}

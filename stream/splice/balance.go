@@ -1,117 +1,100 @@
 package splice
 
 import (
-	"sync"
-	"sync/atomic"
+	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// balance decides how many threads take part.
-type balance struct {
-	active   atomic.Int32 // threads 0 to active-1 take part
-	invited  []chan struct{}
-	mu       sync.Mutex // of what follows
-	shares   []float64  // of a CPU, that each thread used in its last window
-	released bool
-}
-
-// load is what a thread has used since when, by the clock and by its own CPU
-// clock, and how many pairs it has served in how many turns.
-type load struct {
-	id           int // of the operating system's thread
-	since, used  time.Duration
-	turns, pairs int
-}
-
-func (t *thread) startLoad() { t.load = load{id: unix.Gettid(), since: t.relay.now(), used: cpuTime()} }
+// Every pair is on one thread's watch: that of the thread which watched fewest
+// when the pair was started. Chance may still leave one thread with all that is
+// busy. So a thread that hardly rests gives a pair of its own to one that mostly
+// does, one at a time, until they are even.
 
 const (
 	loadWindow = 50 * time.Millisecond
-	// One more takes part when those that do use this share of their CPUs, ...
-	crowded = 0.8
-	// ... and one less when without it the others would use this share.
-	relaxed = 0.4
+	crowded    = 0.8 // of its time a thread is busy that gives pairs away
+	calmer     = 0.5 // of that, at most, is who takes one
 )
 
-func (b *balance) init(threads int) {
-	b.shares = make([]float64, threads)
-	b.invited = make([]chan struct{}, threads)
-	for i := range b.invited {
-		b.invited[i] = make(chan struct{}, 1)
-	}
-	b.active.Store(1)
+// load is what a thread has done in the window that began at since.
+type load struct {
+	since        time.Duration // by the relay's clock
+	busy         time.Duration // not waiting for events
+	turns, pairs int
 }
 
-// await returns when thread t is to take part.
-func (b *balance) await(t *thread) {
-	for int32(t.number) >= b.active.Load() {
-		<-b.invited[t.number]
-		t.startLoad()
-	}
+// least is the thread that watches fewest pairs. The relay's lock is held.
+func (r *Relay) least() *thread {
+	return slices.MinFunc(r.threads, func(a, b *thread) int { return a.watched - b.watched })
 }
 
-// release has every thread take part, for good.
-func (b *balance) release() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.set(int32(len(b.shares)))
-	b.released = true
-}
-
-// observe notes what a thread has used, once in a window, and decides anew.
-func (b *balance) observe(t *thread) {
-	passed := t.clock - t.load.since
-	if passed < loadWindow || len(b.shares) == 1 {
+// observe notes a turn that has served so many pairs, p the last of them. At the
+// end of a window it lets go of p if another thread has more time for it.
+func (t *thread) observe(pairs int, p *Pair) {
+	now := t.relay.now()
+	t.load.busy += now - t.clock
+	t.load.turns++
+	t.load.pairs += pairs
+	passed := now - t.load.since
+	if passed < loadWindow {
 		return
 	}
-	was := t.load
-	t.startLoad()
-	if t.load.id != was.id { // the goroutine runs on another thread, whose clock says nothing
+	share := float64(t.load.busy) / float64(passed)
+	// One pair at a time is not more than one thread can do, however much it is.
+	several := t.load.pairs >= 2*t.load.turns
+	t.share.Store(int64(share * float64(loadWindow)))
+	t.seen.Store(int64(now))
+	t.load = load{since: now}
+	if p == nil || !several || share < crowded {
 		return
 	}
-	share := float64(t.load.used-was.used) / float64(passed)
-	if was.pairs < 2*was.turns {
-		share = min(share, crowded) // one pair at a time is one thread's work, however much it is
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.shares[t.number] = share
-	total := 0.0
-	for _, s := range b.shares[:b.active.Load()] {
-		total += s
-	}
-	if !b.released {
-		b.set(wanted(b.active.Load(), int32(len(b.shares)), total))
+	if to := t.relay.calmest(now); to != t && to.shareAt(now) < share*calmer {
+		p.move(to)
 	}
 }
 
-// wanted is how many threads should take part when so many do and use so much.
-func wanted(active, threads int32, total float64) int32 {
-	switch {
-	case total > crowded*float64(active) && active < threads:
-		return active + 1
-	case active > 1 && total < relaxed*float64(active-1):
-		return active - 1
-	}
-	return active
+// calmest is the thread that was busy for the smallest share of its time.
+func (r *Relay) calmest(now time.Duration) *thread {
+	return slices.MinFunc(r.threads, func(a, b *thread) int {
+		return int(1000 * (a.shareAt(now) - b.shareAt(now)))
+	})
 }
 
-func (b *balance) set(active int32) {
-	before := b.active.Swap(active)
-	for i := before; i < active; i++ {
-		b.shares[i] = 0
-		select {
-		case b.invited[i] <- struct{}{}:
-		default: // it has not seen yet that it was to leave
-		}
+// shareAt is for which share of its time, 0 to 1, a thread was busy lately. One
+// that has not been heard of for some windows sleeps.
+func (t *thread) shareAt(now time.Duration) float64 {
+	if now-time.Duration(t.seen.Load()) > 2*loadWindow {
+		return 0
+	}
+	return float64(t.share.Load()) / float64(loadWindow)
+}
+
+// move puts a pair on another thread's watch. What has happened on it is announced
+// there again, and an event that its old thread has already got does no harm, since
+// any thread may serve any pair.
+func (p *Pair) move(to *thread) {
+	if p.rewatch(to) {
+		p.announceLate(to)
 	}
 }
 
-// cpuTime is what the calling thread has used (clock_gettime(2)).
-func cpuTime() time.Duration {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts)
-	return time.Duration(ts.Nano())
+func (p *Pair) rewatch(to *thread) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	from := p.thread
+	if p.stopped || p.over() || from == to {
+		return false
+	}
+	if to.watchBoth(p) != nil { // for want of memory: it stays
+		return false
+	}
+	for side := range p.ways {
+		from.unwatch(p, side)
+	}
+	p.relay.mu.Lock()
+	defer p.relay.mu.Unlock()
+	p.thread = to
+	from.watched--
+	to.watched++
+	return true
 }

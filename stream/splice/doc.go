@@ -26,10 +26,12 @@
 //
 // # Threads
 //
-// All threads wait on one epoll instance, edge-triggered, so that a socket is
-// registered once and never changed. Only as many threads take part as there is
-// work for: waking a second one for a message that the first was about to see
-// costs more than it brings (balance.go).
+// Each thread waits on an epoll instance of its own, edge-triggered, so that a
+// socket is registered once and not changed. A pair is on one thread's watch, that
+// of the thread with the fewest, and is moved to another's when one has much to do
+// and another little (balance.go). One epoll instance for all would wake a second
+// thread for a message that the first was about to see, which costs more than it
+// brings.
 //
 // # What this package does not do
 //

@@ -111,7 +111,7 @@ func TestAgainOnce(t *testing.T) {
 	s := newSteps(t, 1)
 	e := newSource(t, "tcp4").ends(t)
 	e.start(t, s.Relay)
-	th := s.t[0]
+	th := s.threads[0]
 	stop := pour(t, e)
 	defer stop()
 	for range 2000 {
@@ -222,7 +222,7 @@ func TestStartFails(t *testing.T) {
 	}
 	defer regular.Close()
 	src := newSource(t, "tcp4")
-	r := newRelay(t, 2)
+	r := newRelay(t, 1) // by which a socket in another pair is seen to be
 	before := descriptors(t)
 	other := src.ends(t)
 	other.start(t, r)

@@ -16,7 +16,7 @@ import (
 
 // A pair that is taken back and started again while bytes flow both ways loses
 // none and changes no order, whatever it held, and however its place is used by
-// others in between.
+// others in between, and whichever thread it is moved to.
 func TestHandOver(t *testing.T) {
 	const pairs, times = 2, 100
 	for _, network := range networks {
@@ -26,6 +26,7 @@ func TestHandOver(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s, %d threads", network, threads), func(t *testing.T) {
 				src, r := newSource(t, network), newRelay(t, threads)
+				defer stir(r)()
 				var running sync.WaitGroup
 				for range pairs {
 					e := src.ends(t)

@@ -3,9 +3,11 @@ package splice
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -153,42 +155,34 @@ func (e *ends) narrow(side, size int) {
 
 // steps is a relay without threads of its own: the test has each of them take
 // its turns, so that their order is the test's.
-type steps struct {
-	*Relay
-	t []*thread
-}
+type steps struct{ *Relay }
 
 func newSteps(t testing.TB, threads int) *steps {
 	t.Helper()
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Relay{epoll: epoll, start: time.Now(), pipes: pipes{most: MaxPipes}}
+	r := &Relay{wake: wake, start: time.Now(), pipes: pipes{most: MaxPipes}}
 	places := make([]atomic.Pointer[Pair], 64)
 	r.pairs.Store(&places)
-	r.balance.init(threads)
-	s := &steps{Relay: r}
-	for i := range threads {
-		s.t = append(s.t, newThread(r, i))
-	}
-	t.Cleanup(func() {
-		for _, th := range s.t {
-			if th.spare != nil {
-				r.pipes.put(th.spare)
-			}
+	for range threads {
+		th, err := newThread(r)
+		if err != nil {
+			t.Fatal(err)
 		}
-		r.pipes.close()
-		_ = unix.Close(epoll)
-	})
-	return s
+		r.threads = append(r.threads, th)
+	}
+	t.Cleanup(r.close)
+	return &steps{r}
 }
 
 // turn has a thread take a turn, if there is anything for it to do.
 func (s *steps) turn(thread int) {
-	poll := []unix.PollFd{{Fd: int32(s.epoll), Events: unix.POLLIN}}
-	if n, _ := unix.Poll(poll, 0); n > 0 || len(s.t[thread].again) > 0 {
-		s.t[thread].turn()
+	t := s.threads[thread]
+	poll := []unix.PollFd{{Fd: int32(t.epoll), Events: unix.POLLIN}}
+	if n, _ := unix.Poll(poll, 0); n > 0 || len(t.again) > 0 {
+		t.turn()
 	}
 }
 
@@ -225,6 +219,30 @@ func writeAll(fd int, data []byte) error {
 		}
 	}
 	return nil
+}
+
+// stir moves pairs from thread to thread until still is called.
+func stir(r *Relay) (still func()) {
+	if len(r.threads) == 1 {
+		return func() {}
+	}
+	var enough atomic.Bool
+	var stirring sync.WaitGroup
+	stirring.Go(func() {
+		for !enough.Load() {
+			places := *r.pairs.Load()
+			for i := range places {
+				if p := places[i].Load(); p != nil {
+					p.move(r.threads[rand.IntN(len(r.threads))])
+				}
+			}
+			_, _ = unix.Poll(nil, 1)
+		}
+	})
+	return func() {
+		enough.Store(true)
+		stirring.Wait()
+	}
 }
 
 // deadline is when a test that still waits has failed.

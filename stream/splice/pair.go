@@ -20,7 +20,8 @@ type Pair struct {
 
 	mu      sync.Mutex // of what follows
 	ways    [2]way     // by the side that is read
-	stopped bool
+	stopped bool       // or not begun
+	thread  *thread    // on whose watch it is; the relay's lock is held to change it, too
 }
 
 // Moved is how much has been taken from a side for the other, in bytes.
@@ -42,7 +43,7 @@ func (p *Pair) Stop() (rest [2][]byte) {
 	}
 	p.stopped = true
 	for side := range p.ways {
-		p.relay.unwatch(p.ways[side].source)
+		p.thread.unwatch(p, side)
 		rest[side] = p.ways[side].leftover(&p.relay.pipes)
 	}
 	p.relay.leave(p)

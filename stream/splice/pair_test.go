@@ -31,7 +31,6 @@ func newRelay(t *testing.T, threads int) *Relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.balance.release() // all take part, however little there is to do
 	t.Cleanup(r.Close)
 	return r
 }
@@ -269,26 +268,4 @@ func finishByHand(t *testing.T, w *wired, rest []byte) {
 		put(buf[:n])
 	}
 	w.close()
-}
-
-func TestWanted(t *testing.T) {
-	for _, c := range []struct {
-		active, threads int32
-		total           float64
-		want            int32
-	}{
-		{1, 1, 1.0, 1},
-		{1, 4, 0.7, 1},
-		{1, 4, 0.9, 2},
-		{2, 4, 1.5, 2},
-		{2, 4, 1.7, 3},
-		{4, 4, 4, 4},
-		{2, 4, 0.5, 2},
-		{2, 4, 0.3, 1},
-		{1, 4, 0, 1},
-	} {
-		if got := wanted(c.active, c.threads, c.total); got != c.want {
-			t.Errorf("%+v: %d", c, got)
-		}
-	}
 }

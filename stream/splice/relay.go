@@ -2,7 +2,6 @@ package splice
 
 import (
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,13 +14,12 @@ const MaxThreads = 64
 
 // Relay moves the bytes of any number of pairs.
 type Relay struct {
-	epoll, wake int // descriptors
-	start       time.Time
-	threads     []*thread
-	ended       sync.WaitGroup
-	stopping    atomic.Bool
-	balance     balance
-	pipes       pipes
+	wake     int // descriptor
+	start    time.Time
+	threads  []*thread
+	ended    sync.WaitGroup
+	stopping atomic.Bool
+	pipes    pipes
 
 	mu    sync.Mutex // of what follows
 	pairs atomic.Pointer[[]atomic.Pointer[Pair]]
@@ -40,28 +38,22 @@ func New(threads, maxPipes int) (*Relay, error) {
 	if threads < 1 || threads > MaxThreads {
 		return nil, fmt.Errorf("relay: %d threads: want 1 to %d", threads, MaxThreads)
 	}
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("relay: epoll: %w", err)
-	}
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
-		_ = unix.Close(epoll)
 		return nil, fmt.Errorf("relay: eventfd: %w", err)
 	}
-	r := &Relay{epoll: epoll, wake: wake, start: time.Now(), pipes: pipes{most: min(maxPipes, MaxPipes)}}
+	r := &Relay{wake: wake, start: time.Now(), pipes: pipes{most: min(maxPipes, MaxPipes)}}
 	places := make([]atomic.Pointer[Pair], 64)
 	r.pairs.Store(&places)
-	// Level-triggered and never read: once it is written to, every thread comes back.
-	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, wake, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
-		_ = unix.Close(wake)
-		_ = unix.Close(epoll)
-		return nil, fmt.Errorf("relay: epoll: %w", err)
-	}
-	r.balance.init(threads)
-	for i := range threads {
-		t := newThread(r, i)
+	for range threads {
+		t, err := newThread(r)
+		if err != nil {
+			r.close()
+			return nil, fmt.Errorf("relay: epoll: %w", err)
+		}
 		r.threads = append(r.threads, t)
+	}
+	for _, t := range r.threads {
 		r.ended.Go(t.run)
 	}
 	return r, nil
@@ -71,11 +63,16 @@ func New(threads, maxPipes int) (*Relay, error) {
 func (r *Relay) Close() {
 	r.stopping.Store(true)
 	_, _ = unix.Write(r.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-	r.balance.release()
 	r.ended.Wait()
+	r.close()
+}
+
+func (r *Relay) close() {
+	for _, t := range r.threads {
+		t.close()
+	}
 	r.pipes.close()
 	_ = unix.Close(r.wake)
-	_ = unix.Close(r.epoll)
 }
 
 // now is the time since the relay's start, by the monotonic clock.
@@ -91,52 +88,28 @@ func (r *Relay) now() time.Duration { return time.Since(r.start) }
 // The error is the kernel's, for want of memory or of watches (epoll(7)); the
 // sockets are then as they were.
 func (r *Relay) Start(a, b int, rest [2][]byte, passed *[2]Counters, notify func()) (*Pair, error) {
-	p := &Pair{relay: r, passed: passed, notify: notify}
+	p := &Pair{relay: r, passed: passed, notify: notify, stopped: true}
 	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true, thorough: local(a), rest: rest[0]}
 	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true, thorough: local(b), rest: rest[1]}
 	p.active.Store(int64(r.now()))
 	r.enter(p)
-	if err := r.watchBoth(p); err != nil {
+	thread, err := p.begun()
+	if err != nil {
 		r.leave(p)
 		return nil, fmt.Errorf("watching a socket: %w", err)
 	}
-	if p.late.Load() != 0 { // announced while nobody could see to it
-		for side := range p.ways {
-			_ = r.control(unix.EPOLL_CTL_MOD, p, side)
-		}
-	}
+	p.announceLate(thread)
 	return p, nil
 }
 
-// watchBoth has both sides watched, and nothing moved before both are. Being
-// added, a descriptor that is ready already is announced.
-func (r *Relay) watchBoth(p *Pair) error {
+// begun has the pair watched; nothing is moved before both its sides are.
+func (p *Pair) begun() (*thread, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for side := range p.ways {
-		if err := r.control(unix.EPOLL_CTL_ADD, p, side); err != nil {
-			for added := range side { // and not the one that may be in another pair
-				r.unwatch(p.ways[added].source)
-			}
-			p.stopped = true
-			return err
-		}
-	}
-	return nil
+	err := p.thread.watchBoth(p)
+	p.stopped = err != nil
+	return p.thread, err
 }
-
-// control adds a side to the epoll instance, or has it announced anew. With an
-// event comes back the pair's place and the side, and the turn by which a pair is
-// told from one that had the same place before. No pair has turn 0: that is the
-// wake-up.
-func (r *Relay) control(op int, p *Pair, side int) error {
-	const edges = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET
-	return unix.EpollCtl(r.epoll, op, int(p.ways[side].source), &unix.EpollEvent{
-		Events: edges & math.MaxUint32, Fd: int32(p.place<<1 | uint32(side)), Pad: int32(p.turn),
-	})
-}
-
-func (r *Relay) unwatch(fd int32) { _ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, int(fd), nil) }
 
 // local says whether fd is a unix socket.
 func local(fd int) bool {
@@ -165,6 +138,8 @@ func (r *Relay) enter(p *Pair) {
 		r.pairs.Store(&more)
 		places = more
 	}
+	p.thread = r.least()
+	p.thread.watched++
 	places[p.place].Store(p)
 }
 
@@ -174,6 +149,7 @@ func (r *Relay) leave(p *Pair) {
 	defer r.mu.Unlock()
 	(*r.pairs.Load())[p.place].Store(nil)
 	r.free = append(r.free, p.place)
+	p.thread.watched--
 }
 
 // find is the pair that an event is about and the side that it happened on; nil

@@ -29,7 +29,7 @@ func TestEchoAllocatesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				for n := 0; n <= 0; n, _ = unix.Read(fds[1-from], buf) {
-					s.t[0].turn()
+					s.threads[0].turn()
 				}
 			}
 			if n := testing.AllocsPerRun(1000, func() { through(0); through(1) }); n != 0 {

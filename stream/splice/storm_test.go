@@ -294,9 +294,7 @@ func storm(t *testing.T, network string, threads int) {
 	if w.relay, err = New(threads, 8); err != nil { // so few pipes run out
 		t.Fatal(err)
 	}
-	if threads > 1 {
-		w.relay.balance.release()
-	}
+	still := stir(w.relay)
 	var lives sync.WaitGroup
 	var serial atomic.Uint64
 	end := time.Now().Add(stormTime(t))
@@ -308,6 +306,7 @@ func storm(t *testing.T, network string, threads int) {
 		})
 	}
 	lives.Wait()
+	still()
 	t.Logf("%d pairs, %d aborted, %d MiB", w.pairs.Load(), w.aborts.Load(), w.bytes.Load()>>20)
 	w.flat(goroutines, open)
 }

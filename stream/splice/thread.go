@@ -2,6 +2,8 @@ package splice
 
 import (
 	"errors"
+	"math"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -10,30 +12,84 @@ import (
 // thread moves the bytes of whichever pairs have something to move.
 type thread struct {
 	relay  *Relay
-	number int
+	epoll  int // descriptor
 	buffer []byte
 	events []unix.EpollEvent
 	spare  *pipe // one at hand
 	clock  time.Duration
 	yield  time.Duration // when to go through the scheduler next
 	load   load
+	// watched is how many pairs are on its watch, under the relay's lock.
+	watched int
+	// share is how much of loadWindow it was busy, as was seen at a moment of the relay's clock.
+	share, seen atomic.Int64
 	// again are pairs that have used up their share and go on in the next turn.
 	again, before []*Pair
 }
 
-func newThread(r *Relay, number int) *thread {
-	return &thread{relay: r, number: number, buffer: make([]byte, bufferSize), events: make([]unix.EpollEvent, 64)}
+func newThread(r *Relay) (*thread, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	// Level-triggered and never read: once it is written to, every thread comes back.
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, r.wake, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
+		_ = unix.Close(epoll)
+		return nil, err
+	}
+	return &thread{relay: r, epoll: epoll, buffer: make([]byte, bufferSize), events: make([]unix.EpollEvent, 64)}, nil
 }
 
 func (t *thread) run() {
 	for !t.relay.stopping.Load() {
-		if len(t.again) == 0 {
-			t.relay.balance.await(t)
-		}
 		t.turn()
 	}
+}
+
+func (t *thread) close() {
 	if t.spare != nil {
 		t.relay.pipes.put(t.spare)
+	}
+	_ = unix.Close(t.epoll)
+}
+
+// control adds a side of a pair to the thread's epoll instance, or has it announced
+// anew. With an event comes back the pair's place and the side, and the turn by which
+// a pair is told from one that had the same place before. No pair has turn 0: that is
+// the wake-up.
+func (t *thread) control(op int, p *Pair, side int) error {
+	const edges = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET
+	return unix.EpollCtl(t.epoll, op, int(p.ways[side].source), &unix.EpollEvent{
+		Events: edges & math.MaxUint32, Fd: int32(p.place<<1 | uint32(side)), Pad: int32(p.turn),
+	})
+}
+
+func (t *thread) unwatch(p *Pair, side int) {
+	_ = unix.EpollCtl(t.epoll, unix.EPOLL_CTL_DEL, int(p.ways[side].source), nil)
+}
+
+// watchBoth has both sides watched, or none. Being added, a descriptor that is ready
+// already is announced.
+func (t *thread) watchBoth(p *Pair) error {
+	for side := range p.ways {
+		if err := t.control(unix.EPOLL_CTL_ADD, p, side); err != nil {
+			for added := range side { // and not the one that may be in another pair
+				t.unwatch(p, added)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// announceLate has thread t told again of what was announced while it was not its
+// turn, because the pair was just being started or moved.
+func (p *Pair) announceLate(t *thread) {
+	if p.late.Load() == 0 {
+		return
+	}
+	for side := range p.ways {
+		_ = t.control(unix.EPOLL_CTL_MOD, p, side)
 	}
 }
 
@@ -43,27 +99,28 @@ func (t *thread) turn() {
 	if len(t.again) > 0 {
 		patience = 0
 	}
-	n, err := unix.EpollWait(t.relay.epoll, t.events, patience)
+	n, err := unix.EpollWait(t.epoll, t.events, patience)
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		panic("splice: epoll_wait: " + err.Error()) // only for a descriptor that is none
 	}
 	t.clock = t.relay.now()
 	t.yield = ShowUp(t.clock, t.yield)
 	t.again, t.before = t.before[:0], t.again
+	var last *Pair
 	for i := range max(n, 0) {
 		e := &t.events[i]
 		if p, side := t.relay.find(e); p != nil {
 			t.serve(p, happened(e.Events)<<(side*eventBits))
+			last = p
 		}
 	}
 	for _, p := range t.before {
 		p.queued.Store(false)
 		t.serve(p, goOn)
+		last = p
 	}
-	t.load.turns++
-	t.load.pairs += max(n, 0) + len(t.before)
+	t.observe(max(n, 0)+len(t.before), last)
 	clear(t.before)
-	t.relay.balance.observe(t)
 }
 
 func happened(mask uint32) (events uint32) {

@@ -25,14 +25,18 @@ const (
 // one per gigabyte per second).
 const maxIOThreads = 64
 
-// defaultRelayThreads is one for each CPU that the process may use.
-func defaultRelayThreads() int { return min(runtime.GOMAXPROCS(0), stream.MaxRelayThreads) }
+// CPUs are how many the process could use when it started (cpuset(7) and cgroups(7)
+// are heeded), or what the environment's GOMAXPROCS says.
+var CPUs = runtime.GOMAXPROCS(0)
+
+// defaultRelayThreads is one for each CPU.
+func defaultRelayThreads() int { return min(CPUs, stream.MaxRelayThreads) }
 
 // Plan is [Settings] with every default filled in and every value checked.
 type Plan struct {
 	HTTP         string        // HOST:PORT, "" for none
 	IOThreads    int           // of libzmq
-	RelayThreads int           // at most, of the relay of open pairs
+	RelayThreads int           // of the relay of open pairs
 	DrainTimeout time.Duration // from the first signal until pairs are ended
 	LogLevel     slog.Level
 	LogJSON      bool
