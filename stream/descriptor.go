@@ -2,6 +2,7 @@ package stream
 
 import (
 	"net/netip"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,7 +37,7 @@ func cookie(fd int) uint64 {
 
 // peerEndpoint is the remote IP:PORT; invalid for other than TCP.
 func peerEndpoint(fd int) netip.AddrPort {
-	sa, err := unix.Getpeername(fd)
+	sa, err := syscall.Getpeername(fd) // unix's asks for the protocol, too
 	if err != nil {
 		return netip.AddrPort{}
 	}
@@ -45,18 +46,18 @@ func peerEndpoint(fd int) netip.AddrPort {
 
 // ownEndpoint is our own IP:PORT; invalid for other than TCP.
 func ownEndpoint(fd int) netip.AddrPort {
-	sa, err := unix.Getsockname(fd)
+	sa, err := syscall.Getsockname(fd)
 	if err != nil {
 		return netip.AddrPort{}
 	}
 	return addrPort(sa)
 }
 
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
+func addrPort(sa syscall.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
 	}
 	return netip.AddrPort{}

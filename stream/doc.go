@@ -25,8 +25,8 @@
 //
 // One goroutine, [Pool.Run], owns both sockets, every descriptor that is not lent,
 // and the [pairing.Table] of its pool. Everyone else sends it functions to run between
-// two turns and reads the immutable values they bring back. Dialling happens in
-// goroutines of its own, which post their result to the loop.
+// two turns and reads the immutable values they bring back. Only the look-up of a host's
+// name has a goroutine of its own, which posts its result to the loop.
 //
 // # What a connection goes through
 //

@@ -109,11 +109,3 @@ func (e Endpoint) resolved() (Endpoint, error) {
 	e.Host = addresses[0]
 	return e, nil
 }
-
-// dialArgs are the endpoint's arguments to net.Dialer.
-func (e Endpoint) dialArgs() (network, address string) {
-	if e.Network == "ipc" {
-		return "unix", e.Path
-	}
-	return "tcp", e.hostPort()
-}

@@ -147,7 +147,10 @@ func dialPeer(t *testing.T, endpoint string) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	network, address := ep.dialArgs()
+	network, address := "tcp", ep.hostPort()
+	if ep.Network == "ipc" {
+		network, address = "unix", ep.Path
+	}
 	c, err := net.Dial(network, address)
 	if err != nil {
 		t.Fatal(err)

@@ -85,7 +85,7 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 		l.table.Watch()
 	}
 	l.table.AskActivity(func(c any) time.Duration { return l.lastActive(c.(*conn)) })
-	l.dialler = newDialler(pool)
+	l.dialler = newDialler(l)
 	if err := l.open(); err != nil {
 		l.close()
 		return nil, err
@@ -174,6 +174,7 @@ func (l *loop) turn() error {
 		}
 	}
 	l.flushSlow()
+	l.dialler.tend()
 	l.attend()
 	l.endHalfClosed()
 	l.tidy()
@@ -213,6 +214,9 @@ func (l *loop) patience() (time.Duration, error) {
 	for _, c := range l.attending {
 		earlier(c.retryAt)
 	}
+	if l.dialler.at != never {
+		earlier(l.dialler.at)
+	}
 	if h := l.nextHalfClosed(); h != nil {
 		earlier(h.at)
 	}
@@ -239,6 +243,8 @@ func (l *loop) event(t token, mask uint32) {
 	default:
 		if c := l.find(pairing.PeerID(t)); c != nil {
 			l.descriptorEvent(c, mask)
+		} else if x := l.dialler.dials[pairing.PeerID(t)]; x != nil {
+			l.dialler.event(x)
 		}
 	}
 }
@@ -333,7 +339,7 @@ func (l *loop) find(id pairing.PeerID) *conn {
 // close releases everything; sockets take what is left with them.
 func (l *loop) close() {
 	l.closed = true
-	l.dialler.stop()
+	l.dialler.close()
 	for _, c := range l.orphans {
 		l.forget(c)
 	}

@@ -1,0 +1,121 @@
+package stream
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// remote is where a dial goes: an address, or a unix path if there is one.
+type remote struct {
+	address netip.AddrPort
+	path    string
+}
+
+func (r remote) domain() int {
+	switch {
+	case r.path != "":
+		return unix.AF_UNIX
+	case r.address.Addr().Is4():
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}
+
+func (r remote) sockaddr() unix.Sockaddr {
+	ip, port := r.address.Addr(), int(r.address.Port())
+	switch r.domain() {
+	case unix.AF_UNIX:
+		return &unix.SockaddrUnix{Name: r.path} // @ is the abstract namespace here, too
+	case unix.AF_INET:
+		return &unix.SockaddrInet4{Addr: ip.As4(), Port: port}
+	}
+	return &unix.SockaddrInet6{Addr: ip.As16(), Port: port, ZoneId: zoneID(ip.Zone())}
+}
+
+// zoneID is the index of a network interface that is given by its name or number;
+// 0, which connect(2) refuses where one is needed, when there is none.
+func zoneID(zone string) uint32 {
+	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(n)
+	}
+	if zone == "" {
+		return 0
+	}
+	i, err := net.InterfaceByName(zone)
+	if err != nil {
+		return 0
+	}
+	return uint32(i.Index)
+}
+
+// failed is the error of a dial, as Go's net words it.
+func (r remote) failed(err error) error {
+	if r.path != "" {
+		return &net.OpError{Op: "dial", Net: "unix", Addr: &net.UnixAddr{Name: r.path, Net: "unix"}, Err: err}
+	}
+	return &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(r.address), Err: err}
+}
+
+// connect begins a connection to r and never blocks: connected says that it is
+// there already.
+func (r remote) connect() (fd int, connected bool, err error) {
+	to := r.sockaddr()
+	// connect(2) can find all ports in use for an instant in which they are not;
+	// Go's net tries three times, too.
+	for range 3 {
+		if fd, err = connectOnce(r.domain(), to); !errors.Is(err, unix.EADDRNOTAVAIL) {
+			break
+		}
+	}
+	switch {
+	case err != nil:
+		return -1, false, err
+	case r.path != "":
+		return fd, true, nil
+	}
+	// To this machine it is there, or has failed, as soon as connect(2), which
+	// denies it, has returned.
+	if connected, err = r.connected(fd); err != nil {
+		closeDescriptor(fd)
+		return -1, false, err
+	}
+	return fd, connected, nil
+}
+
+// connectOnce returns a TCP connection that may be under way yet, or a unix one.
+func connectOnce(domain int, to unix.Sockaddr) (fd int, err error) {
+	fd, err = unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	err = unix.Connect(fd, to)
+	if err != nil && !errors.Is(err, unix.EINPROGRESS) && !errors.Is(err, unix.EINTR) {
+		closeDescriptor(fd)
+		return -1, os.NewSyscallError("connect", err)
+	}
+	return fd, nil
+}
+
+// connected says whether a TCP connection that was begun is there by now.
+func (r remote) connected(fd int) (bool, error) {
+	peer := peerEndpoint(fd)
+	if !peer.IsValid() {
+		errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err == nil && errno != 0 {
+			err = syscall.Errno(errno)
+		}
+		return false, os.NewSyscallError("connect", err)
+	}
+	// A dial to an ephemeral port of this machine can meet itself (TCP's
+	// simultaneous open) when nobody listens there.
+	if peer == ownEndpoint(fd) {
+		return false, os.NewSyscallError("connect", unix.ECONNREFUSED)
+	}
+	return true, nil
+}

@@ -1,0 +1,305 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// patientDials: no dial ends because its time is up.
+func patientDials(c *Config) { c.ConnectTimeout = time.Hour }
+
+// outcome is what has become of a dial.
+type outcome struct {
+	fd  int
+	err error
+}
+
+// dial has the loop dial endpoint for a client, 0 for nobody.
+func (r *rig) dial(client pairing.PeerID, endpoint string) <-chan outcome {
+	done := make(chan outcome, 1)
+	r.onLoop(func(l *loop) {
+		l.dialler.connect(client, endpoint, func(_ pairing.PeerID, fd int, err error) {
+			closeDescriptor(fd)
+			done <- outcome{fd, err}
+		})
+	})
+	return done
+}
+
+func (r *rig) expectDial(done <-chan outcome) error {
+	r.t.Helper()
+	select {
+	case o := <-done:
+		if (o.fd >= 0) != (o.err == nil) {
+			r.t.Fatalf("descriptor %d and error %v", o.fd, o.err)
+		}
+		return o.err
+	case <-time.After(patience):
+		r.t.Fatal("the dial does not end")
+		return nil
+	}
+}
+
+func (r *rig) dialled(endpoint string) error {
+	r.t.Helper()
+	return r.expectDial(r.dial(0, endpoint))
+}
+
+// blackHole is a TCP address that answers nobody: a listener with its backlog full.
+func blackHoleAt(t *testing.T, ip string, port int) *net.TCPAddr {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	at := &unix.SockaddrInet4{Addr: netip.MustParseAddr(ip).As4(), Port: port}
+	if err := errors.Join(unix.Bind(fd, at), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	hole := net.TCPAddrFromAddrPort(ownEndpoint(fd))
+	for range 4 { // more than the backlog takes
+		c, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Close(c) })
+		at.Port = hole.Port
+		if err := unix.Connect(c, at); !errors.Is(err, unix.EINPROGRESS) {
+			t.Fatal(err)
+		}
+	}
+	return hole
+}
+
+func blackHoleTCP(t *testing.T) *net.TCPAddr { return blackHoleAt(t, "127.0.0.1", 0) }
+
+// What cannot be reached fails in the words of Go's net.
+func TestDialThatFails(t *testing.T) {
+	r := newRig(t, patientDials)
+	closed := func(network, address string) string {
+		l, err := net.Listen(network, address)
+		if err != nil {
+			t.Skip(err)
+		}
+		defer func() { _ = l.Close() }()
+		return l.Addr().String()
+	}
+	none := filepath.Join(t.TempDir(), "none")
+	for _, c := range []struct{ network, address, endpoint string }{
+		{"tcp", closed("tcp4", "127.0.0.1:0"), "tcp://"},
+		{"tcp", closed("tcp6", "[::1]:0"), "tcp://"},
+		{"tcp", "[fe80::1%nowhere]:1", "tcp://"},
+		{"unix", none, "ipc://"},
+		{"unix", "@streamq-nobody-is-here", "ipc://"},
+	} {
+		_, want := net.Dial(c.network, c.address)
+		got := r.dialled(c.endpoint + c.address)
+		if got == nil || got.Error() != want.Error() {
+			t.Errorf("%s: %v, want %v", c.address, got, want)
+		}
+	}
+	if err := r.dialled("tcp://no.such.host.invalid:1"); err == nil {
+		t.Error("a host that does not exist was reached")
+	}
+}
+
+// Nobody answers: the dial ends when its time is up.
+func TestDialTimesOut(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.ConnectTimeout = 50 * time.Millisecond })
+	hole := blackHoleTCP(t)
+	want := &net.OpError{Op: "dial", Net: "tcp", Addr: hole, Err: os.ErrDeadlineExceeded}
+	if err := r.dialled("tcp://" + hole.String()); err == nil || err.Error() != want.Error() {
+		t.Errorf("%v, want %v", err, want)
+	}
+	r.expectQuiet()
+}
+
+// A client that goes takes its dial along, and that takes its descriptor.
+func TestDialEndsWithItsClient(t *testing.T) {
+	r := newRig(t, patientDials, withWorker("tcp://"+blackHoleTCP(t).String()))
+	client := r.client()
+	send(t, client, signature)
+	eventually(t, "the client's dial is under way", func() (is bool) {
+		r.onLoop(func(l *loop) { is = len(l.dialler.clients) == 1 })
+		return is
+	})
+	_ = client.Close()
+	r.expectQuiet()
+	r.onLoop(func(l *loop) {
+		if d := l.dialler; len(d.dials) > 0 || !d.idle() || d.turns > 0 {
+			t.Errorf("left: %d dials, %d turns", len(d.dials), d.turns)
+		}
+	})
+}
+
+// A connection that has met itself is nobody's.
+func TestDialThatMeetsItself(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	own := remote{address: ownEndpoint(fd)}
+	if err := unix.Connect(fd, own.sockaddr()); err != nil {
+		t.Fatal(err)
+	}
+	if connected, err := own.connected(fd); connected || !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("connected %v, %v", connected, err)
+	}
+}
+
+// Of a host's addresses one after the other is tried, beside those that are
+// silent, until one answers; if none does the first one's error is told.
+func TestDialOfHost(t *testing.T) {
+	r := newRig(t, patientDials)
+	refuses, silent, answers := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3"), netip.MustParseAddr("127.0.0.4")
+	l, err := net.Listen("tcp4", answers.String()+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	port := l.Addr().(*net.TCPAddr).Port
+	endpoint := Endpoint{Network: "tcp", Host: "several.test", Port: uint16(port)}.String()
+	blackHoleAt(t, silent.String(), port)
+	found := func(ips ...netip.Addr) {
+		r.onLoop(func(l *loop) {
+			l.dialler.resolve = func(context.Context, string, string) ([]netip.Addr, error) { return ips, nil }
+		})
+	}
+	found(refuses, silent, answers)
+	if err := r.dialled(endpoint); err != nil {
+		t.Errorf("the last address answers, and yet: %v", err)
+	}
+	found(netip.AddrFrom16(answers.As16())) // as resolvers may write it
+	if err := r.dialled(endpoint); err != nil {
+		t.Error(err)
+	}
+	found(refuses, netip.MustParseAddr("127.0.0.5"))
+	_, want := net.Dial("tcp", netip.AddrPortFrom(refuses, uint16(port)).String())
+	if err := r.dialled(endpoint); err == nil || err.Error() != want.Error() {
+		t.Errorf("%v, want %v", err, want)
+	}
+	r.expectQuiet()
+}
+
+// A name is looked up beside the loop, which gives the look-up up with the dial.
+func TestLookUpIsGivenUp(t *testing.T) {
+	r := newRig(t, patientDials)
+	asked, ended := make(chan struct{}), make(chan struct{})
+	r.onLoop(func(l *loop) {
+		l.dialler.resolve = func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+			close(asked)
+			<-ctx.Done()
+			close(ended)
+			return nil, ctx.Err()
+		}
+	})
+	r.dial(1, "tcp://slow.test:1")
+	<-asked
+	r.onLoop(func(l *loop) { l.cancelDial(1) })
+	<-ended
+	r.expectQuiet()
+}
+
+// More dials than there are turns: the others wait, and have theirs as some become free.
+func TestDialsWaitForTheirTurn(t *testing.T) {
+	const dials = 600
+	r := newRig(t, patientDials)
+	hole := "tcp://" + blackHoleTCP(t).String()
+	for i := range dials {
+		r.dial(pairing.PeerID(i+1), hole)
+	}
+	expect := func(waiting int) {
+		t.Helper()
+		r.onLoop(func(l *loop) {
+			if d := l.dialler; d.turns != maxDials || len(d.dials) != maxDials+waiting {
+				t.Errorf("%d turns, %d dials", d.turns, len(d.dials))
+			}
+		})
+	}
+	expect(dials - maxDials)
+	r.onLoop(func(l *loop) { l.cfg.ConnectTimeout = 50 * time.Millisecond })
+	if err := r.expectDial(r.dial(0, hole)); !errors.Is(err, errTooManyDials) {
+		t.Errorf("without a turn: %v", err)
+	}
+	worker, _ := listeningWorker(t)
+	r.onLoop(func(l *loop) { l.cfg.ConnectTimeout = time.Hour })
+	last := r.dial(0, worker)
+	r.onLoop(func(l *loop) {
+		for i := range dials - maxDials + 1 {
+			l.cancelDial(pairing.PeerID(i + 1))
+		}
+	})
+	if err := r.expectDial(last); err != nil {
+		t.Errorf("in the end: %v", err)
+	}
+	r.onLoop(func(l *loop) {
+		if d := l.dialler; d.turns != maxDials-1 || len(d.queue) > 0 {
+			t.Errorf("%d turns, %d wait", d.turns, len(d.queue))
+		}
+	})
+}
+
+// A crowd's dials all come through.
+func TestManyDialsAtOnce(t *testing.T) {
+	r := newRig(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.Close()
+		}
+	}()
+	all := make([]<-chan outcome, 600)
+	for i := range all {
+		all[i] = r.dial(0, "tcp://"+l.Addr().String())
+	}
+	for _, done := range all {
+		if err := r.expectDial(done); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.expectQuiet()
+}
+
+// A worker behind a unix socket, with a file or without.
+func TestUnixWorker(t *testing.T) {
+	for _, path := range []string{filepath.Join(t.TempDir(), "w"), "@streamq-dial-" + filepath.Base(t.TempDir())} {
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newRig(t, withWorker("ipc://"+path))
+		r.dialledPair(func() net.Conn {
+			c, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = c.Close() })
+			return c
+		})
+		_ = l.Close()
+	}
+}

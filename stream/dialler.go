@@ -1,0 +1,334 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// never is later than any time, and far enough from the last to be reckoned with.
+const never = time.Duration(1) << 62
+
+const (
+	// maxDials bounds the dials that are under way at once in a pool; further ones
+	// wait for their turn.
+	maxDials = 512
+	// nextAddress is how long one address of a host has the dial to itself, as
+	// with Go's net (RFC 8305, 5: between 100 ms and 2 s).
+	nextAddress = 300 * time.Millisecond
+	// dialLook is the least time between two looks at all dials, so that very many
+	// of them cost little.
+	dialLook = 10 * time.Millisecond
+)
+
+// errTooManyDials: no turn came up in the time of one dial.
+var errTooManyDials = errors.New("too many dials under way")
+
+// dialler connects to workers that listen. STREAM's own connect is unfit for
+// it: it hides refusals, retries for ever, and hands the bytes of one session to
+// the next. Everything is the loop's; only looking up the name of a host, which
+// blocks, has a goroutine, which posts what it has found.
+//
+//	queued --its turn--> looked up --addresses--> connecting --the first that answers--> done
+//	   |                (names only)                  |
+//	   +-- no turn in time ---------------------------+-- none answers in time ------> failed
+type dialler struct {
+	loop    *loop
+	ctx     context.Context // of the look-ups; ends with the loop
+	stop    context.CancelFunc
+	dials   map[pairing.PeerID]*dial // that are not done yet
+	clients map[pairing.PeerID]*dial // of these, by the client that they are for
+	queue   []*dial                  // who waits for a turn, and some that were given up
+	turns   int                      // that are taken
+	at      time.Duration            // no dial has anything to do before
+	last    uint32                   // number of the last dial
+
+	resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// dial is a connection to a worker in the making.
+type dial struct {
+	id       pairing.PeerID // of the connection to be, and its token at the poller
+	client   pairing.PeerID // 0 for a probe
+	endpoint string
+	timeout  time.Duration
+	done     func(id pairing.PeerID, fd int, err error) // called once, unless the dial is given up
+
+	turn     bool          // it has its turn
+	at       time.Duration // when it has something to do if nothing happens before
+	deadline time.Duration
+	forget   context.CancelFunc // ends the look-up, nil if there is none
+	rest     []remote           // that have not been tried
+	attempts []attempt          // that are under way
+	err      error              // of the first that failed
+}
+
+type attempt struct {
+	to remote
+	fd int
+}
+
+func newDialler(l *loop) *dialler {
+	ctx, stop := context.WithCancel(context.Background())
+	return &dialler{
+		loop: l, ctx: ctx, stop: stop, at: never,
+		dials: map[pairing.PeerID]*dial{}, clients: map[pairing.PeerID]*dial{},
+		resolve: net.DefaultResolver.LookupNetIP,
+	}
+}
+
+// nextID is an id that no connection has.
+func (d *dialler) nextID() pairing.PeerID {
+	for {
+		d.last++ // it may have come round to one that is still there
+		id := peerID(dialledSide, d.last)
+		if d.dials[id] == nil && d.loop.table.Peer(id) == nil {
+			return id
+		}
+	}
+}
+
+// idle: nobody waits for a dial.
+func (d *dialler) idle() bool { return len(d.clients) == 0 }
+
+// connect begins a dial of endpoint for a client, or for nobody. done may be
+// called before connect returns; from its beginning on a dial counts as a descriptor.
+func (d *dialler) connect(client pairing.PeerID, endpoint string, done func(id pairing.PeerID, fd int, err error)) {
+	x := &dial{id: d.nextID(), client: client, endpoint: endpoint, timeout: d.loop.cfg.ConnectTimeout, done: done}
+	d.dials[x.id] = x
+	if client != 0 {
+		d.clients[client] = x
+	}
+	d.loop.ctx.descriptors.Add(1)
+	if d.turns < maxDials && len(d.queue) == 0 {
+		d.begin(x)
+		return
+	}
+	d.queue = append(d.queue, x)
+	d.wakeAt(x, d.loop.clock+x.timeout)
+}
+
+// wakeAt arranges for due.
+func (d *dialler) wakeAt(x *dial, at time.Duration) {
+	x.at = at
+	d.at = min(d.at, at)
+}
+
+func (d *dialler) begin(x *dial) {
+	d.turns++
+	x.turn = true
+	x.deadline = d.loop.now() + x.timeout
+	ep, err := ParseEndpoint(x.endpoint)
+	if err != nil {
+		d.finish(x, -1, err)
+		return
+	}
+	if ep.Network == "ipc" {
+		x.rest = []remote{{path: ep.Path}}
+	} else if ip, err := netip.ParseAddr(ep.Host); err == nil {
+		x.rest = []remote{{address: netip.AddrPortFrom(ip.Unmap(), ep.Port)}}
+	} else {
+		d.lookUp(x, ep)
+		return
+	}
+	d.try(x)
+}
+
+// lookUp has the addresses of a host tried. It ends by itself when the time is up.
+func (d *dialler) lookUp(x *dial, ep Endpoint) {
+	x.at = never
+	ctx, cancel := context.WithTimeout(d.ctx, x.timeout)
+	x.forget = cancel
+	pool, resolve := d.loop.pool, d.resolve
+	go func() {
+		defer cancel()
+		ips, err := resolve(ctx, "ip", ep.Host)
+		pool.post(func() {
+			if d.dials[x.id] == x { // not given up since
+				d.found(x, ips, ep.Port, err)
+			}
+		})
+	}()
+}
+
+func (d *dialler) found(x *dial, ips []netip.Addr, port uint16, err error) {
+	if err != nil {
+		d.finish(x, -1, &net.OpError{Op: "dial", Net: "tcp", Err: err})
+		return
+	}
+	for _, ip := range ips {
+		x.rest = append(x.rest, remote{address: netip.AddrPortFrom(ip.Unmap(), port)})
+	}
+	d.try(x)
+}
+
+// try begins a connection to the next address that does not fail at once.
+func (d *dialler) try(x *dial) {
+	for len(x.rest) > 0 {
+		to := x.rest[0]
+		x.rest = x.rest[1:]
+		fd, connected, err := to.connect()
+		if connected {
+			d.finish(x, fd, d.setUp(to, fd))
+			return
+		}
+		if err == nil {
+			if err = d.loop.poller.add(fd, pollOut, token(x.id)); err == nil {
+				d.await(x, attempt{to, fd})
+				return
+			}
+			closeDescriptor(fd)
+		}
+		x.failed(to, err)
+	}
+	if len(x.attempts) == 0 {
+		d.finish(x, -1, x.err)
+		return
+	}
+	d.wakeAt(x, x.deadline)
+}
+
+// await waits for an attempt; a host's next address is tried beside it after a while.
+func (d *dialler) await(x *dial, a attempt) {
+	if x.attempts = append(x.attempts, a); len(x.attempts) > 1 {
+		d.loop.ctx.descriptors.Add(1) // the first is the dial's own
+	}
+	at := x.deadline
+	if len(x.rest) > 0 {
+		at = min(at, d.loop.now()+nextAddress)
+	}
+	d.wakeAt(x, at)
+}
+
+// settle ends the waiting for an attempt, and the poller's watch over it.
+func (d *dialler) settle(x *dial, i int) {
+	d.loop.poller.remove(x.attempts[i].fd)
+	if x.attempts = slices.Delete(x.attempts, i, i+1); len(x.attempts) > 0 {
+		d.loop.ctx.descriptors.Add(-1)
+	}
+}
+
+func (x *dial) failed(to remote, err error) {
+	if x.err == nil {
+		x.err = to.failed(err)
+	}
+}
+
+// event is about one of the attempts.
+func (d *dialler) event(x *dial) {
+	for i := 0; i < len(x.attempts); {
+		a := x.attempts[i]
+		connected, err := a.to.connected(a.fd)
+		if !connected && err == nil {
+			i++
+			continue
+		}
+		d.settle(x, i)
+		if connected && err == nil {
+			d.finish(x, a.fd, d.setUp(a.to, a.fd))
+			return
+		}
+		x.failed(a.to, err)
+		closeDescriptor(a.fd)
+	}
+	if len(x.attempts) == 0 {
+		d.try(x)
+	}
+}
+
+// setUp sets the options of a connection that is there.
+func (d *dialler) setUp(to remote, fd int) error {
+	if to.path != "" {
+		return nil
+	}
+	fixed := &d.loop.fixed
+	return errors.Join(
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
+		keepDialled(fd, fixed.KeepAlive, fixed.UserTimeout))
+}
+
+// finish ends a dial by a connection or an error.
+func (d *dialler) finish(x *dial, fd int, err error) {
+	if err != nil {
+		closeDescriptor(fd)
+		fd = -1
+	}
+	d.giveUp(x)
+	x.done(x.id, fd, err)
+}
+
+// giveUp forgets a dial. Who waits for its turn has it in the loop's next turn.
+func (d *dialler) giveUp(x *dial) {
+	delete(d.dials, x.id)
+	if d.clients[x.client] == x {
+		delete(d.clients, x.client)
+	}
+	if x.forget != nil {
+		x.forget()
+	}
+	for len(x.attempts) > 0 {
+		fd := x.attempts[0].fd
+		d.settle(x, 0)
+		closeDescriptor(fd)
+	}
+	d.loop.ctx.descriptors.Add(-1)
+	if x.turn {
+		d.turns--
+	}
+	if len(d.queue) > 0 {
+		d.at = 0
+	}
+}
+
+// tend gives out the turns that have become free, and looks after the dials
+// whose time has come.
+func (d *dialler) tend() {
+	if d.loop.clock < d.at {
+		return
+	}
+	for len(d.queue) > 0 && d.turns < maxDials {
+		x := d.queue[0]
+		d.queue = d.queue[1:]
+		if d.dials[x.id] == x {
+			d.begin(x)
+		}
+	}
+	for _, x := range d.dials {
+		if x.at <= d.loop.clock {
+			d.due(x)
+		}
+	}
+	d.at = never
+	for _, x := range d.dials {
+		d.at = min(d.at, x.at)
+	}
+	d.at = max(d.at, d.loop.clock+dialLook)
+}
+
+func (d *dialler) due(x *dial) {
+	switch {
+	case !x.turn:
+		d.finish(x, -1, errTooManyDials)
+	case d.loop.clock < x.deadline:
+		d.try(x)
+	default:
+		x.failed(x.attempts[0].to, os.ErrDeadlineExceeded)
+		d.finish(x, -1, x.err)
+	}
+}
+
+// close gives everything up.
+func (d *dialler) close() {
+	d.stop()
+	for _, x := range d.dials {
+		d.giveUp(x)
+	}
+}
