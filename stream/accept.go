@@ -86,12 +86,15 @@ func (l *loop) admit(c *conn) {
 		return
 	}
 	c.phase = live
+	l.inspect(c)
+	if c.phase != live || c.sock == nil {
+		return // paired at once, or ended
+	}
 	// The kernel's word for an end, in case libzmq's is lost: it is when the
 	// peer's inbound pipe happens to be full at that moment.
 	if err := l.poller.add(c.fd, pollHangUp, token(c.id)); err == nil {
 		c.watched = true
 	}
-	l.inspect(c)
 }
 
 // doubtful: as many messages as the inbound pipe holds came before the

@@ -25,9 +25,11 @@ import (
 // How long an address is left to the STREAM sockets after an adoption failed
 // for it, and how many such addresses are remembered.
 const (
-	adoptionPause   = time.Minute
-	adoptionPauses  = 1024
-	adoptionHurried = 2 * time.Millisecond // libzmq usually lets go after some tens of microseconds
+	adoptionPause  = time.Minute
+	adoptionPauses = 1024
+	// libzmq usually lets go after some tens of microseconds, and no event tells.
+	adoptionHurried = 2 * time.Millisecond
+	adoptionLook    = 30 * time.Microsecond
 )
 
 // pauses remembers addresses and until when they are left to the STREAM sockets.
@@ -60,7 +62,7 @@ func (l *loop) adopt(c *conn) {
 		return // it is dying; its notice follows
 	}
 	c.phase, c.told, c.adoptingSince = adopting, true, l.clock
-	l.attendAfter(c, 0)
+	l.attendAfter(c, adoptionLook)
 }
 
 // adopted finishes an adoption once libzmq has let go; false as long as it has not.
@@ -126,6 +128,9 @@ func (l *loop) bury(c *conn) {
 	l.buried[c.id] = true
 	l.graves = append(l.graves, grave{c.id, c.sock, c.sock.attempts})
 }
+
+// fewGraves may stay until the socket is found empty for another reason.
+const fewGraves = 64
 
 // grave is which id was last in use when, and where.
 type grave struct {

@@ -42,7 +42,7 @@ func (l *loop) attend() {
 			c.retry = max(retryMin, min(2*c.retry, retryMax))
 		}
 		if c.phase == adopting && l.clock < c.adoptingSince+adoptionHurried {
-			c.retry = 0
+			c.retry = adoptionLook
 		}
 		c.retryAt = min(c.retryAt, l.clock+c.retry)
 	}

@@ -191,8 +191,7 @@ func (l *loop) patience() (time.Duration, error) {
 		return -1, nil
 	}
 	for _, s := range [...]*socket{l.frontend, l.backend} {
-		// Who is attended to may wait for the socket to be found empty again.
-		if s.settled && len(l.attending) == 0 && len(l.graves) == 0 {
+		if s.settled && !l.awaitsEmpty(s) {
 			continue
 		}
 		// Also has libzmq work off its commands, without which its descriptor
@@ -230,6 +229,19 @@ func (l *loop) patience() (time.Duration, error) {
 		return -1, nil
 	}
 	return max(0, at-l.now()), nil
+}
+
+// awaitsEmpty: somebody goes on only when the socket has been found empty once more.
+func (l *loop) awaitsEmpty(s *socket) bool {
+	if len(l.graves) > fewGraves && l.graves[0].sock == s {
+		return true
+	}
+	for _, c := range l.attending {
+		if c.sock == s && c.phase != adopting {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *loop) event(t token, mask uint32) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,15 +62,20 @@ func (p *poller) modify(fd int, mask uint32, t token) error {
 // would keep the registration alive.
 func (p *poller) remove(fd int) { _ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil) }
 
-// wait returns what is ready, at the latest after the given time (rounded up
-// to a millisecond, so that waiting for a deadline does not spin); for ever if
-// it is negative. The slice is valid until the next call.
+// wait returns what is ready, at the latest after the given time; for ever if it
+// is negative. Longer than a millisecond is rounded up to whole ones. The slice is
+// valid until the next call.
 func (p *poller) wait(timeout time.Duration) ([]unix.EpollEvent, error) {
-	ms := -1
-	if timeout >= 0 {
-		ms = int(min((timeout+time.Millisecond-1)/time.Millisecond, time.Hour/time.Millisecond))
+	var n int
+	var err error
+	switch {
+	case timeout > 0 && timeout < time.Millisecond:
+		n, err = p.waitMoment(timeout)
+	case timeout < 0:
+		n, err = unix.EpollWait(p.fd, p.events, -1)
+	default:
+		n, err = unix.EpollWait(p.fd, p.events, int(min((timeout+time.Millisecond-1)/time.Millisecond, time.Hour/time.Millisecond)))
 	}
-	n, err := unix.EpollWait(p.fd, p.events, ms)
 	if errors.Is(err, unix.EINTR) {
 		return nil, nil
 	}
@@ -77,6 +83,21 @@ func (p *poller) wait(timeout time.Duration) ([]unix.EpollEvent, error) {
 		return nil, fmt.Errorf("epoll_wait: %w", err)
 	}
 	return p.events[:n], nil
+}
+
+// waitMoment waits for less than a millisecond (epoll_pwait2(2)); not at all
+// before Linux 5.11, which cannot.
+func (p *poller) waitMoment(timeout time.Duration) (int, error) {
+	ts := unix.NsecToTimespec(timeout.Nanoseconds())
+	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(p.events))), uintptr(len(p.events)), uintptr(unsafe.Pointer(&ts)), 0, 0)
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.ENOSYS, unix.EPERM: // the latter of a container's filter that does not know it
+		return unix.EpollWait(p.fd, p.events, 0)
+	}
+	return 0, errno
 }
 
 // waker interrupts a poller from any goroutine (eventfd(2)). It goes through an
