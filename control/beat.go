@@ -25,6 +25,7 @@ type beat struct {
 	pool     *stream.Pool
 	identity string
 	judge    stream.Judge
+	answer   Reply
 }
 
 // gather takes a HEARTBEAT that is well-formed.
@@ -36,7 +37,7 @@ func (s *Server) gather(c *call, m message) error {
 	if len(s.beats) == 0 {
 		s.beatsDue = time.Now().Add(beatDelay)
 	}
-	s.beats = append(s.beats, beat{m, c.caller, pool, c.arg(0), c.judge(c.arg(0))})
+	s.beats = append(s.beats, beat{message: m, caller: c.caller, pool: pool, identity: c.arg(0), judge: c.judge(c.arg(0))})
 	c.caller.pending++
 	return nil
 }
@@ -57,37 +58,42 @@ func (s *Server) passBeats(ctx context.Context, must bool) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	answers := make([]Reply, len(s.beats))
 	for _, p := range s.proxy.Pools {
-		var of []int
-		var beats []stream.Beat
-		for i, b := range s.beats {
-			if b.pool == p {
-				of, beats = append(of, i), append(beats, stream.Beat{Name: b.identity, Judge: b.judge})
-			}
+		s.passTo(ctx, p)
+	}
+	var err error
+	for i := range s.beats {
+		b := &s.beats[i]
+		b.caller.pending--
+		s.counters.count("HEARTBEAT", b.answer.Code)
+		if err == nil {
+			err = s.send(b.message, b.answer.frames())
 		}
-		if len(beats) == 0 {
+	}
+	clear(s.beats)
+	s.beats = s.beats[:0]
+	return err
+}
+
+// passTo passes on what was gathered for a pool.
+func (s *Server) passTo(ctx context.Context, p *stream.Pool) {
+	of, beats := make([]*beat, 0, len(s.beats)), make([]stream.Beat, 0, len(s.beats))
+	for i := range s.beats {
+		if b := &s.beats[i]; b.pool == p {
+			of, beats = append(of, b), append(beats, stream.Beat{Name: b.identity, Judge: b.judge})
+		}
+	}
+	if len(beats) == 0 {
+		return
+	}
+	all, err := p.Beat(ctx, beats)
+	for i, b := range of {
+		if err != nil {
+			b.answer = failure(err)
 			continue
 		}
-		all, err := p.Beat(ctx, beats)
-		for k, i := range of {
-			if err != nil {
-				answers[i] = failure(err)
-				continue
-			}
-			answers[i] = beaten(s.beats[i].identity, all[k])
-		}
+		b.answer = beaten(b.identity, all[i])
 	}
-	beats := s.beats
-	s.beats = nil
-	for i, b := range beats {
-		b.caller.pending--
-		s.counters.count("HEARTBEAT", answers[i].Code)
-		if err := s.send(b.message, answers[i].frames()); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func beaten(identity string, b stream.Beaten) Reply {

@@ -20,6 +20,7 @@ const (
 
 // caller is one connection to the ROUTER.
 type caller struct {
+	user    string // as ZAP has named it; the next three are read from it
 	level   Level
 	domain  domain
 	who     string // the name of its certificate, "" without one
@@ -48,11 +49,11 @@ func newCallers(rate int) (*callers, error) {
 // of is the caller of a message. A routing id that comes with another user or
 // address is another connection.
 func (s *callers) of(id, user, address string, now time.Time) *caller {
-	level, at, who, _ := userOf(user) // who is not known is a peer of no endpoint
-	if c, ok := s.known.Get(id); ok && c.level == level && c.domain == at && c.who == who && c.address == address {
+	if c, ok := s.known.Get(id); ok && c.user == user && c.address == address {
 		return c
 	}
-	c := &caller{level: level, domain: at, who: who, address: address, allowance: s.rate, refilled: now}
+	level, at, who, _ := userOf(user) // who is not known is a peer of no endpoint
+	c := &caller{user: user, level: level, domain: at, who: who, address: address, allowance: s.rate, refilled: now}
 	s.known.Add(id, c)
 	return c
 }

@@ -1,8 +1,6 @@
 package control
 
 import (
-	"slices"
-
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
@@ -106,8 +104,12 @@ func leaseOf(identity string, info *pairing.IdentityInfo) (Reply, error) {
 	l := lease{Identity: identity}
 	if info != nil {
 		l.TTL = seconds(info.TTL)
-		newest := slices.MaxFunc(append(info.Peers, pairing.PeerInfo{}), func(a, b pairing.PeerInfo) int { return int(int64(a.ID) - int64(b.ID)) })
-		l.Worker = newest.Worker
+		newest := pairing.PeerID(0)
+		for _, p := range info.Peers {
+			if p.ID > newest {
+				newest, l.Worker = p.ID, p.Worker
+			}
+		}
 	}
 	return reply(OK, l)
 }

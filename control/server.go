@@ -61,6 +61,7 @@ type Server struct {
 	feed     *Feed
 	log      *slog.Logger
 	verbs    map[string]*Verb
+	steering map[string]bool // verbs that are logged
 	counters *counters
 	started  time.Time
 
@@ -98,7 +99,7 @@ func Open(cfg Config, proxy Proxy, feed *Feed) (*Server, error) {
 		cfg.Rate = DefaultRate
 	}
 	s := &Server{
-		cfg: cfg, proxy: proxy, feed: feed, log: cfg.Log, verbs: map[string]*Verb{},
+		cfg: cfg, proxy: proxy, feed: feed, log: cfg.Log, verbs: map[string]*Verb{}, steering: steering(),
 		counters: newCounters(), started: time.Now(), eventsAt: map[domain]string{},
 	}
 	for _, v := range Verbs() {
@@ -387,13 +388,12 @@ func (s *Server) execute(ctx context.Context, from *caller, m message, now time.
 			s.log.Warn("control: a caller is too fast", "address", from.address, "caller", from.who)
 		}
 	}
-	timeout := askTimeout
-	if r.Verb == "RELOAD" {
-		timeout = reloadTimeout
+	if r.Verb != "HEARTBEAT" { // which has all its time when it is passed on
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout(r.Verb))
+		defer cancel()
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	c := &call{ctx: ctx, server: s, caller: from, options: map[string]string{}}
+	c := &call{ctx: ctx, server: s, caller: from}
 	var answer Reply
 	if err == nil {
 		if words, was := steerable(c, r.Verb, m.frames); was {
@@ -417,6 +417,14 @@ func (s *Server) execute(ctx context.Context, from *caller, m message, now time.
 	s.counters.count(r.Verb, answer.Code)
 	s.note(c, r, answer)
 	return answer.frames()
+}
+
+// timeout bounds a request of that verb.
+func timeout(verb string) time.Duration {
+	if verb == "RELOAD" {
+		return reloadTimeout
+	}
+	return askTimeout
 }
 
 // understand finds the verb of a request that is well-formed, and its arguments.
@@ -445,9 +453,11 @@ func (s *Server) renew(c *call, now time.Time) {
 		return
 	}
 	c.caller.renewed = now
+	ctx, cancel := context.WithTimeout(c.ctx, askTimeout)
+	defer cancel()
 	for _, p := range s.proxy.Pools {
 		if names := c.caller.identities[p.Name()]; len(names) > 0 {
-			if err := p.Renew(c.ctx, names); err != nil {
+			if err := p.Renew(ctx, names); err != nil {
 				s.log.Warn("control: leases were not renewed", "pool", p.Name(), "error", err)
 			}
 		}
@@ -457,7 +467,7 @@ func (s *Server) renew(c *call, now time.Time) {
 // note logs what operators do and what goes wrong.
 func (s *Server) note(c *call, r Request, answer Reply) {
 	level := slog.LevelDebug
-	if v := s.verbs[r.Verb]; answer.Code == Failed || v != nil && v.steers() && answer.Code < Malformed {
+	if answer.Code == Failed || s.steering[r.Verb] && answer.Code < Malformed {
 		level = slog.LevelInfo
 	}
 	if !s.log.Enabled(c.ctx, level) {

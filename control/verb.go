@@ -67,7 +67,11 @@ func (v *Verb) arguments(said []string) (args []string, options map[string]strin
 	return args, options, nil
 }
 
-// steers says whether the verb changes something that is worth a line of log.
-func (v *Verb) steers() bool {
-	return slices.ContainsFunc(steerVerbs(), func(s Verb) bool { return s.Name == v.Name }) && v.Name != "STATISTICS" && v.Name != "HINT"
+// steering are the verbs that change something that is worth a line of log.
+func steering() map[string]bool {
+	names := map[string]bool{}
+	for _, v := range steerVerbs() {
+		names[v.Name] = v.Name != "STATISTICS" && v.Name != "HINT"
+	}
+	return names
 }

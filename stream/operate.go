@@ -72,11 +72,11 @@ func (p *Pool) Beat(ctx context.Context, beats []Beat) ([]Beaten, error) {
 	return query(ctx, p, func(l *loop) []Beaten {
 		all := make([]Beaten, len(beats))
 		for i, b := range beats {
-			if all[i].Err = b.Judge(l.identity(b.Name), l.table.Listens(b.Name)); all[i].Err != nil {
-				continue
+			info := l.identity(b.Name)
+			if all[i].Err = b.Judge(info, l.table.Listens(b.Name)); all[i].Err == nil {
+				l.table.Beat(l.now(), b.Name)
+				all[i].Info = info
 			}
-			l.table.Beat(l.now(), b.Name)
-			all[i].Info = l.identity(b.Name)
 		}
 		return all
 	})
