@@ -111,15 +111,10 @@ func deaf(t *testing.T, push func(zmq.Flag) bool, duration time.Duration, over f
 func (s *steady) percentile(t testing.TB, f func()) time.Duration {
 	t.Helper()
 	var times []time.Duration
-	note := func(to *[]time.Duration) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.times = to
-	}
-	note(&times)
+	s.want(&times)
 	f()
 	s.expectAnswers(t, 10)
-	note(nil)
+	s.want(nil)
 	slices.Sort(times)
 	return times[len(times)*99/100]
 }

@@ -38,8 +38,14 @@ func startBeside(t testing.TB, flags ...string) (*operated, *steady) {
 	sec := newSecurity(t, "CURVE")
 	flags = append(steadyFlags(t, ctx, sec), flags...)
 	p := startOperated(t, append(flags, "--frontend", "tcp://127.0.0.1:0")...)
-	client := newClient(t, ctx, zmq.REQ, sec, "steady")
-	must(t, client.Connect(p.frontend[len(p.frontend)-1]))
+	return p, startSteady(t, ctx, sec, p.frontend[len(p.frontend)-1], "steady")
+}
+
+// startSteady is the pair alone: a client of a proxy that has a steady worker.
+func startSteady(t testing.TB, ctx *zmq.Context, sec security, frontend, identity string) *steady {
+	t.Helper()
+	client := newClient(t, ctx, zmq.REQ, sec, identity)
+	must(t, client.Connect(frontend))
 	s := &steady{}
 	stopping, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -49,7 +55,7 @@ func startBeside(t testing.TB, flags ...string) (*operated, *steady) {
 	s.stop = sync.OnceFunc(func() { close(stopping); <-done })
 	t.Cleanup(s.stop)
 	s.expectAnswers(t, 1)
-	return p, s
+	return s
 }
 
 // talk asks until it is stopped, with pauses short enough to notice and long enough to leave the machine to others.
@@ -85,6 +91,13 @@ func (s *steady) note(took time.Duration) {
 	if s.times != nil {
 		*s.times = append(*s.times, took)
 	}
+}
+
+// want has the times of round trips added from now on; nil is the end of that.
+func (s *steady) want(times *[]time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.times = times
 }
 
 // expectAnswers waits for so many more round trips.
