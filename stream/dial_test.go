@@ -56,7 +56,7 @@ func (r *rig) dialled(endpoint string) error {
 	return r.expectDial(r.dial(0, endpoint))
 }
 
-// blackHole is a TCP address that answers nobody: a listener with its backlog full.
+// blackHoleAt is a TCP address that answers nobody: a listener with its backlog full.
 func blackHoleAt(t *testing.T, ip string, port int) *net.TCPAddr {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -110,8 +110,13 @@ func TestDialThatFails(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.address, got, want)
 		}
 	}
-	if err := r.dialled("tcp://no.such.host.invalid:1"); err == nil {
-		t.Error("a host that does not exist was reached")
+	r.onLoop(func(l *loop) {
+		l.dialler.resolve = func(_ context.Context, _, host string) ([]netip.Addr, error) {
+			return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+		}
+	})
+	if err := r.dialled("tcp://nobody.test:1"); err == nil || err.Error() != "dial tcp: lookup nobody.test: no such host" {
+		t.Errorf("a host that does not exist: %v", err)
 	}
 }
 
