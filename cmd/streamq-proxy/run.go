@@ -110,11 +110,11 @@ func newLogger(w io.Writer, asJSON bool, level *slog.LevelVar) *slog.Logger {
 }
 
 func (s *server) bind() (err error) {
-	makeRoom(s.plan.RelayThreads)
+	s.tuneRuntime()
 	if s.context, err = stream.NewContext(s.plan.IOThreads, s.plan.RelayThreads); err != nil {
 		return err
 	}
-	if len(s.plan.Control.Endpoints) > 0 {
+	if s.operated() {
 		s.feed = control.NewFeed()
 	}
 	for _, cfg := range s.plan.Pools {
