@@ -260,6 +260,28 @@ func TestDialsWaitForTheirTurn(t *testing.T) {
 	})
 }
 
+// Dials that end together, because their time is up, leave their turns to who waits.
+func TestTurnsOfDialsThatTimeOut(t *testing.T) {
+	r := newRig(t, patientDials)
+	hole := "tcp://" + blackHoleTCP(t).String()
+	for range maxDials {
+		r.dial(0, hole)
+	}
+	worker, _ := listeningWorker(t)
+	last := r.dial(0, worker)
+	r.onLoop(func(l *loop) {
+		for _, x := range l.dialler.dials {
+			if x.turn {
+				x.deadline = l.clock
+				l.dialler.wakeAt(x, x.deadline)
+			}
+		}
+	})
+	if err := r.expectDial(last); err != nil {
+		t.Error(err)
+	}
+}
+
 // A crowd's dials all come through.
 func TestManyDialsAtOnce(t *testing.T) {
 	r := newRig(t)

@@ -311,6 +311,9 @@ func (d *dialler) tend() {
 		d.at = min(d.at, x.at)
 	}
 	d.at = max(d.at, d.loop.clock+dialLook)
+	if len(d.queue) > 0 && d.turns < maxDials { // due has made some free
+		d.at = d.loop.clock
+	}
 }
 
 func (d *dialler) due(x *dial) {
