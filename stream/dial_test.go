@@ -282,6 +282,59 @@ func TestTurnsOfDialsThatTimeOut(t *testing.T) {
 	}
 }
 
+// A dial has two descriptors at most, however many addresses are silent.
+func TestDialOfSilentAddresses(t *testing.T) {
+	r := newRig(t, patientDials)
+	done := r.dial(0, "tcp://"+blackHoleTCP(t).String())
+	silent := remote{address: blackHoleTCP(t).AddrPort()}
+	r.onLoop(func(l *loop) {
+		x := l.dialler.only()
+		oldest := x.attempts[0].to
+		for x.rest = []remote{silent, silent, silent}; len(x.rest) > 0; {
+			l.dialler.try(x)
+		}
+		if used, _ := l.ctx.Descriptors(); used != 2 || len(x.attempts) != 2 {
+			t.Errorf("%d descriptors, %d attempts", used, len(x.attempts))
+		}
+		if want := oldest.failed(os.ErrDeadlineExceeded); x.err == nil || x.err.Error() != want.Error() {
+			t.Errorf("%v, want %v", x.err, want)
+		}
+		l.dialler.finish(x, -1, x.err)
+	})
+	_ = r.expectDial(done)
+	r.expectQuiet()
+}
+
+// An address that fails beside a silent one leaves its place to the next at once.
+func TestDialGoesOnBesideSilence(t *testing.T) {
+	r := newRig(t, patientDials)
+	done := r.dial(0, "tcp://"+blackHoleTCP(t).String())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	fails, answers := blackHoleTCP(t).AddrPort(), l.Addr().(*net.TCPAddr).AddrPort()
+	r.onLoop(func(l *loop) {
+		x := l.dialler.only()
+		x.rest = []remote{{address: fails}, {address: answers}}
+		l.dialler.try(x)
+		x.at = never // it is not the time that has it go on
+		_ = unix.Shutdown(x.attempts[1].fd, unix.SHUT_RDWR)
+	})
+	if err := r.expectDial(done); err != nil {
+		t.Error(err)
+	}
+	r.expectQuiet()
+}
+
+// only is the dial that is under way.
+func (d *dialler) only() (x *dial) {
+	for _, x = range d.dials {
+	}
+	return x
+}
+
 // A crowd's dials all come through.
 func TestManyDialsAtOnce(t *testing.T) {
 	r := newRig(t)

@@ -27,6 +27,8 @@ const (
 	// dialLook is the least time between two looks at all dials, so that very many
 	// of them cost little.
 	dialLook = 10 * time.Millisecond
+	// maxAttempts bounds the descriptors of a dial.
+	maxAttempts = 2
 )
 
 // errTooManyDials: no turn came up in the time of one dial.
@@ -66,8 +68,8 @@ type dial struct {
 	at       time.Duration // when it has something to do if nothing happens before
 	deadline time.Duration
 	forget   context.CancelFunc // ends the look-up, nil if there is none
-	rest     []remote           // that have not been tried
-	attempts []attempt          // that are under way
+	rest     []remote           // that are to be tried
+	attempts []attempt          // that are under way, oldest first
 	err      error              // of the first that failed
 }
 
@@ -196,8 +198,13 @@ func (d *dialler) try(x *dial) {
 	d.wakeAt(x, x.deadline)
 }
 
-// await waits for an attempt; a host's next address is tried beside it after a while.
+// await waits for an attempt; a host's next address is tried beside it after a
+// while, in place of the oldest when there are enough.
 func (d *dialler) await(x *dial, a attempt) {
+	if len(x.attempts) == maxAttempts {
+		x.failed(x.attempts[0].to, os.ErrDeadlineExceeded)
+		d.abandon(x, 0)
+	}
 	if x.attempts = append(x.attempts, a); len(x.attempts) > 1 {
 		d.loop.ctx.descriptors.Add(1) // the first is the dial's own
 	}
@@ -216,14 +223,22 @@ func (d *dialler) settle(x *dial, i int) {
 	}
 }
 
+func (d *dialler) abandon(x *dial, i int) {
+	fd := x.attempts[i].fd
+	d.settle(x, i)
+	closeDescriptor(fd)
+}
+
 func (x *dial) failed(to remote, err error) {
 	if x.err == nil {
 		x.err = to.failed(err)
 	}
 }
 
-// event is about one of the attempts.
+// event is about one of the attempts. When it has failed the next address has
+// its turn at once (RFC 8305, 5).
 func (d *dialler) event(x *dial) {
+	before := len(x.attempts)
 	for i := 0; i < len(x.attempts); {
 		a := x.attempts[i]
 		connected, err := a.to.connected(a.fd)
@@ -231,15 +246,15 @@ func (d *dialler) event(x *dial) {
 			i++
 			continue
 		}
-		d.settle(x, i)
-		if connected && err == nil {
+		if err == nil {
+			d.settle(x, i)
 			d.finish(x, a.fd, d.setUp(a.to, a.fd))
 			return
 		}
 		x.failed(a.to, err)
-		closeDescriptor(a.fd)
+		d.abandon(x, i)
 	}
-	if len(x.attempts) == 0 {
+	if len(x.attempts) < before {
 		d.try(x)
 	}
 }
@@ -275,9 +290,7 @@ func (d *dialler) giveUp(x *dial) {
 		x.forget()
 	}
 	for len(x.attempts) > 0 {
-		fd := x.attempts[0].fd
-		d.settle(x, 0)
-		closeDescriptor(fd)
+		d.abandon(x, 0)
 	}
 	d.loop.ctx.descriptors.Add(-1)
 	if x.turn {
