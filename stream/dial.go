@@ -2,7 +2,9 @@ package stream
 
 import (
 	"errors"
-	"syscall"
+	"slices"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/pairing"
 )
@@ -39,16 +41,17 @@ func (l *loop) dialled(client, id pairing.PeerID, fd int) {
 }
 
 func (l *loop) dialFailed(client pairing.PeerID, worker string, err error) {
-	switch {
-	case errors.Is(err, errTooManyDials), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOBUFS):
-		// Our want, not the worker's fault.
+	if slices.ContainsFunc(wants, func(want error) bool { return errors.Is(err, want) }) {
 		l.act(l.table.End(l.now(), client, pairing.QueueFull))
 		return
-	default:
-		l.cfg.Log.Warn("dial failed", "pool", l.cfg.Name, "worker", worker, "error", err)
 	}
+	l.cfg.Log.Warn("dial failed", "pool", l.cfg.Name, "worker", worker, "error", err)
 	l.act(l.table.DialFailed(l.now(), client, worker))
 }
+
+// wants are the errors of a dial that are our want, not the worker's fault.
+// ENOSPC is the poller's (epoll_ctl(2)).
+var wants = []error{errTooManyDials, unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC}
 
 // probe finds out whether a worker that failed can be reached again.
 func (l *loop) probe(a pairing.Action) {

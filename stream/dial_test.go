@@ -364,6 +364,26 @@ func TestManyDialsAtOnce(t *testing.T) {
 	r.expectQuiet()
 }
 
+// A want of ours is not the worker's failure.
+func TestDialThatFailsForWantOfMemory(t *testing.T) {
+	r := newRig(t, patientDials, withWorker("tcp://"+blackHoleTCP(t).String()))
+	client := r.client()
+	send(t, client, signature)
+	eventually(t, "the client's dial is under way", func() (is bool) {
+		r.onLoop(func(l *loop) { is = len(l.dialler.clients) == 1 })
+		return is
+	})
+	r.onLoop(func(l *loop) {
+		x := l.dialler.only()
+		l.dialler.finish(x, -1, x.attempts[0].to.failed(unix.ENOSPC))
+	})
+	r.expectReasons(1, pairing.QueueFull)
+	if !r.snapshot().Usable {
+		t.Error("the worker is set aside")
+	}
+	r.expectQuiet()
+}
+
 // A worker behind a unix socket, with a file or without.
 func TestUnixWorker(t *testing.T) {
 	for _, path := range []string{filepath.Join(t.TempDir(), "w"), "@streamq-dial-" + filepath.Base(t.TempDir())} {
