@@ -194,6 +194,10 @@ func TestDialOfHost(t *testing.T) {
 	if err := r.dialled(endpoint); err != nil {
 		t.Error(err)
 	}
+	found()
+	if err := r.dialled(endpoint); !errors.Is(err, errNoAddress) {
+		t.Errorf("%v, want %v", err, errNoAddress)
+	}
 	found(refuses, netip.MustParseAddr("127.0.0.5"))
 	_, want := net.Dial("tcp", netip.AddrPortFrom(refuses, uint16(port)).String())
 	if err := r.dialled(endpoint); err == nil || err.Error() != want.Error() {
@@ -217,6 +221,36 @@ func TestLookUpIsGivenUp(t *testing.T) {
 	r.dial(1, "tcp://slow.test:1")
 	<-asked
 	r.onLoop(func(l *loop) { l.cancelDial(1) })
+	<-ended
+	r.expectQuiet()
+}
+
+// The time of a look-up is the dial's, and stands still in a pause.
+func TestLookUpTimesOut(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.ConnectTimeout = 50 * time.Millisecond })
+	limited, ended := make(chan bool, 1), make(chan struct{})
+	r.onLoop(func(l *loop) {
+		l.dialler.resolve = func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+			_, is := ctx.Deadline()
+			limited <- is
+			<-ctx.Done()
+			close(ended)
+			return nil, ctx.Err()
+		}
+	})
+	if err := r.pool.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	done := r.dial(0, "tcp://slow.test:1")
+	if <-limited {
+		t.Error("the look-up's time does not stand still")
+	}
+	if err := r.pool.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.expectDial(done); err == nil || err.Error() != "dial tcp: lookup: i/o timeout" {
+		t.Error(err)
+	}
 	<-ended
 	r.expectQuiet()
 }

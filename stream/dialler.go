@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -31,8 +32,11 @@ const (
 	maxAttempts = 2
 )
 
-// errTooManyDials: no turn came up in the time of one dial.
-var errTooManyDials = errors.New("too many dials under way")
+var (
+	// errTooManyDials: no turn came up in the time of one dial.
+	errTooManyDials = errors.New("too many dials under way")
+	errNoAddress    = errors.New("the host has no address")
+)
 
 // dialler connects to workers that listen. STREAM's own connect is unfit for
 // it: it hides refusals, retries for ever, and hands the bytes of one session to
@@ -144,10 +148,11 @@ func (d *dialler) begin(x *dial) {
 	d.try(x)
 }
 
-// lookUp has the addresses of a host tried. It ends by itself when the time is up.
+// lookUp has the addresses of a host tried. Its time is the dial's, by the loop's
+// clock, which stands still in a pause.
 func (d *dialler) lookUp(x *dial, ep Endpoint) {
-	x.at = never
-	ctx, cancel := context.WithTimeout(d.ctx, x.timeout)
+	d.wakeAt(x, x.deadline)
+	ctx, cancel := context.WithCancel(d.ctx)
 	x.forget = cancel
 	pool, resolve := d.loop.pool, d.resolve
 	go func() {
@@ -162,8 +167,11 @@ func (d *dialler) lookUp(x *dial, ep Endpoint) {
 }
 
 func (d *dialler) found(x *dial, ips []netip.Addr, port uint16, err error) {
+	if err == nil && len(ips) == 0 {
+		err = errNoAddress
+	}
 	if err != nil {
-		d.finish(x, -1, &net.OpError{Op: "dial", Net: "tcp", Err: err})
+		d.finish(x, -1, lookUpFailed(err))
 		return
 	}
 	for _, ip := range ips {
@@ -171,6 +179,8 @@ func (d *dialler) found(x *dial, ips []netip.Addr, port uint16, err error) {
 	}
 	d.try(x)
 }
+
+func lookUpFailed(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 
 // try begins a connection to the next address that does not fail at once.
 func (d *dialler) try(x *dial) {
@@ -336,9 +346,19 @@ func (d *dialler) due(x *dial) {
 	case d.loop.clock < x.deadline:
 		d.try(x)
 	default:
-		x.failed(x.attempts[0].to, os.ErrDeadlineExceeded)
-		d.finish(x, -1, x.err)
+		d.finish(x, -1, x.timedOut())
 	}
+}
+
+// timedOut is the error of a dial whose time is up.
+func (x *dial) timedOut() error {
+	switch {
+	case x.err != nil:
+		return x.err
+	case len(x.attempts) > 0:
+		return x.attempts[0].to.failed(os.ErrDeadlineExceeded)
+	}
+	return lookUpFailed(fmt.Errorf("lookup: %w", os.ErrDeadlineExceeded))
 }
 
 // close gives everything up.
