@@ -62,6 +62,9 @@ func (r remote) failed(err error) error {
 	return &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(r.address), Err: err}
 }
 
+// full: r is a unix socket whose listener has no room for another connection yet.
+func (r remote) full(err error) bool { return r.path != "" && errors.Is(err, unix.EAGAIN) }
+
 // connect begins a connection to r and never blocks: connected says that it is
 // there already.
 func (r remote) connect() (fd int, connected bool, err error) {

@@ -398,6 +398,44 @@ func TestManyDialsAtOnce(t *testing.T) {
 	r.expectQuiet()
 }
 
+// A worker on a unix socket that has no room for another connection at the moment
+// is asked again, until the dial's time is up.
+func TestUnixWorkerWithFullBacklog(t *testing.T) {
+	r := newRig(t, patientDials)
+	at := &unix.SockaddrUnix{Name: filepath.Join(t.TempDir(), "w")}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := errors.Join(unix.Bind(fd, at), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.dialled("ipc://" + at.Name); err != nil { // takes all the room
+		t.Fatal(err)
+	}
+	r.onLoop(func(l *loop) { l.cfg.ConnectTimeout = 50 * time.Millisecond })
+	if err := r.dialled("ipc://" + at.Name); !errors.Is(err, unix.EAGAIN) {
+		t.Errorf("nobody accepts, and yet: %v", err)
+	}
+	r.onLoop(func(l *loop) { l.cfg.ConnectTimeout = time.Hour })
+	done := r.dial(0, "ipc://"+at.Name)
+	r.onLoop(func(l *loop) {
+		if l.dialler.only() == nil {
+			t.Error("the dial does not wait for room")
+		}
+	})
+	accepted, _, err := unix.Accept(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(accepted)
+	if err := r.expectDial(done); err != nil {
+		t.Errorf("there is room, and yet: %v", err)
+	}
+	r.expectQuiet()
+}
+
 // A want of ours is not the worker's failure.
 func TestDialThatFailsForWantOfMemory(t *testing.T) {
 	r := newRig(t, patientDials, withWorker("tcp://"+blackHoleTCP(t).String()))

@@ -30,6 +30,9 @@ const (
 	dialLook = 10 * time.Millisecond
 	// maxAttempts bounds the descriptors of a dial.
 	maxAttempts = 2
+	// retryFull is the pause after a listener on a unix socket that has no room
+	// for another connection.
+	retryFull = 20 * time.Millisecond
 )
 
 var (
@@ -200,6 +203,11 @@ func (d *dialler) try(x *dial) {
 			closeDescriptor(fd)
 		}
 		x.failed(to, err)
+		if to.full(err) {
+			x.rest = append(x.rest, to)
+			d.wakeAt(x, min(x.deadline, d.loop.now()+retryFull))
+			return
+		}
 	}
 	if len(x.attempts) == 0 {
 		d.finish(x, -1, x.err)
