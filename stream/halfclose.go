@@ -9,8 +9,8 @@ import (
 // halfClosed is a loan of which one side has ended its sending.
 type halfClosed struct {
 	lent     *loan
-	at       time.Duration // when it is looked at next
-	progress progress      // at the last look
+	looked   time.Duration // when it was looked at last
+	progress progress      // at that time
 }
 
 // progress is something else whenever a byte has moved.
@@ -29,22 +29,24 @@ func (lent *loan) progress() progress {
 // halfClose notes a loan of which one side has ended its sending. It is on the
 // list until it ends, or is recalled.
 func (l *loop) halfClose(lent *loan) {
-	lent.half = l.halfClosed.PushBack(&halfClosed{lent, l.clock + l.cfg.Pairing.DrainTimeout, lent.progress()})
+	lent.half = l.halfClosed.PushBack(&halfClosed{lent, l.clock, lent.progress()})
 }
 
-// nextHalfClosed is whose time comes next, nil if there is none.
-func (l *loop) nextHalfClosed() *halfClosed {
+// nextHalfClosed is who is looked at next, and when; nil if there is none. The
+// drain timeout is the present one: a reload can change it.
+func (l *loop) nextHalfClosed() (h *halfClosed, at time.Duration) {
 	if e := l.halfClosed.Front(); e != nil {
-		return e.Value.(*halfClosed)
+		h = e.Value.(*halfClosed)
+		return h, h.looked + l.cfg.Pairing.DrainTimeout
 	}
-	return nil
+	return nil, never
 }
 
 // endHalfClosed ends the pairs on which, a drain timeout after one side has
 // ended, no byte has moved: otherwise a side that neither reads nor closes would
 // hold a pair for good.
 func (l *loop) endHalfClosed() {
-	for h := l.nextHalfClosed(); h != nil && h.at <= l.clock; h = l.nextHalfClosed() {
+	for h, at := l.nextHalfClosed(); h != nil && at <= l.clock; h, at = l.nextHalfClosed() {
 		l.halfClosed.Remove(h.lent.half)
 		if h.lent.progress() != h.progress {
 			l.halfClose(h.lent)

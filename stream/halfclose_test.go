@@ -31,7 +31,7 @@ func TestHalfClosedUnixReader(t *testing.T) {
 	eventually(t, "the worker's kernel has everything", func() bool { return unread(worker) == size })
 	eventually(t, "the loop knows", func() bool { return r.halfClosed() == 1 })
 	r.onLoop(func(l *loop) {
-		h := l.nextHalfClosed()
+		h, _ := l.nextHalfClosed()
 		h.progress = h.lent.progress()
 	})
 	expect(t, worker, make([]byte, share))
@@ -43,6 +43,23 @@ func TestHalfClosedUnixReader(t *testing.T) {
 	r.expectReasons(1, pairing.ClientClosed)
 	_, _ = io.Copy(io.Discard, worker)
 	r.expectQuiet()
+}
+
+// A drain timeout that a reload makes shorter applies to the pairs that are
+// half-closed already.
+func TestHalfClosedAndReloaded(t *testing.T) {
+	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+		_ = client.(*net.TCPConn).CloseWrite()
+		expectEnd(t, worker) // and keeps it
+		eventually(t, "the loop knows", func() bool { return r.halfClosed() == 1 })
+		cfg := r.pool.loop.fixed
+		cfg.Pairing.DrainTimeout = time.Millisecond
+		if err := r.pool.Reload(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		r.expectReasons(1, pairing.ClientClosed)
+		r.expectQuiet()
+	}, func(c *Config) { c.Pairing.DrainTimeout = time.Hour })
 }
 
 // News of a pair that was taken back and lent again meanwhile is no news of it.
@@ -81,7 +98,7 @@ func (r *rig) drainTimeoutPasses() {
 	r.t.Helper()
 	r.onLoop(func(l *loop) {
 		for e := l.halfClosed.Front(); e != nil; e = e.Next() {
-			e.Value.(*halfClosed).at = l.clock
+			e.Value.(*halfClosed).looked = l.clock - l.cfg.Pairing.DrainTimeout
 		}
 		l.endHalfClosed()
 	})

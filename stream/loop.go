@@ -59,7 +59,7 @@ type loop struct {
 	haltedAt time.Time
 
 	passed      [2]splice.Counters // from clients to workers, and back
-	halfClosed  list.List          // of *halfClosed, in the order of their times
+	halfClosed  list.List          // of *halfClosed, longest not looked at first
 	arrivals    int                // connections, since memory was last tidied
 	arrivedAt   time.Duration      // the last of them
 	backlogged  int64
@@ -216,8 +216,8 @@ func (l *loop) patience() (time.Duration, error) {
 	if l.dialler.at != never {
 		earlier(l.dialler.at)
 	}
-	if h := l.nextHalfClosed(); h != nil {
-		earlier(h.at)
+	if h, at := l.nextHalfClosed(); h != nil {
+		earlier(at)
 	}
 	if at, due := l.tidyAt(); due {
 		earlier(at)
