@@ -38,8 +38,8 @@ func (r remote) sockaddr() unix.Sockaddr {
 	return &unix.SockaddrInet6{Addr: ip.As16(), Port: port, ZoneId: zoneID(ip.Zone())}
 }
 
-// zoneID is the index of a network interface that is given by its name or number;
-// 0, which connect(2) refuses where one is needed, when there is none.
+// zoneID is the index, at this time, of a network interface that is given by its
+// name or number; 0, which connect(2) refuses where one is needed, when there is none.
 func zoneID(zone string) uint32 {
 	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
 		return uint32(n)

@@ -136,8 +136,8 @@ func (l *loop) run(ctx context.Context) error {
 	return nil
 }
 
-// now sets the clock and reads it. What the table is told must never go back,
-// so within a turn everyone goes by the same clock.
+// now sets the clock and reads it. What the table is told must never go back, so
+// everyone goes by this clock, as it was last set or set anew.
 func (l *loop) now() time.Duration {
 	if !l.halted {
 		l.clock = time.Since(l.start)

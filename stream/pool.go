@@ -69,8 +69,8 @@ func (p *Pool) shut() {
 	p.wake.close()
 }
 
-// runLeftovers runs what was posted before stopped was seen, so that a dial
-// that succeeded too late is closed.
+// runLeftovers runs what was posted before stopped was seen, so that nobody who
+// asks waits for ever.
 func (p *Pool) runLeftovers() {
 	<-p.closed
 	p.leftover.Lock()
