@@ -99,7 +99,7 @@ func (s *stage) openPool() error {
 		}
 	}
 	var err error
-	if s.context, err = stream.NewContext(1, runtime.GOMAXPROCS(0)); err != nil {
+	if s.context, err = stream.NewContext(1, min(runtime.GOMAXPROCS(0), stream.MaxRelayThreads)); err != nil {
 		return err
 	}
 	if s.pool, err = stream.Open(s.context, cfg); err != nil {
