@@ -25,9 +25,10 @@ func (s *server) tuneRuntime() {
 // CPUs, the waiting ones would hold them all: the runtime would look every 20
 // microseconds whether to take one away (a quarter of a CPU), and a thread whose
 // bytes are there would wait for up to 10 ms until one is free. Which of them run
-// is the kernel's to decide.
+// is the kernel's to decide. The garbage collector may take a quarter of them, which
+// can be more than a quarter of the CPUs.
 func (s *server) processors() int {
-	n := config.CPUs + s.plan.RelayThreads + len(s.plan.Pools)
+	n := config.CPUs() + s.plan.RelayThreads + len(s.plan.Pools)
 	if s.operated() {
 		n++
 	}

@@ -22,8 +22,8 @@ func TestTuneRuntime(t *testing.T) {
 		environment         string
 		processors, percent int
 	}{
-		"plain":              {plain, "", config.CPUs + 5, 25},
-		"operated":           {&operated, "", config.CPUs + 6, 100},
+		"plain":              {plain, "", config.CPUs() + 5, 25},
+		"operated":           {&operated, "", config.CPUs() + 6, 100},
 		"by the environment": {&operated, "1", 77, 55},
 	} {
 		t.Setenv("GOMAXPROCS", c.environment)

@@ -49,7 +49,7 @@ func (t *thread) observe(pairs int, p *Pair) {
 		return
 	}
 	if to := t.relay.calmest(now); to != t && to.shareAt(now) < share*calmer {
-		p.move(to)
+		t.handOver(p, to)
 	}
 }
 
@@ -69,24 +69,23 @@ func (t *thread) shareAt(now time.Duration) float64 {
 	return float64(t.share.Load()) / float64(loadWindow)
 }
 
-// move puts a pair on another thread's watch. What has happened on it is announced
-// there again, and an event that its old thread has already got does no harm, since
-// any thread may serve any pair.
-func (p *Pair) move(to *thread) {
-	if p.rewatch(to) {
-		p.announceLate(to)
-	}
+// handOver puts a pair on another thread's watch. What has happened on it is
+// announced there again, and an event that its old thread has already got does no
+// harm, since any thread may serve any pair.
+func (t *thread) handOver(p *Pair, to *thread) {
+	p.watchedBy(to)
+	t.serve(p, 0) // what another thread came to see to while the lock was held
 }
 
-func (p *Pair) rewatch(to *thread) bool {
+func (p *Pair) watchedBy(to *thread) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	from := p.thread
 	if p.stopped || p.over() || from == to {
-		return false
+		return
 	}
 	if to.watchBoth(p) != nil { // for want of memory: it stays
-		return false
+		return
 	}
 	for side := range p.ways {
 		from.unwatch(p, side)
@@ -96,5 +95,4 @@ func (p *Pair) rewatch(to *thread) bool {
 	p.thread = to
 	from.watched--
 	to.watched++
-	return true
 }

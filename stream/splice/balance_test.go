@@ -103,7 +103,7 @@ func hear(t *testing.T, e *ends, word string) {
 func TestMove(t *testing.T) {
 	s := newSteps(t, 2)
 	e := told(t, s, "before")
-	e.pair.move(s.threads[1])
+	s.threads[0].handOver(e.pair, s.threads[1])
 	s.turn(0)
 	if waiting(t, e.inner[0]) == 0 {
 		t.Fatal("still on its old thread's watch")
@@ -115,24 +115,43 @@ func TestMove(t *testing.T) {
 	hear(t, e, "after")
 
 	e.pair.Stop()
-	e.pair.move(s.threads[0])
+	s.threads[1].handOver(e.pair, s.threads[0])
 	if s.threads[0].watched != 0 || s.threads[1].watched != 0 {
 		t.Errorf("after its stop, threads watch %d and %d", s.threads[0].watched, s.threads[1].watched)
 	}
 }
 
-// What a thread could not see to, because the pair was just being moved, is announced again.
-func TestAnnounceLate(t *testing.T) {
-	s := newSteps(t, 1)
+// What a thread could not see to, because the pair was just being moved, is seen to
+// by whoever has moved it, to wherever.
+func TestMoveMeetsEvent(t *testing.T) {
+	for to := range 2 {
+		s := newSteps(t, 2)
+		e := told(t, s, "word")
+		e.pair.mu.Lock()
+		s.turn(0)
+		e.pair.mu.Unlock()
+		s.turn(0)
+		if waiting(t, e.inner[0]) == 0 {
+			t.Fatal("announced twice, or moved without the lock")
+		}
+		s.threads[0].handOver(e.pair, s.threads[to])
+		hear(t, e, "word")
+	}
+}
+
+// A thread that serves a pair on another's watch leaves to that one what is more
+// than its share.
+func TestLaterIsForTheWatcher(t *testing.T) {
+	s := newSteps(t, 2)
 	e := told(t, s, "word")
 	e.pair.mu.Lock()
 	s.turn(0)
 	e.pair.mu.Unlock()
-	s.turn(0)
-	if waiting(t, e.inner[0]) == 0 {
-		t.Fatal("announced twice, or moved without the lock")
+	e.pair.late.Store(0) // as if the first of the word had been moved
+	s.threads[1].later(e.pair)
+	if len(s.threads[1].again) != 0 {
+		t.Error("who does not watch it goes on with it")
 	}
-	e.pair.announceLate(s.threads[0])
 	s.turn(0)
 	hear(t, e, "word")
 }

@@ -26,7 +26,7 @@ func TestHandOver(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s, %d threads", network, threads), func(t *testing.T) {
 				src, r := newSource(t, network), newRelay(t, threads)
-				defer stir(r)()
+				defer stir(t, r)()
 				var running sync.WaitGroup
 				for range pairs {
 					e := src.ends(t)

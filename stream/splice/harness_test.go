@@ -222,9 +222,13 @@ func writeAll(fd int, data []byte) error {
 }
 
 // stir moves pairs from thread to thread until still is called.
-func stir(r *Relay) (still func()) {
+func stir(t testing.TB, r *Relay) (still func()) {
 	if len(r.threads) == 1 {
 		return func() {}
+	}
+	hand, err := newThread(r)
+	if err != nil {
+		t.Fatal(err)
 	}
 	var enough atomic.Bool
 	var stirring sync.WaitGroup
@@ -233,7 +237,7 @@ func stir(r *Relay) (still func()) {
 			places := *r.pairs.Load()
 			for i := range places {
 				if p := places[i].Load(); p != nil {
-					p.move(r.threads[rand.IntN(len(r.threads))])
+					hand.handOver(p, r.threads[rand.IntN(len(r.threads))])
 				}
 			}
 			_, _ = unix.Poll(nil, 1)
@@ -242,6 +246,7 @@ func stir(r *Relay) (still func()) {
 	return func() {
 		enough.Store(true)
 		stirring.Wait()
+		hand.close()
 	}
 }
 

@@ -13,7 +13,7 @@ type Pair struct {
 	notify      func()
 	place, turn uint32
 
-	late   atomic.Uint32 // what happened while another thread moved the pair
+	late   atomic.Uint32 // what happened while somebody else held mu
 	queued atomic.Bool   // to go on
 	state  atomic.Uint32 // the End, packed
 	active atomic.Int64  // when bytes were last moved, by the relay's clock

@@ -98,7 +98,9 @@ func (r *Relay) Start(a, b int, rest [2][]byte, passed *[2]Counters, notify func
 		r.leave(p)
 		return nil, fmt.Errorf("watching a socket: %w", err)
 	}
-	p.announceLate(thread)
+	if p.late.Load() != 0 { // announced before both its sides were watched
+		thread.announce(p)
+	}
 	return p, nil
 }
 

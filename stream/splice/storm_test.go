@@ -294,7 +294,7 @@ func storm(t *testing.T, network string, threads int) {
 	if w.relay, err = New(threads, 8); err != nil { // so few pipes run out
 		t.Fatal(err)
 	}
-	still := stir(w.relay)
+	still := stir(w, w.relay)
 	var lives sync.WaitGroup
 	var serial atomic.Uint64
 	end := time.Now().Add(stormTime(t))

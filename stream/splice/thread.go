@@ -82,12 +82,9 @@ func (t *thread) watchBoth(p *Pair) error {
 	return nil
 }
 
-// announceLate has thread t told again of what was announced while it was not its
-// turn, because the pair was just being started or moved.
-func (p *Pair) announceLate(t *thread) {
-	if p.late.Load() == 0 {
-		return
-	}
+// announce has the thread told again of all that there is to do for a pair on its
+// watch. The pair's sockets must be known to be the pair's still.
+func (t *thread) announce(p *Pair) {
 	for side := range p.ways {
 		_ = t.control(unix.EPOLL_CTL_MOD, p, side)
 	}
@@ -142,7 +139,8 @@ func happened(mask uint32) (events uint32) {
 	return events
 }
 
-// serve moves a pair's bytes, unless another thread is at it, who then is left the events.
+// serve moves a pair's bytes, unless another thread is at it, or has just moved it to
+// where it is watched, who then is left the events.
 func (t *thread) serve(p *Pair, events uint32) {
 	for {
 		if !p.mu.TryLock() {
@@ -175,11 +173,22 @@ func (t *thread) pump(p *Pair, events uint32) (tell bool) {
 	t.move(p, 0)
 	t.move(p, 1)
 	p.settle()
-	if !p.over() && (p.ways[0].ready() || p.ways[1].ready()) && !p.queued.Swap(true) {
-		t.again = append(t.again, p)
+	if !p.over() && (p.ways[0].ready() || p.ways[1].ready()) {
+		t.later(p)
 	}
 	after := p.End()
 	return after.Begun != before.Begun || after.Over != before.Over
+}
+
+// later leaves what there still is to do to the next turn of the thread that
+// watches the pair.
+func (t *thread) later(p *Pair) {
+	switch {
+	case p.thread != t:
+		p.thread.announce(p)
+	case !p.queued.Swap(true):
+		t.again = append(t.again, p)
+	}
 }
 
 // pipe is one that holds nothing; nil when there are too many.

@@ -25,12 +25,15 @@ const (
 // one per gigabyte per second).
 const maxIOThreads = 64
 
+// cpus is kept from before anyone has changed what it is read from.
+var cpus = runtime.GOMAXPROCS(0)
+
 // CPUs are how many the process could use when it started (cpuset(7) and cgroups(7)
 // are heeded), or what the environment's GOMAXPROCS says.
-var CPUs = runtime.GOMAXPROCS(0)
+func CPUs() int { return cpus }
 
 // defaultRelayThreads is one for each CPU.
-func defaultRelayThreads() int { return min(CPUs, stream.MaxRelayThreads) }
+func defaultRelayThreads() int { return min(cpus, stream.MaxRelayThreads) }
 
 // Plan is [Settings] with every default filled in and every value checked.
 type Plan struct {

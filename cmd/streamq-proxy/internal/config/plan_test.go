@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +110,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.HTTP != DefaultHTTP || p.IOThreads != DefaultIOThreads || p.RelayThreads != runtime.GOMAXPROCS(0) || p.DrainTimeout != DefaultDrainTimeout || !p.Access || p.LogJSON || p.LogLevel != slog.LevelInfo {
+	if p.HTTP != DefaultHTTP || p.IOThreads != DefaultIOThreads || p.RelayThreads != CPUs() || p.DrainTimeout != DefaultDrainTimeout || !p.Access || p.LogJSON || p.LogLevel != slog.LevelInfo {
 		t.Errorf("%+v", p)
 	}
 	// What the help shows as defaults is what applies when nothing is said.
