@@ -19,6 +19,7 @@ type thread struct {
 	clock  time.Duration
 	yield  time.Duration // when to go through the scheduler next
 	load   load
+	stream stream
 	// watched is how many pairs are on its watch, under the relay's lock.
 	watched int
 	// share is how much of loadWindow it was busy, as was seen at a moment of the relay's clock.
@@ -92,6 +93,7 @@ func (t *thread) announce(p *Pair) {
 
 // turn waits for events and moves what they announce.
 func (t *thread) turn() {
+	t.gather()
 	patience := -1
 	if len(t.again) > 0 {
 		patience = 0

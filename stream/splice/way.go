@@ -21,6 +21,7 @@ type way struct {
 	done     bool // nothing more goes this way
 	bulk     bool // large chunks come: the kernel moves them
 	streak   uint8
+	run      int    // bytes since any came the other way, see gather.go
 	rest     []byte // read and not yet written
 	pipe     *pipe  // nil when it holds nothing
 }
@@ -110,6 +111,7 @@ func (t *thread) take(p *Pair, side int) int {
 		return 0
 	}
 	t.count(p, side, n)
+	t.stream.note(p, side, n, t.clock)
 	if w.pipe != nil {
 		w.judgeSplice(n)
 		return n
