@@ -89,9 +89,9 @@ func (s *tap) connect() (net.Conn, heard) {
 }
 
 // settle waits until libzmq has read all that was sent to it on its descriptor fd.
-func (s *tap) settle(c net.Conn, fd int) {
-	s.t.Helper()
-	eventually(s.t, "libzmq has read it", func() bool {
+func settle(t *testing.T, c net.Conn, fd int) {
+	t.Helper()
+	eventually(t, "libzmq has read it", func() bool {
 		unread, err := unix.IoctlGetInt(fd, unix.SIOCINQ)
 		return err != nil || unacknowledged(c) == 0 && unread == 0
 	})
@@ -127,7 +127,7 @@ func TestRunsOfSeveralPeers(t *testing.T) {
 			chunk := strings.Repeat(string(rune('a'+round)), 100+int(peer%7))
 			send(t, c, []byte(chunk))
 			want[peer] += chunk
-			s.settle(c, fds[peer])
+			settle(s.t, c, fds[peer])
 		}
 	}
 	all, done := s.next(7)
