@@ -14,6 +14,9 @@ FUZZTIME    ?= 20s
 BENCHTIME   ?= 1s
 BENCH       ?= .
 
+# How many times 100,000 connections `make torture` adopts.
+TORTURE     ?= 1
+
 # More flags of `make bench`, as BENCHFLAGS="-rounds 3 -cases curve"; `go run ./integration/bench -help` lists them.
 BENCHFLAGS  ?=
 
@@ -50,8 +53,8 @@ soak: build ## let 30,000 clients come and go in each way, and print what they l
 bench-control: build ## compare a pair's round trips beside 100,000 hints and 10,000 heartbeats a second, in 150 s
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_CONTROL_LOAD=16 go test -count=1 -v -run '^TestControlLoad$$' ./integration
 
-torture: build ## end 10,000 pairs in every way and adopt 100,000 connections in storms, in some five minutes
-	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_TORTURE=1 go test -count=1 -v -timeout 30m -run '^TestTorture' ./integration
+torture: build ## end 10,000 pairs in every way and adopt 100,000 connections (times TORTURE=1) in storms, in some five minutes
+	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_TORTURE=$(TORTURE) go test -count=1 -v -timeout 60m -run '^TestTorture' ./integration
 
 bench: build ## measure the proxy beside HAProxy, nginx and a broker, in about 15 minutes (BENCHFLAGS="-rounds 3")
 	@tools/setup.sh bench

@@ -29,7 +29,7 @@ type storms struct {
 // the first storms.
 func TestTortureAdoption(t *testing.T) {
 	// Adopted are both sides of a pair, but for workers that listen: those were never libzmq's.
-	connections, size := sized(400, 100_000), sized(50, 1000)
+	connections, size := sized(400, 100_000*tortureFactor()), sized(50, 1000)
 	start, adopted, again := time.Now(), 0, 0
 	for _, relay := range []string{"auto", "splice"} {
 		for _, w := range throughProxy() {
