@@ -143,8 +143,8 @@ func TestDialEndsWithItsClient(t *testing.T) {
 	_ = client.Close()
 	r.expectQuiet()
 	r.onLoop(func(l *loop) {
-		if d := l.dialler; len(d.dials) > 0 || !d.idle() || d.turns > 0 {
-			t.Errorf("left: %d dials, %d turns", len(d.dials), d.turns)
+		if d := l.dialler; len(d.dials) > 0 || !d.idle() || d.running > 0 {
+			t.Errorf("left: %d dials, %d run", len(d.dials), d.running)
 		}
 	})
 }
@@ -255,8 +255,8 @@ func TestLookUpTimesOut(t *testing.T) {
 	r.expectQuiet()
 }
 
-// More dials than there are turns: the others wait, and have theirs as some become free.
-func TestDialsWaitForTheirTurn(t *testing.T) {
+// More dials than run at once: the others wait, and begin as some end.
+func TestDialsWaitForRoom(t *testing.T) {
 	const dials = 600
 	r := newRig(t, patientDials)
 	hole := "tcp://" + blackHoleTCP(t).String()
@@ -266,15 +266,15 @@ func TestDialsWaitForTheirTurn(t *testing.T) {
 	expect := func(waiting int) {
 		t.Helper()
 		r.onLoop(func(l *loop) {
-			if d := l.dialler; d.turns != maxDials || len(d.dials) != maxDials+waiting {
-				t.Errorf("%d turns, %d dials", d.turns, len(d.dials))
+			if d := l.dialler; d.running != maxDials || len(d.dials) != maxDials+waiting {
+				t.Errorf("%d run, %d dials", d.running, len(d.dials))
 			}
 		})
 	}
 	expect(dials - maxDials)
 	r.onLoop(func(l *loop) { l.cfg.ConnectTimeout = 50 * time.Millisecond })
 	if err := r.expectDial(r.dial(0, hole)); !errors.Is(err, errTooManyDials) {
-		t.Errorf("without a turn: %v", err)
+		t.Errorf("without room: %v", err)
 	}
 	worker, _ := listeningWorker(t)
 	r.onLoop(func(l *loop) { l.cfg.ConnectTimeout = time.Hour })
@@ -288,14 +288,14 @@ func TestDialsWaitForTheirTurn(t *testing.T) {
 		t.Errorf("in the end: %v", err)
 	}
 	r.onLoop(func(l *loop) {
-		if d := l.dialler; d.turns != maxDials-1 || len(d.queue) > 0 {
-			t.Errorf("%d turns, %d wait", d.turns, len(d.queue))
+		if d := l.dialler; d.running != maxDials-1 || len(d.queue) > 0 {
+			t.Errorf("%d run, %d wait", d.running, len(d.queue))
 		}
 	})
 }
 
-// Dials that end together, because their time is up, leave their turns to who waits.
-func TestTurnsOfDialsThatTimeOut(t *testing.T) {
+// Dials that end together, because their time is up, leave their room to who waits.
+func TestRoomOfDialsThatTimeOut(t *testing.T) {
 	r := newRig(t, patientDials)
 	hole := "tcp://" + blackHoleTCP(t).String()
 	for range maxDials {
@@ -305,7 +305,7 @@ func TestTurnsOfDialsThatTimeOut(t *testing.T) {
 	last := r.dial(0, worker)
 	r.onLoop(func(l *loop) {
 		for _, x := range l.dialler.dials {
-			if x.turn {
+			if x.admitted {
 				x.deadline = l.clock
 				l.dialler.wakeAt(x, x.deadline)
 			}

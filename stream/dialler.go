@@ -15,19 +15,10 @@ import (
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
-// never is later than any time, and far enough from the last to be reckoned with.
-const never = time.Duration(1) << 62
-
 const (
-	// maxDials bounds the dials that are under way at once in a pool; further ones
-	// wait for their turn.
-	maxDials = 512
 	// nextAddress is how long one address of a host has the dial to itself, as
 	// with Go's net (RFC 8305, 5: between 100 ms and 2 s).
 	nextAddress = 300 * time.Millisecond
-	// dialLook is the least time between two looks at all dials, so that very many
-	// of them cost little.
-	dialLook = 10 * time.Millisecond
 	// maxAttempts bounds the descriptors of a dial.
 	maxAttempts = 2
 	// retryFull is the pause after a listener on a unix socket that has no room
@@ -36,7 +27,7 @@ const (
 )
 
 var (
-	// errTooManyDials: no turn came up in the time of one dial.
+	// errTooManyDials: a dial has waited for its whole time to begin.
 	errTooManyDials = errors.New("too many dials under way")
 	errNoAddress    = errors.New("the host has no address")
 )
@@ -46,19 +37,16 @@ var (
 // the next. Everything is the loop's; only looking up the name of a host, which
 // blocks, has a goroutine, which posts what it has found.
 //
-//	queued --its turn--> looked up --addresses--> connecting --the first that answers--> done
+//	queued --admitted--> looked up --addresses--> connecting --the first that answers--> done
 //	   |                (names only)                  |
-//	   +-- no turn in time ---------------------------+-- none answers in time ------> failed
+//	   +-- not admitted in time ----------------------+-- none answers in time ------> failed
 type dialler struct {
-	loop    *loop
-	ctx     context.Context // of the look-ups; ends with the loop
-	stop    context.CancelFunc
-	dials   map[pairing.PeerID]*dial // that are not done yet
-	clients map[pairing.PeerID]*dial // of these, by the client that they are for
-	queue   []*dial                  // who waits for a turn, and some that were given up
-	turns   int                      // that are taken
-	at      time.Duration            // no dial has anything to do before
-	last    uint32                   // number of the last dial
+	dialScheduler // of all dials that are not done yet
+	loop          *loop
+	ctx           context.Context // of the look-ups; ends with the loop
+	stop          context.CancelFunc
+	clients       map[pairing.PeerID]*dial // the dials, by the client that they are for
+	last          uint32                   // number of the last dial
 
 	resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
@@ -71,7 +59,7 @@ type dial struct {
 	timeout  time.Duration
 	done     func(id pairing.PeerID, fd int, err error) // called once, unless the dial is given up
 
-	turn     bool          // it has its turn
+	admitted bool          // the scheduler has let it begin
 	at       time.Duration // when it has something to do if nothing happens before
 	deadline time.Duration
 	forget   context.CancelFunc // ends the look-up, nil if there is none
@@ -88,8 +76,9 @@ type attempt struct {
 func newDialler(l *loop) *dialler {
 	ctx, stop := context.WithCancel(context.Background())
 	return &dialler{
-		loop: l, ctx: ctx, stop: stop, at: never,
-		dials: map[pairing.PeerID]*dial{}, clients: map[pairing.PeerID]*dial{},
+		dialScheduler: newDialScheduler(),
+		loop:          l, ctx: ctx, stop: stop,
+		clients: map[pairing.PeerID]*dial{},
 		resolve: net.DefaultResolver.LookupNetIP,
 	}
 }
@@ -112,28 +101,18 @@ func (d *dialler) idle() bool { return len(d.clients) == 0 }
 // called before connect returns; from its beginning on a dial counts as a descriptor.
 func (d *dialler) connect(client pairing.PeerID, endpoint string, done func(id pairing.PeerID, fd int, err error)) {
 	x := &dial{id: d.nextID(), client: client, endpoint: endpoint, timeout: d.loop.cfg.ConnectTimeout, done: done}
-	d.dials[x.id] = x
 	if client != 0 {
 		d.clients[client] = x
 	}
 	d.loop.ctx.descriptors.Add(1)
-	if d.turns < maxDials && len(d.queue) == 0 {
+	if d.add(x) {
 		d.begin(x)
 		return
 	}
-	d.queue = append(d.queue, x)
 	d.wakeAt(x, d.loop.clock+x.timeout)
 }
 
-// wakeAt arranges for due.
-func (d *dialler) wakeAt(x *dial, at time.Duration) {
-	x.at = at
-	d.at = min(d.at, at)
-}
-
 func (d *dialler) begin(x *dial) {
-	d.turns++
-	x.turn = true
 	x.deadline = d.loop.now() + x.timeout
 	ep, err := ParseEndpoint(x.endpoint)
 	if err != nil {
@@ -298,9 +277,9 @@ func (d *dialler) finish(x *dial, fd int, err error) {
 	x.done(x.id, fd, err)
 }
 
-// giveUp forgets a dial. Who waits for its turn has it in the loop's next turn.
+// giveUp forgets a dial. One that waits begins in the loop's next turn.
 func (d *dialler) giveUp(x *dial) {
-	delete(d.dials, x.id)
+	d.remove(x)
 	if d.clients[x.client] == x {
 		delete(d.clients, x.client)
 	}
@@ -311,45 +290,29 @@ func (d *dialler) giveUp(x *dial) {
 		d.abandon(x, 0)
 	}
 	d.loop.ctx.descriptors.Add(-1)
-	if x.turn {
-		d.turns--
-	}
-	if len(d.queue) > 0 {
-		d.at = 0
-	}
 }
 
-// tend gives out the turns that have become free, and looks after the dials
+// tend begins the dials that there is room for by now, and goes on with those
 // whose time has come.
 func (d *dialler) tend() {
-	if d.loop.clock < d.at {
+	now := d.loop.clock
+	if now < d.at {
 		return
 	}
-	for len(d.queue) > 0 && d.turns < maxDials {
-		x := d.queue[0]
-		d.queue = d.queue[1:]
-		if d.dials[x.id] == x {
-			d.begin(x)
-		}
+	for x := d.next(); x != nil; x = d.next() {
+		d.begin(x)
 	}
 	for _, x := range d.dials {
-		if x.at <= d.loop.clock {
+		if x.at <= now {
 			d.due(x)
 		}
 	}
-	d.at = never
-	for _, x := range d.dials {
-		d.at = min(d.at, x.at)
-	}
-	d.at = max(d.at, d.loop.clock+dialLook)
-	if len(d.queue) > 0 && d.turns < maxDials { // due has made some free
-		d.at = d.loop.clock
-	}
+	d.looked(now)
 }
 
 func (d *dialler) due(x *dial) {
 	switch {
-	case !x.turn:
+	case !x.admitted:
 		d.finish(x, -1, errTooManyDials)
 	case d.loop.clock < x.deadline:
 		d.try(x)
