@@ -1,11 +1,6 @@
 package stream
 
 import (
-	"errors"
-	"slices"
-
-	"golang.org/x/sys/unix"
-
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
@@ -41,17 +36,13 @@ func (l *loop) dialled(client, id pairing.PeerID, fd int) {
 }
 
 func (l *loop) dialFailed(client pairing.PeerID, worker string, err error) {
-	if slices.ContainsFunc(wants, func(want error) bool { return errors.Is(err, want) }) {
+	if isWant(err) {
 		l.act(l.table.End(l.now(), client, pairing.QueueFull))
 		return
 	}
 	l.cfg.Log.Warn("dial failed", "pool", l.cfg.Name, "worker", worker, "error", err)
 	l.act(l.table.DialFailed(l.now(), client, worker))
 }
-
-// wants are the errors of a dial that are our want, not the worker's fault.
-// ENOSPC is the poller's (epoll_ctl(2)).
-var wants = []error{errTooManyDials, unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC}
 
 // probe finds out whether a worker that failed can be reached again.
 func (l *loop) probe(a pairing.Action) {

@@ -85,21 +85,28 @@ func blackHoleAt(t *testing.T, ip string, port int) *net.TCPAddr {
 
 func blackHoleTCP(t *testing.T) *net.TCPAddr { return blackHoleAt(t, "127.0.0.1", 0) }
 
+// refusing is a TCP address at which nobody listens; the test keeps its port from others.
+func refusing(t *testing.T, ip string) netip.AddrPort {
+	t.Helper()
+	at := remote{address: netip.AddrPortFrom(netip.MustParseAddr(ip), 0)}
+	fd, err := unix.Socket(at.domain(), unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		t.Cleanup(func() { _ = unix.Close(fd) })
+		err = unix.Bind(fd, at.sockaddr())
+	}
+	if err != nil {
+		t.Skip(err)
+	}
+	return ownEndpoint(fd)
+}
+
 // What cannot be reached fails in the words of Go's net.
 func TestDialThatFails(t *testing.T) {
 	r := newRig(t, patientDials)
-	closed := func(network, address string) string {
-		l, err := net.Listen(network, address)
-		if err != nil {
-			t.Skip(err)
-		}
-		defer func() { _ = l.Close() }()
-		return l.Addr().String()
-	}
 	none := filepath.Join(t.TempDir(), "none")
 	for _, c := range []struct{ network, address, endpoint string }{
-		{"tcp", closed("tcp4", "127.0.0.1:0"), "tcp://"},
-		{"tcp", closed("tcp6", "[::1]:0"), "tcp://"},
+		{"tcp", refusing(t, "127.0.0.1").String(), "tcp://"},
+		{"tcp", refusing(t, "::1").String(), "tcp://"},
 		{"tcp", "[fe80::1%nowhere]:1", "tcp://"},
 		{"unix", none, "ipc://"},
 		{"unix", "@streamq-nobody-is-here", "ipc://"},
@@ -436,24 +443,43 @@ func TestUnixWorkerWithFullBacklog(t *testing.T) {
 	r.expectQuiet()
 }
 
-// A want of ours is not the worker's failure.
+// A want of ours is not the worker's failure, unless another of its addresses has failed.
 func TestDialThatFailsForWantOfMemory(t *testing.T) {
-	r := newRig(t, patientDials, withWorker("tcp://"+blackHoleTCP(t).String()))
-	client := r.client()
-	send(t, client, signature)
-	eventually(t, "the client's dial is under way", func() (is bool) {
-		r.onLoop(func(l *loop) { is = len(l.dialler.clients) == 1 })
-		return is
-	})
-	r.onLoop(func(l *loop) {
-		x := l.dialler.only()
-		l.dialler.finish(x, -1, x.attempts[0].to.failed(unix.ENOSPC))
-	})
-	r.expectReasons(1, pairing.QueueFull)
-	if !r.snapshot().Usable {
-		t.Error("the worker is set aside")
+	impatient := func(c *Config) {
+		c.Pairing.QueueMax = 0 // a client whose dial has failed ends, and shows why
+		c.Pairing.RetryMin, c.Pairing.RetryMax = time.Hour, time.Hour
 	}
-	r.expectQuiet()
+	for name, c := range map[string]struct {
+		rest []remote // addresses that are tried after the one with the want
+		want pairing.Reason
+	}{
+		"the only address":        {nil, pairing.QueueFull},
+		"another address refuses": {[]remote{{address: refusing(t, "127.0.0.1")}}, pairing.DialFailed},
+		"another address is mute": {[]remote{{address: blackHoleTCP(t).AddrPort()}}, pairing.DialFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, patientDials, impatient, withWorker("tcp://"+blackHoleTCP(t).String()))
+			client := r.client()
+			send(t, client, signature)
+			eventually(t, "the client's dial is under way", func() (is bool) {
+				r.onLoop(func(l *loop) { is = len(l.dialler.clients) == 1 })
+				return is
+			})
+			r.onLoop(func(l *loop) {
+				x := l.dialler.only()
+				x.failed(x.attempts[0].to, unix.ENOSPC)
+				l.dialler.abandon(x, 0)
+				x.rest = c.rest
+				x.deadline = l.clock
+				l.dialler.try(x)
+			})
+			r.expectReasons(1, c.want)
+			if usable := r.snapshot().Usable; usable != (c.want == pairing.QueueFull) {
+				t.Errorf("the worker takes clients: %v", usable)
+			}
+			r.expectQuiet()
+		})
+	}
 }
 
 // A worker behind a unix socket, with a file or without.

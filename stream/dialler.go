@@ -65,7 +65,7 @@ type dial struct {
 	forget   context.CancelFunc // ends the look-up, nil if there is none
 	rest     []remote           // that are to be tried
 	attempts []attempt          // that are under way, oldest first
-	err      error              // of the first that failed
+	err      error              // of what has failed, see verdict
 }
 
 type attempt struct {
@@ -226,11 +226,7 @@ func (d *dialler) abandon(x *dial, i int) {
 	closeDescriptor(fd)
 }
 
-func (x *dial) failed(to remote, err error) {
-	if x.err == nil {
-		x.err = to.failed(err)
-	}
-}
+func (x *dial) failed(to remote, err error) { x.err = verdict(x.err, to.failed(err)) }
 
 // event is about one of the attempts. When it has failed the next address has
 // its turn at once (RFC 8305, 5).
@@ -323,11 +319,11 @@ func (d *dialler) due(x *dial) {
 
 // timedOut is the error of a dial whose time is up.
 func (x *dial) timedOut() error {
-	switch {
-	case x.err != nil:
+	for _, a := range x.attempts {
+		x.failed(a.to, os.ErrDeadlineExceeded)
+	}
+	if x.err != nil {
 		return x.err
-	case len(x.attempts) > 0:
-		return x.attempts[0].to.failed(os.ErrDeadlineExceeded)
 	}
 	return lookUpFailed(fmt.Errorf("lookup: %w", os.ErrDeadlineExceeded))
 }

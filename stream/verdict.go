@@ -1,0 +1,42 @@
+package stream
+
+import (
+	"errors"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// errNoPort: connect(2) has found every port in use that a connection to that
+// address could have come from (ip_local_port_range).
+var errNoPort = errors.New("no port is free for another connection")
+
+// wants are the errors of a dial that are our want, not the worker's fault.
+// ENOSPC is the poller's (epoll_ctl(2)).
+var wants = []error{errTooManyDials, errNoPort, unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC}
+
+func isWant(err error) bool {
+	return slices.ContainsFunc(wants, func(want error) bool { return errors.Is(err, want) })
+}
+
+// verdict is what a dial has failed by after one more failure: of all its failures
+// the one that tells most of the worker, the first of equals, so that a want of
+// ours decides only when nothing was learnt of the worker.
+func verdict(soFar, failure error) error {
+	if soFar == nil || tells(failure) > tells(soFar) {
+		return failure
+	}
+	return soFar
+}
+
+// tells is how much is learnt of the worker by a failure: of a want of ours nothing, of a
+// unix listener without room that it may be there, of all others that it cannot be reached.
+func tells(failure error) int {
+	switch {
+	case isWant(failure):
+		return 0
+	case errors.Is(failure, unix.EAGAIN):
+		return 1
+	}
+	return 2
+}
