@@ -24,6 +24,10 @@ const (
 // MaxRelayThreads is the most that [NewContext] takes.
 const MaxRelayThreads = splice.MaxThreads
 
+// RelayThreads is how many suit a process that may use so many CPUs: one for each,
+// at most [MaxRelayThreads].
+func RelayThreads(cpus int) int { return min(cpus, MaxRelayThreads) }
+
 // Context is what all pools share: libzmq's context with its I/O threads, the
 // threads that relay open pairs, and the process's budget of descriptors.
 type Context struct {

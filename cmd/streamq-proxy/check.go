@@ -11,7 +11,7 @@ import (
 	"github.com/streamq/streamq-proxy/stream"
 )
 
-func newCheckCommand() *cobra.Command {
+func newCheckCommand(cpus int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE",
 		Short: "say whether a configuration file is right, and where it is not",
@@ -22,7 +22,7 @@ func newCheckCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			summary, err := check(args[0])
+			summary, err := check(args[0], cpus)
 			if err == nil {
 				fmt.Fprintln(cmd.OutOrStdout(), summary)
 			}
@@ -32,12 +32,12 @@ func newCheckCommand() *cobra.Command {
 }
 
 // check reads a file and binds nothing. Its error shows every mistake.
-func check(file string) (summary string, err error) {
+func check(file string, cpus int) (summary string, err error) {
 	s, err := config.Read(file)
 	if err != nil {
 		return "", err
 	}
-	plan, err := s.Plan()
+	plan, err := s.Plan(cpus)
 	var all config.Mistakes
 	switch {
 	case errors.As(err, &all):

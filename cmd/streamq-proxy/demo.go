@@ -12,8 +12,8 @@ import (
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/demo"
 )
 
-func newDemoCommand() *cobra.Command {
-	o := demo.DefaultOptions()
+func newDemoCommand(cpus int) *cobra.Command {
+	o := demo.DefaultOptions(cpus)
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "show the proxy at work, with CURVE workers and clients of its own",

@@ -16,6 +16,7 @@ import (
 // replaces what the file says, so they are remembered in order and applied to
 // the settings once these are known, and again to every reloaded file.
 type flags struct {
+	cpus   int // that the process may use
 	config string
 	said   []said
 }
@@ -262,5 +263,5 @@ func (f *flags) plan() (*config.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.Plan()
+	return s.Plan(f.cpus)
 }

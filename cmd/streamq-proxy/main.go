@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -39,7 +40,10 @@ func complain(stderr io.Writer, text string) {
 // run is the whole program. The error is what a person has to read: one line,
 // or, of a mistake in a file, one line and the place.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	cmd := newRootCommand()
+	// What the process may use (cpuset(7) and cgroups(7) are heeded), or what the
+	// environment's GOMAXPROCS says; read before tuneRuntime changes it.
+	cpus := runtime.GOMAXPROCS(0)
+	cmd := newRootCommand(cpus)
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)

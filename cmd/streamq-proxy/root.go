@@ -9,8 +9,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// newRootCommand is the program without arguments, which shows its commands.
-func newRootCommand() *cobra.Command {
+// newRootCommand is the program without arguments, which shows its commands. The
+// process may use so many CPUs.
+func newRootCommand(cpus int) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "streamq-proxy",
 		Short: "a transparent security passthrough for ZeroMQ",
@@ -31,7 +32,7 @@ without reading them: CURVE runs end to end, and the proxy holds no key.`,
 		}
 		return fmt.Errorf("%s (see %s --help)", oneLine(err), cmd.CommandPath())
 	})
-	root.AddCommand(newRunCommand(), newCheckCommand(), newCtlCommand(), newKeygenCommand(), newDemoCommand(), newVersionCommand())
+	root.AddCommand(newRunCommand(cpus), newCheckCommand(cpus), newCtlCommand(), newKeygenCommand(), newDemoCommand(cpus), newVersionCommand())
 	completeShells(root)
 	return root
 }

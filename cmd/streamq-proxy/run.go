@@ -22,8 +22,8 @@ import (
 	"github.com/streamq/streamq-proxy/stream"
 )
 
-func newRunCommand() *cobra.Command {
-	var f flags
+func newRunCommand(cpus int) *cobra.Command {
+	f := flags{cpus: cpus}
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "serve clients",

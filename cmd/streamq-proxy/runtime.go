@@ -4,8 +4,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-
-	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
 )
 
 // tuneRuntime sets Go's runtime up for this proxy, as far as the environment says
@@ -28,7 +26,7 @@ func (s *server) tuneRuntime() {
 // is the kernel's to decide. The garbage collector may take a quarter of them, which
 // can be more than a quarter of the CPUs.
 func (s *server) processors() int {
-	n := config.CPUs() + s.plan.RelayThreads + len(s.plan.Pools)
+	n := s.plan.CPUs + s.plan.RelayThreads + len(s.plan.Pools)
 	if s.operated() {
 		n++
 	}

@@ -14,7 +14,7 @@ import (
 func TestTuneRuntime(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
-	plain := &config.Plan{RelayThreads: 3, Pools: make([]stream.Config, 2)}
+	plain := &config.Plan{CPUs: 4, RelayThreads: 3, Pools: make([]stream.Config, 2)}
 	operated := *plain
 	operated.Control.Endpoints = []string{"ipc://@control"}
 	for name, c := range map[string]struct {
@@ -22,8 +22,8 @@ func TestTuneRuntime(t *testing.T) {
 		environment         string
 		processors, percent int
 	}{
-		"plain":              {plain, "", config.CPUs() + 5, 25},
-		"operated":           {&operated, "", config.CPUs() + 6, 100},
+		"plain":              {plain, "", 9, 25},
+		"operated":           {&operated, "", 10, 100},
 		"by the environment": {&operated, "1", 77, 55},
 	} {
 		t.Setenv("GOMAXPROCS", c.environment)

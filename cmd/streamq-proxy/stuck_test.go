@@ -17,7 +17,7 @@ import (
 // signal, and says so.
 func TestStuckLoopIsLeftBehind(t *testing.T) {
 	t.Parallel()
-	var f flags
+	f := flags{cpus: 2}
 	fs := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	f.register(fs)
 	if err := fs.Parse([]string{"--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0", "--http", ""}); err != nil {

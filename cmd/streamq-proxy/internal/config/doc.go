@@ -3,7 +3,7 @@
 //
 //	s := config.Settings{}                     // or config.Read(file)
 //	flags.apply(&s)                            // a flag replaces what the file says
-//	plan, err := s.Plan()                      // every default filled in, every value checked
+//	plan, err := s.Plan(cpus)                  // every default filled in, every value checked
 //
 // A [Settings] holds what was written, unread: durations, sizes and names are
 // text until [Settings.Plan] turns them into a [Plan]. So whatever is wrong is

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -25,18 +24,9 @@ const (
 // one per gigabyte per second).
 const maxIOThreads = 64
 
-// cpus is kept from before anyone has changed what it is read from.
-var cpus = runtime.GOMAXPROCS(0)
-
-// CPUs are how many the process could use when it started (cpuset(7) and cgroups(7)
-// are heeded), or what the environment's GOMAXPROCS says.
-func CPUs() int { return cpus }
-
-// defaultRelayThreads is one for each CPU.
-func defaultRelayThreads() int { return min(cpus, stream.MaxRelayThreads) }
-
 // Plan is [Settings] with every default filled in and every value checked.
 type Plan struct {
+	CPUs         int           // that the process may use, at least 1
 	HTTP         string        // HOST:PORT, "" for none
 	IOThreads    int           // of libzmq
 	RelayThreads int           // of the relay of open pairs
@@ -48,10 +38,11 @@ type Plan struct {
 	Pools        []stream.Config
 }
 
-// Plan checks the settings. The error is [Mistakes].
-func (s *Settings) Plan() (*Plan, error) {
+// Plan checks the settings for a process that may use so many CPUs, at least 1.
+// The error is [Mistakes].
+func (s *Settings) Plan(cpus int) (*Plan, error) {
 	c := checker{settings: s}
-	p := &Plan{}
+	p := &Plan{CPUs: cpus}
 	c.process(p)
 	c.control(&p.Control)
 	if len(s.Pools) == 0 {
@@ -111,7 +102,7 @@ func (c *checker) process(p *Plan) {
 	}
 	c.fail(-1, "http", checkHTTP(p.HTTP))
 	p.IOThreads = c.number(-1, "io-threads", s.IOThreads, DefaultIOThreads, 1, maxIOThreads)
-	p.RelayThreads = c.number(-1, "relay-threads", s.RelayThreads, defaultRelayThreads(), 1, stream.MaxRelayThreads)
+	p.RelayThreads = c.number(-1, "relay-threads", s.RelayThreads, stream.RelayThreads(p.CPUs), 1, stream.MaxRelayThreads)
 	p.DrainTimeout = c.span(-1, "drain-timeout", s.DrainTimeout, DefaultDrainTimeout, 0, 0)
 	if l := s.Log.Level; l != "" && !c.fail(-1, "log.level", oneOf(l, "debug", "info", "warn", "error")) {
 		_ = p.LogLevel.UnmarshalText([]byte(l)) // oneOf has left nothing that could fail

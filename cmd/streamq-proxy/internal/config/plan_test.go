@@ -17,6 +17,9 @@ import (
 	"github.com/streamq/streamq-proxy/stream"
 )
 
+// testCPUs are those of the tests' process.
+const testCPUs = 5
+
 func TestPlanOfEverySetting(t *testing.T) {
 	t.Parallel()
 	s, err := parse("all.yaml", []byte(`
@@ -61,7 +64,7 @@ pools:
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Plan()
+	got, err := s.Plan(testCPUs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +94,7 @@ pools:
 	standard.Name = "defaults"
 	standard.Frontend, standard.Backend = []string{"tcp://[::1]:0"}, []string{"tcp://[::1]:0"}
 	want := &Plan{
-		IOThreads: 2, RelayThreads: 3, DrainTimeout: time.Minute, LogLevel: slog.LevelWarn, LogJSON: true,
+		CPUs: testCPUs, IOThreads: 2, RelayThreads: 3, DrainTimeout: time.Minute, LogLevel: slog.LevelWarn, LogJSON: true,
 		Control: control.Config{
 			Endpoints: []string{"ipc:///run/c.sock", "tcp://127.0.0.1:7000"},
 			Mode:      0o660, LoopbackLevel: control.Operator, Rate: 10,
@@ -106,18 +109,18 @@ pools:
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	s := Settings{Pools: []Pool{{Frontend: []string{"tcp://*:1"}, Backend: []string{"tcp://*:2"}}}}
-	p, err := s.Plan()
+	p, err := s.Plan(testCPUs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.HTTP != DefaultHTTP || p.IOThreads != DefaultIOThreads || p.RelayThreads != CPUs() || p.DrainTimeout != DefaultDrainTimeout || !p.Access || p.LogJSON || p.LogLevel != slog.LevelInfo {
+	if p.HTTP != DefaultHTTP || p.IOThreads != DefaultIOThreads || p.RelayThreads != testCPUs || p.DrainTimeout != DefaultDrainTimeout || !p.Access || p.LogJSON || p.LogLevel != slog.LevelInfo {
 		t.Errorf("%+v", p)
 	}
 	// What the help shows as defaults is what applies when nothing is said.
 	shown := PoolDefaults()
 	shown.Frontend, shown.Backend = s.Pools[0].Frontend, s.Pools[0].Backend
 	s.Pools[0] = shown
-	again, err := s.Plan()
+	again, err := s.Plan(testCPUs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +222,7 @@ func TestMistakesInFiles(t *testing.T) {
 func planned(text string) error {
 	s, err := parse("f.yaml", []byte(text))
 	if err == nil {
-		_, err = s.Plan()
+		_, err = s.Plan(testCPUs)
 	}
 	return err
 }
@@ -260,7 +263,7 @@ func TestMistakesInFlags(t *testing.T) {
 	s.Log.Level = "loud"
 	s.Replaced("workers")
 	s.Replaced("log.level")
-	_, err = s.Plan()
+	_, err = s.Plan(testCPUs)
 	var all Mistakes
 	if !errors.As(err, &all) || len(all) != 3 {
 		t.Fatal(err)
@@ -278,7 +281,7 @@ func TestMistakesInFlags(t *testing.T) {
 		t.Error("not from a file?")
 	}
 	none := Settings{Pools: []Pool{{}}}
-	if _, err := none.Plan(); err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "--frontend") {
+	if _, err := none.Plan(testCPUs); err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "--frontend") {
 		t.Errorf("%v", err)
 	}
 }
@@ -307,7 +310,7 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Plan(); err != nil {
+	if _, err := s.Plan(testCPUs); err != nil {
 		t.Error(err)
 	}
 }

@@ -64,7 +64,7 @@ func startDemo(t *testing.T, screen *Screen) (end func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
-	o := DefaultOptions()
+	o := DefaultOptions(2)
 	o.Duration = time.Hour
 	go func() { result <- Run(ctx, o, screen) }()
 	var once sync.Once
@@ -79,7 +79,7 @@ func startDemo(t *testing.T, screen *Screen) (end func() error) {
 
 func TestDemoLosesNothing(t *testing.T) {
 	out := newOutput()
-	o := DefaultOptions()
+	o := DefaultOptions(2)
 	o.Duration = time.Second
 	if err := Run(t.Context(), o, plain(out)); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -140,7 +140,7 @@ func TestDemoEndsEarlyWithTheTable(t *testing.T) {
 func TestDemoThatIsEndedBeforeItBegins(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Run(ctx, DefaultOptions(), plain(newOutput())); !errors.Is(err, ErrSilent) {
+	if err := Run(ctx, DefaultOptions(2), plain(newOutput())); !errors.Is(err, ErrSilent) {
 		t.Errorf("got %v, want ErrSilent", err)
 	}
 }
@@ -182,7 +182,7 @@ func TestOptions(t *testing.T) {
 		{func(o *Options) { o.Workers = 1 }, "--workers 1: must be 2 to 32"},
 		{func(o *Options) { o.Workers = 33 }, "--workers 33: must be 2 to 32"},
 	} {
-		o := DefaultOptions()
+		o := DefaultOptions(2)
 		c.change(&o)
 		got := ""
 		if err := o.Validate(); err != nil {

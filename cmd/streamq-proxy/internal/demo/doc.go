@@ -3,7 +3,7 @@
 // and leave and come back all the time.
 //
 //	screen := demo.NewScreen(os.Stdout, os.Getenv)
-//	err := demo.Run(ctx, demo.DefaultOptions(), screen) // nil: something was asked and nothing was lost
+//	err := demo.Run(ctx, demo.DefaultOptions(cpus), screen) // nil: something was asked and nothing was lost
 //
 // Everything is real: loopback TCP, libzmq on both sides, the pool that
 // `streamq-proxy run` serves with. Both kinds of worker take part, those that

@@ -3,6 +3,8 @@ package demo
 import (
 	"fmt"
 	"time"
+
+	"github.com/streamq/streamq-proxy/stream"
 )
 
 // Bounds of [Options].
@@ -20,11 +22,14 @@ type Options struct {
 	Clients int
 	// Workers, MinWorkers to MaxWorkers; every third one dials in, and at least one.
 	Workers int
+	// RelayThreads of the pool, 1 to [stream.MaxRelayThreads].
+	RelayThreads int
 }
 
-// DefaultOptions are ten seconds of eight clients and three workers.
-func DefaultOptions() Options {
-	return Options{Duration: 10 * time.Second, Clients: 8, Workers: 3}
+// DefaultOptions are ten seconds of eight clients and three workers, in a process
+// that may use so many CPUs.
+func DefaultOptions(cpus int) Options {
+	return Options{Duration: 10 * time.Second, Clients: 8, Workers: 3, RelayThreads: stream.RelayThreads(cpus)}
 }
 
 // Validate finds what cannot be shown. The error is one line, in the words of

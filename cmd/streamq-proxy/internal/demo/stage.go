@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/pebbe/zmq4"
@@ -50,7 +49,7 @@ func (s *stage) open(o Options) error {
 	if err := s.openWorkers(o); err != nil {
 		return err
 	}
-	if err := s.openPool(); err != nil {
+	if err := s.openPool(o); err != nil {
 		return err
 	}
 	for _, w := range s.workers {
@@ -88,7 +87,7 @@ func (s *stage) openWorkers(o Options) error {
 
 // openPool opens the pool as `streamq-proxy run` would with one --frontend, one
 // --backend and a --worker for each worker that listens.
-func (s *stage) openPool() error {
+func (s *stage) openPool(o Options) error {
 	cfg := stream.DefaultConfig()
 	cfg.Name = "demo"
 	cfg.Frontend = []string{"tcp://127.0.0.1:0"}
@@ -99,7 +98,7 @@ func (s *stage) openPool() error {
 		}
 	}
 	var err error
-	if s.context, err = stream.NewContext(1, min(runtime.GOMAXPROCS(0), stream.MaxRelayThreads)); err != nil {
+	if s.context, err = stream.NewContext(1, o.RelayThreads); err != nil {
 		return err
 	}
 	if s.pool, err = stream.Open(s.context, cfg); err != nil {
