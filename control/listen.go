@@ -15,6 +15,27 @@ import (
 // backlog of the unix listeners that are made here.
 const backlog = 128
 
+// listen binds an endpoint for requests and, where an operator may call, the one
+// for events beside it.
+func (s *Server) listen(l listener) error {
+	bound, err := s.bind(s.router, l, l.domain)
+	if err != nil {
+		return err
+	}
+	s.bound = append(s.bound, bound)
+	if l.domain == domainNULL && s.cfg.LoopbackLevel < Operator {
+		return nil
+	}
+	at, err := s.bind(s.pub, eventsOf(l), l.domain.events())
+	if err != nil {
+		return fmt.Errorf("%w (for the events of %s)", err, l.Endpoint)
+	}
+	if s.eventsAt[l.domain] == "" {
+		s.eventsAt[l.domain] = at
+	}
+	return nil
+}
+
 // bind has a socket listen at l. Options that libzmq reads when it binds (the
 // security, the domain, the descriptor) are of this endpoint only.
 func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string, err error) {
@@ -78,6 +99,13 @@ func (s *Server) bindPath(socket *zmq4.Socket, path string) error {
 		_ = syscall.Close(fd)
 	}
 	return errors.Join(err, socket.SetUseFd(-1))
+}
+
+// removePaths removes the files of the listeners that were made here.
+func (s *Server) removePaths() {
+	for _, p := range s.paths {
+		_ = os.Remove(p)
+	}
 }
 
 // eventsOf is where the events of an endpoint are: beside the file, or one port up.

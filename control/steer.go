@@ -3,6 +3,7 @@ package control
 import (
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -254,4 +255,9 @@ func shutdown(c *call) (Reply, error) {
 	}
 	c.server.proxy.Shutdown(deadline)
 	return reply(Accepted, nil)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
 }

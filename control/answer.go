@@ -1,0 +1,137 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+const (
+	// askTimeout bounds how long one request may wait for a loop.
+	askTimeout = 2 * time.Second
+	// reloadTimeout bounds RELOAD, which reads a file and asks all loops.
+	reloadTimeout = 10 * time.Second
+)
+
+// answer executes a request and replies, exactly once.
+func (s *Server) answer(ctx context.Context, m message) error {
+	now := time.Now()
+	c := s.callers.of(m.id, m.user, m.address, now)
+	if c.pending > 0 && (len(m.frames) == 0 || string(m.frames[0]) != "HEARTBEAT") {
+		if err := s.passBeats(ctx, true); err != nil {
+			return err
+		}
+	}
+	frames := s.execute(ctx, c, m, now)
+	if frames == nil { // a heartbeat that was gathered
+		return nil
+	}
+	if c.pending > 0 {
+		if err := s.passBeats(ctx, true); err != nil {
+			return err
+		}
+	}
+	return s.send(m, frames)
+}
+
+// execute is everything about a request but its envelope. nil stands for a
+// heartbeat, whose reply comes later.
+func (s *Server) execute(ctx context.Context, from *caller, m message, now time.Time) []any {
+	r, err := ParseRequest(m.frames)
+	if !s.callers.admit(from, now) {
+		err = refuse(SlowDown, "more than %d requests a second", s.cfg.Rate)
+		if !from.silenced {
+			from.silenced = true
+			s.log.Warn("control: a caller is too fast", "address", from.address, "caller", from.who)
+		}
+	}
+	if r.Verb != "HEARTBEAT" { // which has all its time when it is passed on
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout(r.Verb))
+		defer cancel()
+	}
+	c := &call{ctx: ctx, server: s, caller: from}
+	var answer Reply
+	if err == nil {
+		if words, was := steerable(c, r.Verb, m.frames); was {
+			s.counters.count(r.Verb, OK)
+			s.note(c, r, Reply{Code: OK, Text: "OK"})
+			return words
+		}
+		s.renew(c, now)
+		var v *Verb
+		if v, err = s.understand(c, r); err == nil && v.run == nil {
+			if err = s.gather(c, m); err == nil {
+				return nil
+			}
+		} else if err == nil {
+			answer, err = v.run(c)
+		}
+	}
+	if err != nil {
+		answer = failure(err)
+	}
+	s.counters.count(r.Verb, answer.Code)
+	s.note(c, r, answer)
+	return answer.frames()
+}
+
+// timeout bounds a request of that verb.
+func timeout(verb string) time.Duration {
+	if verb == "RELOAD" {
+		return reloadTimeout
+	}
+	return askTimeout
+}
+
+// understand finds the verb of a request that is well-formed, and its arguments.
+func (s *Server) understand(c *call, r Request) (*Verb, error) {
+	v := s.verbs[r.Verb]
+	if v == nil {
+		text := fmt.Sprintf("no verb %q, HELP lists them", r.Verb)
+		if s.verbs[strings.ToUpper(r.Verb)] != nil {
+			text = fmt.Sprintf("no verb %q: verbs are upper case", r.Verb)
+		}
+		return nil, refuse(UnknownVerb, "%s", text)
+	}
+	if c.caller.level < v.Level {
+		return nil, refuse(Forbidden, "%s is for the level %s, and you are %s", v.Name, v.Level, c.caller.level)
+	}
+	var err error
+	if c.args, c.options, err = v.arguments(r.Args); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// renew has anything that a caller says renew what it said HELLO for.
+func (s *Server) renew(c *call, now time.Time) {
+	if len(c.caller.identities) == 0 || now.Sub(c.caller.renewed) < renewEvery {
+		return
+	}
+	c.caller.renewed = now
+	ctx, cancel := context.WithTimeout(c.ctx, askTimeout)
+	defer cancel()
+	for _, p := range s.proxy.Pools {
+		if names := c.caller.identities[p.Name()]; len(names) > 0 {
+			if err := p.Renew(ctx, names); err != nil {
+				s.log.Warn("control: leases were not renewed", "pool", p.Name(), "error", err)
+			}
+		}
+	}
+}
+
+// note logs what operators do and what goes wrong.
+func (s *Server) note(c *call, r Request, answer Reply) {
+	level := slog.LevelDebug
+	if answer.Code == Failed || s.steering[r.Verb] && answer.Code < Malformed {
+		level = slog.LevelInfo
+	}
+	if !s.log.Enabled(c.ctx, level) {
+		return
+	}
+	s.log.Log(c.ctx, level, "control", "verb", r.Verb, "args", strings.Join(r.Args, " "), "code", int(answer.Code),
+		"text", answer.Text, "level", c.caller.level.String(), "address", c.caller.address, "caller", c.caller.who)
+}
