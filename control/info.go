@@ -67,6 +67,13 @@ type WorkerInfo struct {
 	Removed  bool   `json:"removed,omitempty"` // it goes when its last pair ends
 }
 
+func workerInfo(w pairing.WorkerInfo) WorkerInfo {
+	return WorkerInfo{
+		Worker: w.Name, State: w.State.String(), Pairs: w.Pairs, Max: w.MaxPairs, Weight: w.Weight, Slots: w.Slots,
+		Dialling: w.Dialling, Served: w.Served, Failures: w.Failures, Endpoint: w.Endpoint, Removed: w.Removed,
+	}
+}
+
 // ClientInfo is a client in a list.
 type ClientInfo struct {
 	ID       pairing.PeerID `json:"id"`
@@ -105,6 +112,10 @@ type HintInfo struct {
 	Prefer   []string `json:"prefer"`
 	Pinned   bool     `json:"pinned"`
 	Left     Seconds  `json:"left"`
+}
+
+func hintInfo(h pairing.HintInfo) HintInfo {
+	return HintInfo{h.Identity, h.Endpoint, h.Address, h.Prefer, h.Pinned, seconds(h.Left)}
 }
 
 // Candidate is a worker in an explanation.

@@ -101,30 +101,28 @@ func workers(c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	var rows []WorkerInfo
+	var fit []pairing.WorkerInfo
 	next := ""
 	for _, w := range s.Workers { // in the order of their names
 		if w.Name <= c.options["after"] && c.options["after"] != "" ||
 			!matches(c.options, "worker", w.Name) || !matches(c.options, "state", w.State.String()) {
 			continue
 		}
-		if len(rows) == limit {
-			next = rows[limit-1].Worker
+		if len(fit) == limit {
+			next = fit[limit-1].Name
 			break
 		}
-		rows = append(rows, WorkerInfo{
-			Worker: w.Name, State: w.State.String(), Pairs: w.Pairs, Max: w.MaxPairs, Weight: w.Weight, Slots: w.Slots,
-			Dialling: w.Dialling, Served: w.Served, Failures: w.Failures, Endpoint: w.Endpoint, Removed: w.Removed,
-		})
+		fit = append(fit, w)
 	}
-	return page("workers", rows, next)
+	return page("workers", fit, workerInfo, next)
 }
 
-// page is one page of a list. next is what after= has to be for the one that
-// follows, "" when there is none.
-func page[T any](list string, rows []T, next string) (Reply, error) {
-	if rows == nil {
-		rows = []T{} // [] in JSON, not null
+// page is one page of a list, each item as row writes it. next is what after= has
+// to be for the one that follows, "" when there is none.
+func page[Item, Row any](list string, items []Item, row func(Item) Row, next string) (Reply, error) {
+	rows := make([]Row, 0, len(items)) // [] in JSON, not null
+	for _, item := range items {
+		rows = append(rows, row(item))
 	}
 	body := map[string]any{list: rows}
 	if next != "" {
@@ -200,7 +198,7 @@ func (c *call) peers(s pairing.Selection) (peers []pairing.PeerInfo, next string
 }
 
 // listPeers answers with a page of connections, each as row writes it.
-func listPeers[T any](c *call, list string, paired bool, row func(pairing.PeerInfo) T) (Reply, error) {
+func listPeers[Row any](c *call, list string, paired bool, row func(pairing.PeerInfo) Row) (Reply, error) {
 	s, err := c.selection()
 	if err != nil {
 		return Reply{}, err
@@ -210,11 +208,7 @@ func listPeers[T any](c *call, list string, paired bool, row func(pairing.PeerIn
 	if err != nil {
 		return Reply{}, err
 	}
-	var rows []T
-	for _, p := range peers {
-		rows = append(rows, row(p))
-	}
-	return page(list, rows, next)
+	return page(list, peers, row, next)
 }
 
 func clients(c *call) (Reply, error) { return listPeers(c, "clients", false, clientInfo) }
@@ -238,15 +232,11 @@ func hints(c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	var rows []HintInfo
-	for _, h := range found.Hints {
-		rows = append(rows, HintInfo{h.Identity, h.Endpoint, h.Address, h.Prefer, h.Pinned, seconds(h.Left)})
-	}
 	next := ""
 	if found.More {
-		next = strconv.Itoa(skip + len(rows))
+		next = strconv.Itoa(skip + len(found.Hints))
 	}
-	return page("hints", rows, next)
+	return page("hints", found.Hints, hintInfo, next)
 }
 
 func explain(c *call) (Reply, error) {
