@@ -76,13 +76,8 @@ func (r remote) connect() (fd int, connected bool, err error) {
 			break
 		}
 	}
-	switch {
-	case errors.Is(err, unix.EADDRNOTAVAIL) && r.hasSource():
-		return -1, false, errNoPort
-	case err != nil:
-		return -1, false, err
-	case r.path != "":
-		return fd, true, nil
+	if err != nil || r.path != "" {
+		return fd, err == nil, err
 	}
 	// To this machine it is there, or has failed, as soon as connect(2), which
 	// denies it, has returned.
@@ -91,18 +86,6 @@ func (r remote) connect() (fd int, connected bool, err error) {
 		return -1, false, err
 	}
 	return fd, connected, nil
-}
-
-// hasSource: this machine has an address to reach r from. connect(2) says
-// EADDRNOTAVAIL when it has none (as for ::1 without IPv6), too; asked for a datagram
-// socket it says nothing else by it, and sends nothing.
-func (r remote) hasSource() bool {
-	fd, err := unix.Socket(r.domain(), unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err == nil {
-		err = unix.Connect(fd, r.sockaddr())
-		closeDescriptor(fd)
-	}
-	return !errors.Is(err, unix.EADDRNOTAVAIL)
 }
 
 // connectOnce returns a TCP connection that may be under way yet, or a unix one.

@@ -7,13 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errNoPort: connect(2) has found every port in use that a connection to that
-// address could have come from (ip_local_port_range).
-var errNoPort = errors.New("no port is free for another connection")
-
 // wants are the errors of a dial that are our want, not the worker's fault.
-// ENOSPC is the poller's (epoll_ctl(2)).
-var wants = []error{errTooManyDials, errNoPort, unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC}
+// ENOSPC is the poller's (epoll_ctl(2)). EADDRNOTAVAIL is not among them: no port is
+// free for another connection to that worker, and another worker can be reached.
+var wants = []error{errTooManyDials, unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC}
 
 func isWant(err error) bool {
 	return slices.ContainsFunc(wants, func(want error) bool { return errors.Is(err, want) })
