@@ -14,13 +14,17 @@ const (
 	loadWindow = 50 * time.Millisecond
 	crowded    = 0.8 // of its time a thread is busy that gives pairs away
 	calmer     = 0.5 // of that, at most, is who takes one
+	// several is how many pairs a thread serves in a turn, on average, that gives one
+	// away: of two that are busy both are ready in some turns, and one in the others.
+	several = 1.25
 )
 
 // load is what a thread has done in the window that began at since.
 type load struct {
-	since        time.Duration // by the relay's clock
-	busy         time.Duration // not waiting for events
-	turns, pairs int
+	since time.Duration // by the relay's clock
+	busy  time.Duration // not waiting for events
+	turns int
+	pairs int // that were served, each once a turn
 }
 
 // least is the thread that watches fewest pairs. The relay's lock is held.
@@ -28,24 +32,32 @@ func (r *Relay) least() *thread {
 	return slices.MinFunc(r.threads, func(a, b *thread) int { return a.watched - b.watched })
 }
 
-// observe notes a turn that has served so many pairs, p the last of them. At the
-// end of a window it lets go of p if another thread has more time for it.
-func (t *thread) observe(pairs int, p *Pair) {
+// served notes that a pair is served. Both its sides' events and its going on are
+// one in a turn: moving the only pair would merely make the next thread as busy.
+func (l *load) served(p *Pair, clock time.Duration) {
+	if p.served != clock {
+		p.served = clock
+		l.pairs++
+	}
+}
+
+// observe notes the end of a turn, in which p was served last. At the end of a
+// window it lets go of p if another thread has more time for it.
+func (t *thread) observe(p *Pair) {
 	now := t.relay.now()
 	t.load.busy += now - t.clock
 	t.load.turns++
-	t.load.pairs += pairs
 	passed := now - t.load.since
 	if passed < loadWindow {
 		return
 	}
 	share := float64(t.load.busy) / float64(passed)
 	// One pair at a time is not more than one thread can do, however much it is.
-	several := t.load.pairs >= 2*t.load.turns
+	shareable := float64(t.load.pairs) >= several*float64(t.load.turns)
 	t.share.Store(int64(share * float64(loadWindow)))
 	t.seen.Store(int64(now))
 	t.load = load{since: now}
-	if p == nil || !several || share < crowded {
+	if p == nil || !shareable || share < crowded {
 		return
 	}
 	if to := t.relay.calmest(now); to != t && to.shareAt(now) < share*calmer {

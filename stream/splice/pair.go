@@ -18,10 +18,11 @@ type Pair struct {
 	state  atomic.Uint32 // the End, packed
 	active atomic.Int64  // when bytes were last moved, by the relay's clock
 
-	mu      sync.Mutex // of what follows
-	ways    [2]way     // by the side that is read
-	stopped bool       // or not begun
-	thread  *thread    // on whose watch it is; the relay's lock is held to change it, too
+	mu      sync.Mutex    // of what follows
+	ways    [2]way        // by the side that is read
+	served  time.Duration // the clock of the turn that it was served in last
+	stopped bool          // or not begun
+	thread  *thread       // on whose watch it is; the relay's lock is held to change it, too
 }
 
 // Moved is how much has been taken from a side for the other, in bytes.

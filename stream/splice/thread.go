@@ -118,7 +118,7 @@ func (t *thread) turn() {
 		t.serve(p, goOn)
 		last = p
 	}
-	t.observe(max(n, 0)+len(t.before), last)
+	t.observe(last)
 	clear(t.before)
 }
 
@@ -171,6 +171,7 @@ func (t *thread) pump(p *Pair, events uint32) (tell bool) {
 		return false
 	}
 	before := p.End()
+	t.load.served(p, t.clock)
 	p.note(events)
 	t.move(p, 0)
 	t.move(p, 1)
