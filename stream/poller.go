@@ -28,10 +28,11 @@ const (
 )
 
 // poller is an epoll instance (epoll(7)). libzmq's own poller takes no plain
-// descriptors through the binding and rounds time-outs to busy loops.
+// descriptors through the binding, which takes less than a millisecond for none.
 type poller struct {
 	fd     int
 	events []unix.EpollEvent
+	coarse bool // the kernel counts in milliseconds only
 }
 
 func newPoller() (*poller, error) {
@@ -63,18 +64,15 @@ func (p *poller) modify(fd int, mask uint32, t token) error {
 func (p *poller) remove(fd int) { _ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil) }
 
 // wait returns what is ready, at the latest after the given time; for ever if it
-// is negative. Longer than a millisecond is rounded up to whole ones. The slice is
-// valid until the next call.
+// is negative. Longer than a millisecond, or on a coarse kernel longer than nothing,
+// is rounded up to whole ones. The slice is valid until the next call.
 func (p *poller) wait(timeout time.Duration) ([]unix.EpollEvent, error) {
 	var n int
 	var err error
-	switch {
-	case timeout > 0 && timeout < time.Millisecond:
+	if timeout > 0 && timeout < time.Millisecond && !p.coarse {
 		n, err = p.waitMoment(timeout)
-	case timeout < 0:
-		n, err = unix.EpollWait(p.fd, p.events, -1)
-	default:
-		n, err = unix.EpollWait(p.fd, p.events, int(min((timeout+time.Millisecond-1)/time.Millisecond, time.Hour/time.Millisecond)))
+	} else {
+		n, err = unix.EpollWait(p.fd, p.events, milliseconds(timeout))
 	}
 	if errors.Is(err, unix.EINTR) {
 		return nil, nil
@@ -85,8 +83,15 @@ func (p *poller) wait(timeout time.Duration) ([]unix.EpollEvent, error) {
 	return p.events[:n], nil
 }
 
-// waitMoment waits for less than a millisecond (epoll_pwait2(2)); not at all
-// before Linux 5.11, which cannot.
+// milliseconds is a timeout as epoll_wait(2) wants it.
+func milliseconds(timeout time.Duration) int {
+	if timeout < 0 {
+		return -1
+	}
+	return int(min((timeout+time.Millisecond-1)/time.Millisecond, time.Hour/time.Millisecond))
+}
+
+// waitMoment waits for less than a millisecond (epoll_pwait2(2)), if the kernel can.
 func (p *poller) waitMoment(timeout time.Duration) (int, error) {
 	ts := unix.NsecToTimespec(timeout.Nanoseconds())
 	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
@@ -94,8 +99,9 @@ func (p *poller) waitMoment(timeout time.Duration) (int, error) {
 	switch errno {
 	case 0:
 		return int(n), nil
-	case unix.ENOSYS, unix.EPERM: // the latter of a container's filter that does not know it
-		return unix.EpollWait(p.fd, p.events, 0)
+	case unix.ENOSYS, unix.EPERM: // before Linux 5.11; of a container's filter that does not know it
+		p.coarse = true
+		return unix.EpollWait(p.fd, p.events, milliseconds(timeout))
 	}
 	return 0, errno
 }

@@ -1,17 +1,26 @@
 package stream
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
 
-// However short the wait is, it ends by itself and brings what is ready.
+// However short the wait is, it is kept, ends by itself and brings what is ready,
+// also where the kernel counts in milliseconds only.
 func TestPollerWaits(t *testing.T) {
+	for _, coarse := range []bool{false, true} {
+		t.Run(fmt.Sprintf("coarse: %t", coarse), func(t *testing.T) { testPollerWaits(t, coarse) })
+	}
+}
+
+func testPollerWaits(t *testing.T, coarse bool) {
 	p, err := newPoller()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.close()
+	p.coarse = coarse
 	w, err := newWaker()
 	if err != nil {
 		t.Fatal(err)
