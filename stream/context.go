@@ -39,7 +39,7 @@ type Context struct {
 }
 
 // NewContext makes a context with that many I/O threads of libzmq, whose manual
-// advises one per gigabyte per second (zmq_ctx_set(3)), and at most that many
+// advises one per gigabyte per second (zmq_ctx_set(3)), and with that many
 // threads, 1 to [MaxRelayThreads], for the pairs that are taken out of libzmq.
 func NewContext(ioThreads, relayThreads int) (*Context, error) {
 	var rlimit syscall.Rlimit

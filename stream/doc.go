@@ -25,8 +25,9 @@
 //
 // One goroutine, [Pool.Run], owns both sockets, every descriptor that is not lent,
 // and the [pairing.Table] of its pool. Everyone else sends it functions to run between
-// two turns and reads the immutable values they bring back. Only the look-up of a host's
-// name has a goroutine of its own, which posts its result to the loop.
+// two turns and reads the immutable values they bring back. Only two jobs that take long
+// have goroutines of their own: the look-up of a host's name, which posts its result to the
+// loop, and the giving back of memory after a crowd (tidy.go), which touches nothing of it.
 //
 // # What a connection goes through
 //

@@ -13,9 +13,10 @@
 //
 // Order, and every byte: a side that does not read stops the other's writing, by
 // the kernel's own flow control. A FIN is passed on when everything before it has
-// been, and the other way goes on (half-close). A reset ends both ways at once;
-// the caller, who owns the sockets, passes it on to the other side, behind what
-// [Pair.Stop] returns for it.
+// been, and the other way goes on (half-close). A reset ends both ways: nothing more
+// goes to the side that was reset, and what it had sent before is passed on for as
+// long as the other side has room. The caller, who owns the sockets, passes the reset
+// on, behind what [Pair.Stop] returns for the other side.
 //
 // # Who owns what
 //

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A reset ends both ways at once, also when a side has ended its sending before,
-// in order. Whichever that was and whichever is reset, with bytes held back on
-// either way or on none: Gone is the side that was reset, and what was taken from
-// it before reaches the other.
+// A reset ends both ways, also when a side has ended its sending before, in order.
+// Whichever that was and whichever is reset, with bytes held back on either way or on
+// none: Gone is the side that was reset, and what was taken from it before reaches the
+// other.
 func TestResetAfterHalfClose(t *testing.T) {
 	for _, network := range networks {
 		t.Run(network, func(t *testing.T) {
@@ -75,8 +75,8 @@ func (r *resetCase) send(t *testing.T, s *steps, e *ends, side int) {
 	s.turnUntil(t, "some of it is held", func() bool { return w.holding() && !w.writable })
 }
 
-// A reset ends both ways at once, also when there is more before it than a side
-// that takes nothing has room for, and all of it was there at the start.
+// A reset ends both ways, also when there is more before it than a side that takes
+// nothing has room for, and all of it was there at the start.
 func TestResetBehindBlockedSink(t *testing.T) {
 	for _, network := range networks {
 		t.Run(network, func(t *testing.T) {

@@ -32,8 +32,8 @@ type Relay struct {
 // they were taken from a socket, and their bytes.
 type Counters struct{ Bytes, Chunks atomic.Uint64 }
 
-// New starts a relay of at most 1 to [MaxThreads] threads, and of at most 0 to
-// [MaxPipes] pipes, which take two descriptors each. It must be Closed.
+// New starts a relay of that many threads, 1 to [MaxThreads], and of at most so
+// many pipes, 0 to [MaxPipes], which take two descriptors each. It must be Closed.
 func New(threads, maxPipes int) (*Relay, error) {
 	if threads < 1 || threads > MaxThreads {
 		return nil, fmt.Errorf("relay: %d threads: want 1 to %d", threads, MaxThreads)

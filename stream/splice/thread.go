@@ -141,8 +141,8 @@ func happened(mask uint32) (events uint32) {
 	return events
 }
 
-// serve moves a pair's bytes, unless another thread is at it, or has just moved it to
-// where it is watched, who then is left the events.
+// serve moves a pair's bytes, unless another holds the pair, who then is left the
+// events: a thread that serves it, or whoever has it watched by another thread.
 func (t *thread) serve(p *Pair, events uint32) {
 	for {
 		if !p.mu.TryLock() {
