@@ -44,7 +44,7 @@ type conn struct {
 	chunks    int    // ... in so many messages
 	sent      uint64 // bytes that libzmq has taken
 	drained   uint64 // of these, bytes that the kernel had when roomFor last looked
-	streak    int    // bytes received since the partner was last heard of
+	oneWay    int    // bytes received since the partner last spoke, see gather.go
 	swallowed int    // bytes that came while it was being closed
 	handed    uint64 // while closing: of sent, what the kernel had at the last look; direct: what was unacknowledged
 	flow      *flow  // of the pair, nil before there is one

@@ -4,43 +4,46 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
 // A socket that is in the middle of much is left alone for a moment, so that it
 // has more at once. The kernel's timer slack (prctl(2), PR_SET_TIMERSLACK) adds
-// up to 50 microseconds.
+// up to 50 microseconds. [splice.GatherAfter] and [splice.GatherAlone] say when. The
+// wait is fixed, unlike that of package splice: what libzmq hands over does not tell
+// how fast it came.
 const (
-	gatherDelay = 50 * time.Microsecond
-	// gatherLonger is for when no other pair is there to be kept waiting.
-	gatherLonger = 200 * time.Microsecond
+	gatherWait = 50 * time.Microsecond
+	// gatherWaitAlone is for when no other pair is there to be kept waiting.
+	gatherWaitAlone = 200 * time.Microsecond
 )
 
-// gatherAfter is how many bytes one side of a pair must have sent, with none from
-// the other between, to count as sending much. Who asks and answers is not kept
-// waiting.
-const gatherAfter = 256 << 10
-
-// undisturbedAfter is how many bytes a pair must have sent, with none from any
-// other between, to count as the only one: some milliseconds' worth at the least.
-const undisturbedAfter = 4 << 20
-
-// heard keeps the counts for gather.
-func (l *loop) heard(from, to *conn, n int) {
-	from.streak, to.streak = from.streak+n, 0
-	if pair := from.flow.client.id; l.talking != pair {
-		l.talking, l.undivided = pair, 0
-	}
-	l.undivided += n
+// gathering is what the loop remembers of the pair that spoke last.
+type gathering struct {
+	pair  pairing.PeerID // its client
+	alone int            // bytes, since another spoke
+	due   bool           // who sends much, not always this pair, is to be waited for
 }
 
-// undisturbed: one pair is all that has been heard of for a while.
-func (l *loop) undisturbed() bool { return l.undivided > undisturbedAfter }
+// heard takes in a piece of n bytes, which came from one side for the other.
+func (g *gathering) heard(from, to *conn, n int) {
+	if pair := from.flow.client.id; g.pair != pair {
+		g.pair, g.alone = pair, 0
+	}
+	from.oneWay, to.oneWay = from.oneWay+n, 0
+	g.alone += n
+}
 
-// inBulk says whether c, of which r was just heard, is in the middle of much. A
+// lone: one pair is all that has been heard of for a while.
+func (g *gathering) lone() bool { return g.alone > splice.GatherAlone }
+
+// many says whether c, of which r was just heard, is in the middle of much. A
 // partner that is direct is written to at once, without a thread between, which
 // with others about is worth more than what gathering saves.
-func (l *loop) inBulk(c *conn, r *run) bool {
-	return r.more && c.streak > gatherAfter && (l.undisturbed() || c.flow.partner(c).sock != nil)
+func (g *gathering) many(c *conn, r *run) bool {
+	return r.more && c.oneWay > splice.GatherAfter && (g.lone() || c.flow.partner(c).sock != nil)
 }
 
 // gather waits a moment when a STREAM peer is sending much. libzmq reads 8 KiB at
@@ -48,14 +51,14 @@ func (l *loop) inBulk(c *conn, r *run) bool {
 // of the loop and a write of its own, and with a STREAM peer on the other side a
 // message and a wake-up of libzmq's thread as well.
 func (l *loop) gather() {
-	if !l.bulk {
+	if !l.gathering.due {
 		return
 	}
-	l.bulk = false
-	delay := gatherDelay
-	if l.undisturbed() {
-		delay = gatherLonger
+	l.gathering.due = false
+	wait := gatherWait
+	if l.gathering.lone() {
+		wait = gatherWaitAlone
 	}
-	pause := unix.NsecToTimespec(delay.Nanoseconds())
+	pause := unix.NsecToTimespec(wait.Nanoseconds())
 	_ = unix.Nanosleep(&pause, nil)
 }

@@ -5,16 +5,17 @@ import (
 	"testing"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
-// gathering says how many connections are waited for, and whether their pair is
+// waitedFor says how many connections are waited for, and whether their pair is
 // the only one that says something.
-func (r *rig) gathering() (talkers int, undisturbed bool) {
+func (r *rig) waitedFor() (talkers int, alone bool) {
 	r.t.Helper()
 	_, err := query(r.t.Context(), r.pool, func(l *loop) struct{} {
-		undisturbed = l.undisturbed()
+		alone = l.gathering.lone()
 		l.table.EachPeer(func(p *pairing.Peer) bool {
-			if l.inBulk(p.Conn.(*conn), &run{more: true}) {
+			if l.gathering.many(p.Conn.(*conn), &run{more: true}) {
 				talkers++
 			}
 			return true
@@ -24,13 +25,13 @@ func (r *rig) gathering() (talkers int, undisturbed bool) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return talkers, undisturbed
+	return talkers, alone
 }
 
-func (r *rig) expectGathering(when string, talkers int, undisturbed bool) {
+func (r *rig) expectGathering(when string, talkers int, alone bool) {
 	r.t.Helper()
-	if n, alone := r.gathering(); n != talkers || alone != undisturbed {
-		r.t.Errorf("%s: %d connections are waited for, undisturbed: %v; want %d, %v", when, n, alone, talkers, undisturbed)
+	if n, lone := r.waitedFor(); n != talkers || lone != alone {
+		r.t.Errorf("%s: %d connections are waited for, alone: %v; want %d, %v", when, n, lone, talkers, alone)
 	}
 }
 
@@ -58,19 +59,19 @@ func testGathers(t *testing.T, r *rig, pair func() (client, worker net.Conn), di
 		expect(t, to, make([]byte, n))
 	}
 	for range 2 {
-		pass(client, worker, gatherAfter)
+		pass(client, worker, splice.GatherAfter)
 		pass(worker, client, 1)
 	}
 	r.expectGathering("asked and answered", 0, false)
-	pass(client, worker, gatherAfter)
+	pass(client, worker, splice.GatherAfter)
 	pass(client, worker, 1)
 	r.expectGathering("much was said", disturbed, false)
-	for range undisturbedAfter / gatherAfter {
-		pass(client, worker, gatherAfter)
+	for range splice.GatherAlone / splice.GatherAfter {
+		pass(client, worker, splice.GatherAfter)
 	}
 	r.expectGathering("nobody else spoke for long", 1, true)
 	send(t, other, []byte{1})
-	eventually(t, "the other pair is heard of", func() bool { _, alone := r.gathering(); return !alone })
+	eventually(t, "the other pair is heard of", func() bool { _, alone := r.waitedFor(); return !alone })
 	r.expectGathering("another pair spoke", disturbed, false)
 	pass(worker, client, 1)
 	r.expectGathering("much was answered", 0, false)

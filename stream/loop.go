@@ -47,10 +47,7 @@ type loop struct {
 	// mayHaveRoom: a socket's commands may say that STREAM peers have room.
 	mayHaveRoom bool
 	yield       time.Duration // when to go through the scheduler next
-
-	bulk      bool           // some side of a pair is in the middle of much, see gather.go
-	talking   pairing.PeerID // the client of the pair that was last heard of ...
-	undivided int            // ... and how many bytes, without any of another pair between
+	gathering   gathering
 
 	draining bool
 	drainAt  time.Duration
@@ -314,7 +311,7 @@ func (l *loop) receive(s *socket) error {
 		}
 		left -= max(messages, 1)
 	}
-	l.bulk = false // there is a whole batch to be had already
+	l.gathering.due = false // there is a whole batch to be had already
 	return nil
 }
 
@@ -328,7 +325,7 @@ func (l *loop) receiveKnown(s *socket, c *conn, r *run) {
 		c.received += uint64(len(r.data))
 		c.chunks += r.messages
 		l.data(c, r.data)
-		l.bulk = l.bulk || l.inBulk(c, r)
+		l.gathering.due = l.gathering.due || l.gathering.many(c, r)
 	}
 }
 

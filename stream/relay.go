@@ -41,7 +41,7 @@ func (l *loop) forward(from, to *conn, data []byte) {
 			return
 		}
 	}
-	l.heard(from, to, len(data))
+	l.gathering.heard(from, to, len(data))
 	way := 1
 	if from.client() {
 		way = 0

@@ -15,43 +15,56 @@ const (
 	gatherSize  = 32 << 10
 	gatherLeast = 100 * time.Microsecond // less costs more than it brings
 	gatherMost  = 300 * time.Microsecond // the kernel's timer slack (prctl(2)) adds up to 50
-	// gatherAfter is how much must have come one way since anything came the other:
-	// who asks and answers is not kept waiting.
-	gatherAfter = 128 << 10
-	// gatherAlone is how much the thread must have moved for this pair since it had
-	// to do with another: one that speaks every now and then is not, either.
-	gatherAlone = 4 << 20
 )
 
-// stream is what a thread remembers of the pair that it served last.
-type stream struct {
+const (
+	// GatherAfter is how many bytes one side must have sent since the other last spoke
+	// to be waited for: who asks and answers is not kept waiting.
+	GatherAfter = 128 << 10
+	// GatherAlone is how many bytes one pair must have sent since another did to be
+	// the only one: some milliseconds' worth at the least. One that speaks every now
+	// and then is not kept waiting, either.
+	GatherAlone = 4 << 20
+)
+
+// gathering is what a thread remembers of the pair that spoke last.
+type gathering struct {
 	pair  *Pair
-	moved int           // bytes since another was served
+	alone int           // bytes, since another spoke
 	at    time.Duration // when the last piece came, by the relay's clock
-	wait  time.Duration // for what is worth a turn, 0: not to be waited for
+	wait  time.Duration // for more, 0: not at all
 }
 
-// note takes in a piece of n bytes, which came one way.
-func (s *stream) note(p *Pair, side, n int, clock time.Duration) {
-	if s.pair != p {
-		*s = stream{pair: p}
+// heard takes in a piece of n bytes, which came one way.
+func (g *gathering) heard(p *Pair, side, n int, clock time.Duration) {
+	if g.pair != p {
+		*g = gathering{pair: p}
 	}
 	from, back := &p.ways[side], &p.ways[1-side]
-	from.run, back.run = from.run+n, 0
-	s.moved += n
-	s.wait = 0
-	many := from.run > gatherAfter && s.moved > gatherAlone && !from.bulk
-	if since := clock - s.at; many && since < 2*gatherMost {
-		s.wait = min(gatherMost, since*gatherSize/time.Duration(n))
+	from.oneWay, back.oneWay = from.oneWay+n, 0
+	g.alone += n
+	g.wait = 0
+	many := from.oneWay > GatherAfter && g.alone > GatherAlone && !from.bulk
+	if since := clock - g.at; many && since < 2*gatherMost {
+		g.wait = min(gatherMost, since*gatherSize/time.Duration(n))
 	}
-	s.at = clock
+	g.at = clock
 }
 
 // gather waits when more small pieces are to come, and nothing else is to do.
 func (t *thread) gather() {
-	if t.stream.wait >= gatherLeast && len(t.again) == 0 {
-		pause := unix.NsecToTimespec(t.stream.wait.Nanoseconds())
+	if wait := t.toGather(); wait > 0 {
+		pause := unix.NsecToTimespec(wait.Nanoseconds())
 		_ = unix.Nanosleep(&pause, nil)
 	}
-	t.stream.wait = 0
+}
+
+// toGather is how long gather is to wait, once for each piece.
+func (t *thread) toGather() time.Duration {
+	wait := t.gathering.wait
+	t.gathering.wait = 0
+	if wait < gatherLeast || len(t.again) > 0 {
+		return 0
+	}
+	return wait
 }

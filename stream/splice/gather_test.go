@@ -26,40 +26,44 @@ func TestGather(t *testing.T) {
 		"with a neighbour":      {piece: piece, every: every, other: 100},
 		"spliced":               {piece: piece, every: every, bulk: true},
 	} {
-		var s stream
+		var g gathering
 		p, neighbour := &Pair{}, &Pair{}
 		p.ways[0].bulk = c.bulk
 		clock := time.Second
 		for i := range 1024 {
 			clock += c.every
 			if c.other > 0 && i%c.other == 0 {
-				s.note(neighbour, 0, 1, clock)
+				g.heard(neighbour, 0, 1, clock)
 			}
 			if c.answer > 0 && i%c.answer == 0 {
-				s.note(p, 1, 1, clock)
+				g.heard(p, 1, 1, clock)
 			}
-			s.note(p, 0, c.piece, clock)
+			g.heard(p, 0, c.piece, clock)
 		}
-		if s.wait != c.wait {
-			t.Errorf("%s: waits %v, want %v", name, s.wait, c.wait)
+		if g.wait != c.wait {
+			t.Errorf("%s: waits %v, want %v", name, g.wait, c.wait)
 		}
 	}
 }
 
-// Much is waited for once, and not while something is left to do.
+// A piece is waited for once, not for less than is worth it, and not while something
+// is left to do.
 func TestGatherOnce(t *testing.T) {
-	s := newSteps(t, 1)
-	th := s.threads[0]
-	waits := func() bool {
-		begin := time.Now()
-		th.gather()
-		return time.Since(begin) >= gatherLeast
-	}
-	th.stream.wait = gatherLeast
-	if !waits() {
-		t.Error("does not wait")
-	}
-	if th.stream.wait != 0 {
-		t.Error("waits twice for one piece")
+	for name, c := range map[string]struct {
+		wait  time.Duration
+		again []*Pair
+		want  time.Duration
+	}{
+		"worth it":          {wait: gatherLeast, want: gatherLeast},
+		"too little":        {wait: gatherLeast - 1},
+		"something is left": {wait: gatherMost, again: []*Pair{{}}},
+	} {
+		th := thread{gathering: gathering{wait: c.wait}, again: c.again}
+		if wait := th.toGather(); wait != c.want {
+			t.Errorf("%s: waits %v, want %v", name, wait, c.want)
+		}
+		if th.again = nil; th.toGather() != 0 {
+			t.Errorf("%s: waits twice for one piece", name)
+		}
 	}
 }

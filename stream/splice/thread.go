@@ -11,15 +11,15 @@ import (
 
 // thread moves the bytes of whichever pairs have something to move.
 type thread struct {
-	relay  *Relay
-	epoll  int // descriptor
-	buffer []byte
-	events []unix.EpollEvent
-	spare  *pipe // one at hand
-	clock  time.Duration
-	yield  time.Duration // when to go through the scheduler next
-	load   load
-	stream stream
+	relay     *Relay
+	epoll     int // descriptor
+	buffer    []byte
+	events    []unix.EpollEvent
+	spare     *pipe // one at hand
+	clock     time.Duration
+	yield     time.Duration // when to go through the scheduler next
+	load      load
+	gathering gathering
 	// watched is how many pairs are on its watch, under the relay's lock.
 	watched int
 	// share is how much of loadWindow it was busy, as was seen at a moment of the relay's clock.

@@ -21,7 +21,7 @@ type way struct {
 	done     bool // nothing more goes this way
 	bulk     bool // large chunks come: the kernel moves them
 	streak   uint8
-	run      int    // bytes since any came the other way, see gather.go
+	oneWay   int    // bytes since the other side last spoke, see gather.go
 	rest     []byte // read and not yet written
 	pipe     *pipe  // nil when it holds nothing
 }
@@ -111,7 +111,7 @@ func (t *thread) take(p *Pair, side int) int {
 		return 0
 	}
 	t.count(p, side, n)
-	t.stream.note(p, side, n, t.clock)
+	t.gathering.heard(p, side, n, t.clock)
 	if w.pipe != nil {
 		w.judgeSplice(n)
 		return n
