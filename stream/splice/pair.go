@@ -8,10 +8,10 @@ import (
 
 // Pair is two sockets whose bytes a [Relay] moves.
 type Pair struct {
-	relay       *Relay
-	passed      *[2]Counters
-	notify      func()
-	place, turn uint32
+	relay         *Relay
+	passed        *[2]Counters
+	notify        func()
+	place, serial uint32
 
 	late   atomic.Uint32 // what happened while somebody else held mu
 	queued atomic.Bool   // to go on

@@ -25,7 +25,7 @@ type Relay struct {
 	pairs atomic.Pointer[[]atomic.Pointer[Pair]]
 	free  []uint32 // places in pairs
 	next  uint32   // the first place that was never used
-	turn  uint32   // how many pairs were started
+	last  uint32   // serial of the last pair
 }
 
 // Counters are what has passed one way over all pairs that share them: chunks as
@@ -123,8 +123,8 @@ func local(fd int) bool {
 func (r *Relay) enter(p *Pair) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.turn = max(1, r.turn+1) // wraps
-	p.turn = r.turn
+	r.last = max(1, r.last+1) // wraps
+	p.serial = r.last
 	if n := len(r.free); n > 0 {
 		p.place, r.free = r.free[n-1], r.free[:n-1]
 	} else {
@@ -163,7 +163,7 @@ func (r *Relay) find(e *unix.EpollEvent) (*Pair, int) {
 		return nil, 0
 	}
 	p := places[place].Load()
-	if p == nil || p.turn != uint32(e.Pad) {
+	if p == nil || p.serial != uint32(e.Pad) {
 		return nil, 0
 	}
 	return p, side

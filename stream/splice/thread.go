@@ -55,13 +55,13 @@ func (t *thread) close() {
 }
 
 // control adds a side of a pair to the thread's epoll instance, or has it announced
-// anew. With an event comes back the pair's place and the side, and the turn by which
-// a pair is told from one that had the same place before. No pair has turn 0: that is
+// anew. With an event comes back the pair's place and the side, and the serial by which
+// a pair is told from one that had the same place before. No pair has serial 0: that is
 // the wake-up.
 func (t *thread) control(op int, p *Pair, side int) error {
 	const edges = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET
 	return unix.EpollCtl(t.epoll, op, int(p.ways[side].source), &unix.EpollEvent{
-		Events: edges & math.MaxUint32, Fd: int32(p.place<<1 | uint32(side)), Pad: int32(p.turn),
+		Events: edges & math.MaxUint32, Fd: int32(p.place<<1 | uint32(side)), Pad: int32(p.serial),
 	})
 }
 
