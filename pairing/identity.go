@@ -47,7 +47,7 @@ func (t *Table) Bye(now time.Duration, name string) []Action {
 	if i := t.identities[name]; i != nil {
 		for len(i.peers) > 0 {
 			p := i.peers[0]
-			t.end(p, Closed.reason(p.client))
+			t.end(p, Closed.Reason(p.client))
 		}
 	}
 	return t.finish()

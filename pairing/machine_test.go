@@ -136,7 +136,7 @@ func (m *machine) event() error {
 	case 16:
 		return m.renew()
 	case 17, 18:
-		id, how := m.known(), Gone(m.pick(3))
+		id, how := m.known(), Gone(m.pick(4))
 		return m.both(fmt.Sprint("gone ", id), func(now time.Duration) ([]Action, error) {
 			return m.table.Gone(now, id, how), nil
 		}, func() bool {

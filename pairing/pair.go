@@ -9,19 +9,21 @@ type Gone uint8
 const (
 	Closed   Gone = iota // in order, or nobody can tell
 	Reset                // by a reset
-	Followed             // in whatever way, after its partner had ended its sending in order: that is the reason
+	Followed             // in whatever way, after its partner: Followed|Reset when that was reset
 )
 
-func (g Gone) reason(client bool) Reason {
-	if g == Followed {
-		return Closed.reason(!client)
+// Reason is why a client's stay ends when it, or its worker's connection, has gone so.
+func (g Gone) Reason(client bool) Reason {
+	if g&Followed != 0 {
+		client = !client
 	}
+	reset := g&Reset != 0
 	switch {
-	case client && g == Reset:
+	case client && reset:
 		return ClientReset
 	case client:
 		return ClientClosed
-	case g == Reset:
+	case reset:
 		return WorkerReset
 	default:
 		return WorkerClosed
@@ -88,9 +90,9 @@ func (t *Table) vanish(p *Peer, how Gone) {
 		t.forget(p)
 		t.finishPair(clientOf(p))
 	case p.inPair():
-		t.drain(p, how.reason(p.client))
+		t.drain(p, how.Reason(p.client))
 	case p.client:
-		t.endClient(p, how.reason(true), false)
+		t.endClient(p, how.Reason(true), false)
 	default:
 		if p.state == PeerSlot {
 			t.stats.slotsClosed++

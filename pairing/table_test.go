@@ -133,11 +133,11 @@ func TestHandlesComeBack(t *testing.T) {
 // the other then goes.
 func TestReasonOfGone(t *testing.T) {
 	for client, want := range map[bool]map[Gone]Reason{
-		true:  {Closed: ClientClosed, Reset: ClientReset, Followed: WorkerClosed},
-		false: {Closed: WorkerClosed, Reset: WorkerReset, Followed: ClientClosed},
+		true:  {Closed: ClientClosed, Reset: ClientReset, Followed: WorkerClosed, Followed | Reset: WorkerReset},
+		false: {Closed: WorkerClosed, Reset: WorkerReset, Followed: ClientClosed, Followed | Reset: ClientReset},
 	} {
 		for how, reason := range want {
-			if got := how.reason(client); got != reason {
+			if got := how.Reason(client); got != reason {
 				t.Errorf("client %t, gone %d: %v, want %v", client, how, got, reason)
 			}
 		}

@@ -342,10 +342,10 @@ func (m *twin) bye(name string) {
 			break
 		}
 		// Of a pair both may have the name; who is meant then, the table chooses.
-		if !is(p) || is(p.partner) && Closed.reason(p.client) != a.Reason {
+		if !is(p) || is(p.partner) && Closed.Reason(p.client) != a.Reason {
 			p = p.partner
 		}
-		m.end(p, Closed.reason(p.client))
+		m.end(p, Closed.Reason(p.client))
 	}
 	if m.count(is) > 0 {
 		m.fail("%s said bye and is there", name)

@@ -331,7 +331,7 @@ func (m *twin) vanish(p *twinPeer, how Gone) {
 	if !p.client {
 		c = p.partner
 	}
-	switch why := how.reason(p.client); {
+	switch why := how.Reason(p.client); {
 	case p.partner == nil && p.client:
 		m.endClient(p, why, false)
 	case p.partner == nil:
