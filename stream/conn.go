@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/splice"
 	"github.com/streamq/streamq-proxy/stream/zmtp"
 )
 
@@ -74,10 +75,13 @@ type flow struct {
 	handshake zmtp.Handshake
 	begun     bool          // both connections are settled, bytes go
 	open      bool          // the handshake is through, and no longer watched
-	passed    [2]uint64     // bytes from client to worker and back, less those that lent has moved
+	passed    [2]uint64     // bytes from client to worker and back, less those that loan has moved
 	active    time.Duration // when bytes last passed
-	lent      *loan         // nil while the loop moves the bytes, see lend.go
+	loan      *loan         // nil while the loop moves the bytes, see lend.go
+	end       splice.End    // what its loans had come to, before this one
 }
+
+func (f *flow) sides() [2]*conn { return [2]*conn{f.client, f.worker} }
 
 // partner is the other connection of the pair.
 func (f *flow) partner(c *conn) *conn {

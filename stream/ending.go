@@ -21,8 +21,11 @@ func howEnded(c *conn) pairing.Gone {
 
 // ended forgets a connection that no longer exists and tells the table.
 func (l *loop) ended(c *conn, how pairing.Gone) {
-	if how == pairing.Reset && c.flow != nil {
-		c.flow.partner(c).owedReset = true
+	if f := c.flow; f != nil {
+		if how == pairing.Reset {
+			f.partner(c).owedReset = true
+		}
+		how = counts(how, c.client(), f.end)
 	}
 	l.remove(c)
 	l.act(l.table.Gone(l.clock, c.id, how))

@@ -8,7 +8,7 @@ import (
 
 // halfClosed is a loan of which one side has ended its sending.
 type halfClosed struct {
-	lent     *loan
+	loan     *loan
 	looked   time.Duration // when it was looked at last
 	progress progress      // at that time
 }
@@ -19,17 +19,17 @@ type progress struct {
 	delivered [2]uint64 // to each side, see deliveryMark
 }
 
-func (lent *loan) progress() progress {
+func (loan *loan) progress() progress {
 	return progress{
-		taken:     [2]uint64{lent.Moved(0), lent.Moved(1)},
-		delivered: [2]uint64{deliveryMark(lent.flow.client.fd), deliveryMark(lent.flow.worker.fd)},
+		taken:     [2]uint64{loan.Moved(0), loan.Moved(1)},
+		delivered: [2]uint64{deliveryMark(loan.flow.client.fd), deliveryMark(loan.flow.worker.fd)},
 	}
 }
 
 // halfClose notes a loan of which one side has ended its sending. It is on the
 // list until it ends, or is recalled.
-func (l *loop) halfClose(lent *loan) {
-	lent.half = l.halfClosed.PushBack(&halfClosed{lent, l.clock, lent.progress()})
+func (l *loop) halfClose(loan *loan) {
+	loan.half = l.halfClosed.PushBack(&halfClosed{loan, l.clock, loan.progress()})
 }
 
 // nextHalfClosed is who is looked at next, and when; nil if there is none. The
@@ -47,15 +47,12 @@ func (l *loop) nextHalfClosed() (h *halfClosed, at time.Duration) {
 // hold a pair for good.
 func (l *loop) endHalfClosed() {
 	for h, at := l.nextHalfClosed(); h != nil && at <= l.clock; h, at = l.nextHalfClosed() {
-		l.halfClosed.Remove(h.lent.half)
-		if h.lent.progress() != h.progress {
-			l.halfClose(h.lent)
+		l.halfClosed.Remove(h.loan.half)
+		if h.loan.progress() != h.progress {
+			l.halfClose(h.loan)
 			continue
 		}
-		reason := pairing.ClientClosed
-		if h.lent.End().First == 1 {
-			reason = pairing.WorkerClosed
-		}
-		l.act(l.table.End(l.clock, h.lent.flow.client.id, reason))
+		reason := counts(pairing.Closed, true, h.loan.End()).Reason(true)
+		l.act(l.table.End(l.clock, h.loan.flow.client.id, reason))
 	}
 }

@@ -32,7 +32,7 @@ func TestHalfClosedUnixReader(t *testing.T) {
 	eventually(t, "the loop knows", func() bool { return r.halfClosed() == 1 })
 	r.onLoop(func(l *loop) {
 		h, _ := l.nextHalfClosed()
-		h.progress = h.lent.progress()
+		h.progress = h.loan.progress()
 	})
 	expect(t, worker, make([]byte, share))
 	r.drainTimeoutPasses()
@@ -67,14 +67,14 @@ func TestNewsOfFormerLoan(t *testing.T) {
 	lentPairs(t, func(t *testing.T, r *rig, _, _ net.Conn) {
 		r.onLoop(func(l *loop) {
 			client, _ := l.sides()
-			former := client.flow.lent
+			former := client.flow.loan
 			if err := l.halt(); err != nil {
 				t.Error(err)
 			}
 			if err := l.resume(); err != nil {
 				t.Error(err)
 			}
-			if !client.lent() || client.flow.lent == former {
+			if !client.lent() || client.flow.loan == former {
 				t.Error("the pair is not lent again")
 			}
 			l.pool.relayTold(former)

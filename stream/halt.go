@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
-	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
 // Pause stops reading from every connection of the pool, as zmq_proxy_steerable(3)
@@ -49,7 +48,14 @@ func (l *loop) halt() error {
 	l.halted, l.haltedAt = true, time.Now()
 	l.poller.remove(l.frontend.fd)
 	l.poller.remove(l.backend.fd)
-	l.updateAll()
+	l.eachDirect(func(c *conn) {
+		l.recall(c.flow)
+		if c.flow.end.Over { // which is news
+			l.relayed(c.flow)
+			return
+		}
+		l.updateInterest(c)
+	})
 	return nil
 }
 
@@ -59,7 +65,11 @@ func (l *loop) resume() error {
 	}
 	l.halted = false
 	l.start = l.start.Add(time.Since(l.haltedAt))
-	l.updateAll()
+	l.eachDirect(func(c *conn) {
+		if l.lend(c.flow); c.phase == live {
+			l.updateInterest(c)
+		}
+	})
 	err := errors.Join(
 		l.poller.add(l.frontend.fd, pollIn, frontendToken),
 		l.poller.add(l.backend.fd, pollIn, backendToken))
@@ -69,32 +79,19 @@ func (l *loop) resume() error {
 	return nil
 }
 
-// updateAll has the connections that the loop reads itself no longer watched
-// for input, or watched again; pairs that were lent are taken back, or lent again.
-func (l *loop) updateAll() {
-	var over []*flow // that the relay had brought to their end
-	var ends []splice.End
+// eachDirect calls f for the connections of pairs that the loop reads itself, or has
+// lent. f may end them, and others.
+func (l *loop) eachDirect(f func(*conn)) {
+	var direct []*conn
 	l.table.EachPeer(func(p *pairing.Peer) bool {
-		c := p.Conn.(*conn)
-		if c.sock != nil || c.phase != live {
-			return true
-		}
-		if l.halted {
-			if c.lent() {
-				lent := c.flow.lent
-				l.recall(c.flow)
-				if end := lent.End(); end.Over {
-					over, ends = append(over, c.flow), append(ends, end)
-				}
-			}
-		}
-		l.updateInterest(c)
-		if c.flow != nil && !l.halted {
-			l.lend(c.flow)
+		if c := p.Conn.(*conn); c.sock == nil {
+			direct = append(direct, c)
 		}
 		return true
 	})
-	for i, f := range over {
-		l.relayed(f, ends[i])
+	for _, c := range direct {
+		if c.phase == live {
+			f(c)
+		}
 	}
 }

@@ -28,30 +28,33 @@ type loan struct {
 }
 
 // lent says whether the relay has the connection.
-func (c *conn) lent() bool { return c.flow != nil && c.flow.lent != nil }
+func (c *conn) lent() bool { return c.flow != nil && c.flow.loan != nil }
 
 // lend gives an open pair to the relay, with what is held back on either side.
 func (l *loop) lend(f *flow) {
-	if !f.open || f.lent != nil || l.halted || !lendable(f.client) || !lendable(f.worker) {
+	if !f.open || f.loan != nil || l.halted || !lendable(f.client) || !lendable(f.worker) {
 		return
 	}
-	for _, c := range [...]*conn{f.client, f.worker} {
+	for _, c := range f.sides() {
 		if c.interest != 0 {
 			l.poller.remove(c.fd)
-			c.interest, c.paused = 0, false
 		}
+		c.interest, c.paused = 0, false
 	}
 	rest := [2][]byte{f.worker.out.all(), f.client.out.all()}
-	lent := &loan{flow: f}
+	loan := &loan{flow: f}
 	var err error
-	lent.Pair, err = l.ctx.relay.Start(f.client.fd, f.worker.fd, rest, &l.passed, func() { l.pool.relayTold(lent) })
+	loan.Pair, err = l.ctx.relay.Start(f.client.fd, f.worker.fd, rest, f.end, &l.passed, func() { l.pool.relayTold(loan) })
 	if err != nil { // for want of memory
 		l.cfg.Log.Error("cannot relay a pair", "pool", l.cfg.Name, "error", err)
 		l.act(l.table.End(l.clock, f.client.id, pairing.QueueFull))
 		return
 	}
-	f.lent = lent
-	for _, c := range [...]*conn{f.client, f.worker} {
+	f.loan = loan
+	if f.end.Begun { // which is no news
+		l.halfClose(loan)
+	}
+	for _, c := range f.sides() {
 		l.backlogged -= int64(c.out.size())
 		c.out.reset()
 	}
@@ -64,18 +67,18 @@ func lendable(c *conn) bool {
 // recall takes a pair back from the relay, if it was lent, with what the relay
 // still held. Its connections are not watched then.
 func (l *loop) recall(f *flow) {
-	if f == nil || f.lent == nil {
+	if f == nil || f.loan == nil {
 		return
 	}
-	lent := f.lent
-	rest := lent.Stop()
+	loan := f.loan
+	rest := loan.Stop()
 	f.active = l.lastActive(f.client)
-	f.lent = nil
-	if lent.half != nil {
-		l.halfClosed.Remove(lent.half)
+	f.loan, f.end = nil, loan.End()
+	if loan.half != nil {
+		l.halfClosed.Remove(loan.half)
 	}
 	for way, to := range [...]*conn{f.worker, f.client} {
-		f.passed[way] += lent.Moved(way)
+		f.passed[way] += loan.Moved(way)
 		if to.phase != dead && len(rest[way]) > 0 {
 			to.out.append(rest[way])
 			l.backlogged += int64(len(rest[way]))
@@ -86,7 +89,7 @@ func (l *loop) recall(f *flow) {
 // lastActive is when bytes last passed on the pair of a connection.
 func (l *loop) lastActive(c *conn) time.Duration {
 	if c.lent() {
-		return l.clock - c.flow.lent.Idle()
+		return l.clock - c.flow.loan.Idle()
 	}
 	if c.flow == nil {
 		return 0
@@ -101,9 +104,9 @@ type news struct {
 }
 
 // relayTold adds a loan; it is called by the relay's threads.
-func (p *Pool) relayTold(lent *loan) {
+func (p *Pool) relayTold(loan *loan) {
 	p.news.mu.Lock()
-	p.news.loans = append(p.news.loans, lent)
+	p.news.loans = append(p.news.loans, loan)
 	p.news.mu.Unlock()
 	p.wake.wake()
 }
@@ -119,43 +122,47 @@ func (n *news) take() []*loan {
 // hearOfLent ends the pairs that the relay has brought to their end, and notes
 // those that have begun to.
 func (l *loop) hearOfLent() {
-	for _, lent := range l.pool.news.take() {
-		if lent.flow.lent != lent {
-			continue // taken back since, and perhaps lent again
-		}
-		if end := lent.End(); end.Over {
-			l.relayed(lent.flow, end)
-		} else if lent.half == nil {
-			l.halfClose(lent)
+	for _, loan := range l.pool.news.take() {
+		switch {
+		case loan.flow.loan != loan: // taken back since, and perhaps lent again
+		case loan.End().Over:
+			l.relayed(loan.flow)
+		case loan.half == nil:
+			l.halfClose(loan)
 		}
 	}
 }
 
 // relayed ends a pair of which the relay has moved everything that there was.
-func (l *loop) relayed(f *flow, end splice.End) {
+func (l *loop) relayed(f *flow) {
 	l.recall(f)
-	sides := [...]*conn{f.client, f.worker}
-	if end.Abort {
-		l.aborted(sides[end.Gone], sides[1-end.Gone], end)
+	sides := f.sides()
+	if f.end.Abort {
+		gone := sides[f.end.Gone]
+		dropUnsent(gone.fd)
+		l.ended(gone, pairing.Reset)
 		return
 	}
-	first, second := sides[end.First], sides[1-end.First]
+	first, second := sides[f.end.First], sides[1-f.end.First]
 	second.phase = finished // it has been sent a FIN, and has sent its own
 	l.ended(first, pairing.Closed)
 	l.ended(second, pairing.Closed)
 }
 
-// aborted ends a pair of which one side was reset: the other is, too, behind
-// what it has not received yet. Whichever side ended first is the reason.
-func (l *loop) aborted(gone, rest *conn, end splice.End) {
-	how := pairing.Closed
+// counts is what the table is told of a side that has gone so: the reason of a pair
+// is how the side ended that did first, as far as the relay has seen it.
+func counts(how pairing.Gone, client bool, end splice.End) pairing.Gone {
+	first := client == (end.First == 0)
 	switch {
-	case end.First != end.Gone:
-		how = pairing.Followed
+	case !end.Begun, first && !end.InOrder && !end.Reset:
+		return how
 	case end.Reset:
 		how = pairing.Reset
+	default:
+		how = pairing.Closed
 	}
-	rest.owedReset = true
-	dropUnsent(gone.fd)
-	l.ended(gone, how)
+	if !first {
+		how |= pairing.Followed
+	}
+	return how
 }

@@ -134,10 +134,7 @@ func resetAfterHalfClose(t *testing.T, r *rig, first, second net.Conn, firstIsRe
 	eventually(t, "the answer has been taken", func() bool { return r.passed() == before+uint64(len(answer)) })
 	if firstIsReset {
 		reset(first)
-		eventually(t, "the other is reset", func() (was bool) {
-			onDescriptor(second, func(fd int) { was = wasReset(fd) })
-			return was
-		})
+		expectResetAfterEnd(t, second)
 		return
 	}
 	reset(second)

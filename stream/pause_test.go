@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
@@ -96,14 +98,14 @@ func (r *rig) pauseWithBacklog() {
 // paused, is passed on and is the reason of the end.
 func TestResetBeforePause(t *testing.T) {
 	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		var lent *loan
-		r.onLoop(func(l *loop) { c, _ := l.sides(); lent = c.flow.lent })
+		var loan *loan
+		r.onLoop(func(l *loop) { c, _ := l.sides(); loan = c.flow.loan })
 		release := r.stall()
 		paused := make(chan error, 1)
 		go func() { paused <- r.pool.Pause(context.Background()) }()
 		eventually(t, "the loop is to pause next", func() bool { return len(r.pool.commands) == 1 })
 		reset(client)
-		eventually(t, "the relay has seen the reset", func() bool { return lent.End().Over })
+		eventually(t, "the relay has seen the reset", func() bool { return loan.End().Over })
 		release()
 		if err := <-paused; err != nil {
 			t.Fatal(err)
@@ -117,5 +119,236 @@ func TestResetBeforePause(t *testing.T) {
 		}
 		r.expectReasons(1, pairing.ClientReset)
 		r.expectQuiet()
+	})
+}
+
+// What the relay knew of a pair's end when it was paused still counts when it is
+// resumed, and what comes meanwhile counts behind it.
+
+// Whichever side ended its sending first is the reason, also when the other does so
+// in the pause.
+func TestPauseBetweenTwoEnds(t *testing.T) {
+	eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+		other := r.connOf(second)
+		_ = first.(*net.TCPConn).CloseWrite()
+		expectEnd(t, second)
+		r.whilePaused(func() {
+			_ = second.(*net.TCPConn).CloseWrite()
+			r.expectState(other, tcpClose)
+		})
+	})
+}
+
+// Who ended its sending in order, and is reset in the pause, ended in order.
+func TestResetInPauseAfterHalfClose(t *testing.T) {
+	eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+		one := r.connOf(first)
+		_ = first.(*net.TCPConn).CloseWrite()
+		expectEnd(t, second)
+		r.whilePaused(func() {
+			reset(first)
+			r.expectState(one, tcpClose)
+			send(t, second, []byte("too late")) // the relay finds the reset by writing
+		})
+		expectResetAfterEnd(t, second)
+	})
+}
+
+// Who is reset in the pause after the other has begun to end, and is found by the loop.
+func TestFollowerResetInPause(t *testing.T) {
+	eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+		const little = 32 << 10
+		other := r.connOf(second)
+		_ = second.(*net.TCPConn).SetReadBuffer(little)
+		r.onLoop(func(*loop) { _ = unix.SetsockoptInt(other.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, little) })
+		holdBack(t, first)
+		_ = first.(*net.TCPConn).CloseWrite()
+		eventually(t, "the end has arrived behind what is held back", func() bool {
+			if r.halfClosed() == 1 {
+				return true
+			}
+			expect(t, second, make([]byte, little/2))
+			return false
+		})
+		r.whilePaused(func() {
+			if r.snapshot().Backlog == 0 {
+				t.Error("nothing was held back")
+			}
+			reset(second)
+			eventually(t, "the loop knows", func() bool { return r.snapshot().Connections < 2 })
+		})
+		_ = first.Close()
+	})
+}
+
+// Of two sides that are reset in the pause the client is seen first.
+func TestBothResetInPause(t *testing.T) {
+	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+		sides := [...]*conn{r.connOf(client), r.connOf(worker)}
+		r.whilePaused(func() {
+			send(t, client, []byte("last words"))
+			reset(client)
+			reset(worker)
+			for _, c := range sides {
+				r.expectState(c, tcpClose)
+			}
+		})
+		r.expectReasons(1, pairing.ClientReset)
+		r.expectQuiet()
+	})
+}
+
+// A reset that the relay has found by writing, which spends the socket's error, is
+// passed on although the pair is paused before it has ended.
+func TestPauseOfPairWithReset(t *testing.T) {
+	eitherSide(t, pairing.ClientReset, pairing.WorkerReset, func(t *testing.T, r *rig, first, second net.Conn) {
+		resetFoundByWriting(t, r, first, second)
+		r.whilePaused(func() {})
+		expectResetOf(t, second)
+	})
+}
+
+// The same pair is reset for that reason by the drain timeout.
+func TestResetHalfClosedForEver(t *testing.T) {
+	eitherSide(t, pairing.ClientReset, pairing.WorkerReset, func(t *testing.T, r *rig, first, second net.Conn) {
+		resetFoundByWriting(t, r, first, second)
+		eventually(t, "it is ended", func() bool {
+			r.drainTimeoutPasses()
+			return r.snapshot().Connections == 0
+		})
+		expectResetOf(t, second)
+	})
+}
+
+// resetFoundByWriting resets the first side while what it has sent is held back for
+// the second, and has the relay find out by a write, and by nothing else.
+func resetFoundByWriting(t *testing.T, r *rig, first, second net.Conn) {
+	t.Helper()
+	one := r.connOf(first)
+	holdBack(t, first)
+	r.whilePaused(func() {
+		reset(first)
+		r.expectState(one, tcpClose)
+		_, _ = unix.GetsockoptInt(one.fd, unix.SOL_SOCKET, unix.SO_ERROR) // else it would be announced
+	})
+	eventually(t, "the relay has seen its end", func() bool { return r.halfClosed() == 1 })
+	send(t, second, []byte("x"))
+	eventually(t, "the relay has found the reset", func() (found bool) {
+		r.onLoop(func(*loop) { found = one.flow.loan.End().Abort })
+		return found
+	})
+	r.onLoop(func(*loop) {
+		if one.flow.loan.End().Over {
+			t.Error("nothing was held back")
+		}
+	})
+}
+
+// A pair that is half-closed when it is paused still has a drain timeout afterwards.
+func TestHalfClosedAfterPause(t *testing.T) {
+	eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+		_ = first.(*net.TCPConn).CloseWrite()
+		expectEnd(t, second)
+		r.whilePaused(func() {})
+		eventually(t, "it is ended", func() bool {
+			r.drainTimeoutPasses()
+			return r.snapshot().Connections == 0
+		})
+	})
+}
+
+// A side that was left unread when its pair was lent is read again when the loop has
+// it back.
+func TestLentPairIsNotPaused(t *testing.T) {
+	lentPairs(t, func(t *testing.T, r *rig, _, _ net.Conn) {
+		r.whilePaused(func() {
+			r.onLoop(func(l *loop) { c, _ := l.sides(); c.paused = true })
+		})
+		r.onLoop(func(l *loop) {
+			if c, _ := l.sides(); !c.lent() || c.paused {
+				t.Error("it is lent, and still counts as paused")
+			}
+		})
+	})
+}
+
+// A pair that cannot be watched any more when it is resumed ends alone.
+func TestResumeFails(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Relay = RelaySplice })
+	client, worker := r.pair()
+	other, _ := r.pair()
+	r.expectLent(2)
+	c := r.connOf(client)
+	r.whilePaused(func() {
+		r.onLoop(func(*loop) {
+			null, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0) // which epoll(7) refuses
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = unix.Close(null) }()
+			if err := unix.Dup3(null, c.fd, unix.O_CLOEXEC); err != nil {
+				t.Fatal(err)
+			}
+		})
+	})
+	r.expectReasons(1, pairing.QueueFull)
+	expectEnd(t, worker)
+	r.expectLent(1)
+	send(t, other, []byte("goes on"))
+}
+
+// whilePaused does something between PAUSE and RESUME.
+func (r *rig) whilePaused(do func()) {
+	r.t.Helper()
+	if err := r.pool.Pause(context.Background()); err != nil {
+		r.t.Fatal(err)
+	}
+	do()
+	if err := r.pool.Resume(context.Background()); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// connOf is the loop's connection to an end that a test has.
+func (r *rig) connOf(end net.Conn) (found *conn) {
+	r.t.Helper()
+	r.onLoop(func(l *loop) {
+		l.table.EachPeer(func(p *pairing.Peer) bool {
+			if c := p.Conn.(*conn); peerEndpoint(c.fd).String() == end.LocalAddr().String() {
+				found = c
+			}
+			return found == nil
+		})
+	})
+	return found
+}
+
+// expectState waits until the kernel has a connection in that state.
+func (r *rig) expectState(c *conn, state uint8) {
+	r.t.Helper()
+	eventually(r.t, "the kernel knows", func() (is bool) {
+		r.onLoop(func(*loop) {
+			info, err := unix.GetsockoptTCPInfo(c.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+			is = err == nil && info.State == state
+		})
+		return is
+	})
+}
+
+// expectResetOf reads until a connection is reset.
+func expectResetOf(t *testing.T, c net.Conn) {
+	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(patience))
+	if n, err := io.Copy(io.Discard, c); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("%d bytes, %v: want a reset", n, err)
+	}
+}
+
+// expectResetAfterEnd waits until a connection is reset whose end has been read.
+func expectResetAfterEnd(t *testing.T, c net.Conn) {
+	t.Helper()
+	eventually(t, "it is reset", func() (was bool) {
+		onDescriptor(c, func(fd int) { was = wasReset(fd) })
+		return was
 	})
 }

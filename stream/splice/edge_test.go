@@ -75,6 +75,73 @@ func (r *resetCase) send(t *testing.T, s *steps, e *ends, side int) {
 	s.turnUntil(t, "some of it is held", func() bool { return w.holding() && !w.writable })
 }
 
+// Of two sides that are reset, whichever is told of first is the first, and was reset.
+func TestBothReset(t *testing.T) {
+	for _, network := range networks {
+		t.Run(network, func(t *testing.T) {
+			src := newSource(t, network)
+			for first := range 2 {
+				s, e := newSteps(t, 1), src.ends(t)
+				e.start(t, s.Relay)
+				s.turn(0)
+				_, _ = e.outer[first].Write([]byte("x")) // the relay finds the other's reset by writing
+				for _, side := range [...]int{first, 1 - first} {
+					_, _ = unix.Write(e.inner[side], []byte("x")) // unread, it makes a unix socket's close a reset
+					e.reset(side)
+					waitFor(t, "the reset has arrived", func() bool { return polled(e.inner[side])&unix.POLLERR != 0 })
+				}
+				s.turnUntil(t, "the end", func() bool { return e.pair.End().Over })
+				if end := e.pair.End(); end.First != first || !end.Reset || end.InOrder || !end.Abort {
+					t.Errorf("%+v", end)
+				}
+			}
+		})
+	}
+}
+
+// A pair whose sockets were in another before goes on from that one's end: a reset
+// that was found by writing, and that the socket tells nobody any more, is no FIN.
+func TestStartFromEnd(t *testing.T) {
+	for _, network := range networks {
+		t.Run(network, func(t *testing.T) {
+			s, e := newSteps(t, 1), newSource(t, network).ends(t)
+			e.start(t, s.Relay)
+			r := resetCase{held: [2]bool{1: true}}
+			r.send(t, s, e, 1)
+			_, _ = unix.Write(e.inner[1], []byte("x"))
+			e.reset(1)
+			waitFor(t, "the reset has arrived", func() bool { return polled(e.inner[1])&unix.POLLERR != 0 })
+			_, _ = unix.GetsockoptInt(e.inner[1], unix.SOL_SOCKET, unix.SO_ERROR) // so that no event tells
+			_, _ = e.outer[0].Write([]byte("x"))
+			s.turnUntil(t, "the write", func() bool { return e.pair.End().Abort })
+			before := e.pair.End()
+			if before.First != 1 || !before.Reset || before.Gone != 1 || before.Over {
+				t.Fatalf("%+v", before)
+			}
+			var err error
+			if e.pair, err = s.Start(e.inner[0], e.inner[1], e.pair.Stop(), before, &e.passed, func() {}); err != nil {
+				t.Fatal(err)
+			}
+			go func() { _, _ = io.Copy(io.Discard, e.outer[0]) }()
+			s.turnUntil(t, "the end", func() bool { return e.pair.End().Over })
+			before.Over = true
+			if end := e.pair.End(); end != before {
+				t.Errorf("%+v, want %+v", end, before)
+			}
+			if err := writeAll(e.inner[0], []byte("x")); err != nil {
+				t.Errorf("a FIN was passed on: %v", err)
+			}
+		})
+	}
+}
+
+// polled is what poll(2) says of a descriptor at this moment.
+func polled(fd int) int16 {
+	p := []unix.PollFd{{Fd: int32(fd)}}
+	_, _ = unix.Poll(p, 0)
+	return p[0].Revents
+}
+
 // A reset ends both ways, also when there is more before it than a side that takes
 // nothing has room for, and all of it was there at the start.
 func TestResetBehindBlockedSink(t *testing.T) {
@@ -91,11 +158,7 @@ func TestResetBehindBlockedSink(t *testing.T) {
 			_ = unix.Close(fd)
 			_, _ = unix.Write(e.inner[0], []byte("x")) // unread, it makes a unix socket's close a reset
 			e.reset(0)
-			waitFor(t, "the reset has arrived", func() bool {
-				p := []unix.PollFd{{Fd: int32(e.inner[0])}}
-				_, _ = unix.Poll(p, 0)
-				return p[0].Revents&unix.POLLERR != 0
-			})
+			waitFor(t, "the reset has arrived", func() bool { return polled(e.inner[0])&unix.POLLERR != 0 })
 			e.start(t, newRelay(t, 1))
 			until(t, "over", func() bool { return e.pair.End().Over })
 			if end := e.pair.End(); !end.Abort || !end.Reset || end.First != 0 || end.Gone != 0 {
@@ -241,7 +304,7 @@ func TestStartFails(t *testing.T) {
 		"second is in a pair": {e.inner[0], other.inner[0]},
 		"first is in a pair":  {other.inner[1], e.inner[0]},
 	} {
-		if _, err := r.Start(fds[0], fds[1], [2][]byte{}, &e.passed, func() {}); err == nil {
+		if _, err := r.Start(fds[0], fds[1], [2][]byte{}, End{}, &e.passed, func() {}); err == nil {
 			t.Errorf("%s: started", what)
 		}
 		roundTrip(t, what, other)
@@ -271,7 +334,7 @@ func TestStartFailsWithDataThere(t *testing.T) {
 		if _, err := e.outer[0].Write([]byte("data")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Start(e.inner[0], int(regular.Fd()), [2][]byte{}, &e.passed, func() {}); err == nil {
+		if _, err := r.Start(e.inner[0], int(regular.Fd()), [2][]byte{}, End{}, &e.passed, func() {}); err == nil {
 			t.Fatal("started")
 		}
 		if n, err := unix.Read(e.inner[0], buf); string(buf[:max(0, n)]) != "data" {

@@ -6,7 +6,9 @@ type End struct {
 	Begun bool
 	// First is the side that did, 0 or 1 in the order that Start was given.
 	First int
-	// Reset: it did so by a reset, or the network lost it (ETIMEDOUT and its like).
+	// InOrder: its FIN has been read.
+	InOrder bool
+	// Reset: it was reset before that, or the network lost it (ETIMEDOUT and its like).
 	Reset bool
 	// Abort: a side was reset at last, however the end began, so that the other
 	// is owed a reset, too, behind what it has not received yet.
@@ -18,58 +20,59 @@ type End struct {
 	Over bool
 }
 
-// The bits of Pair.state.
-const (
-	endBegun = 1 << iota
-	endSecond
-	endReset
-	endAbort
-	endGoneSecond
-	endOver
-)
-
 // End tells how far the pair has come.
 func (p *Pair) End() End {
-	s := p.state.Load()
-	e := End{Begun: s&endBegun != 0, Reset: s&endReset != 0, Abort: s&endAbort != 0, Over: s&endOver != 0}
-	if s&endSecond != 0 {
-		e.First = 1
+	if e := p.end.Load(); e != nil {
+		return *e
 	}
-	if s&endGoneSecond != 0 {
-		e.Gone = 1
-	}
-	return e
+	return End{}
 }
 
-func (p *Pair) over() bool { return p.state.Load()&endOver != 0 }
+func (p *Pair) over() bool {
+	e := p.end.Load()
+	return e != nil && e.Over
+}
 
-// begin notes the first end, or that it was a reset after all.
-func (p *Pair) begin(side int, reset bool) {
-	s := p.state.Load()
-	switch first := int(s&endSecond) / endSecond; {
-	case s&endBegun == 0:
-		s = endBegun | uint32(side)*endSecond
-	case first != side || p.ways[side].eof:
-		return
+// begin notes the first end, and once it is known whether it was in order or a reset.
+func (p *Pair) begin(side int, inOrder, reset bool) {
+	e := p.End()
+	if !e.Begun {
+		e.Begun, e.First = true, side
 	}
-	if reset {
-		s |= endReset
+	if e.First == side && !e.InOrder && !e.Reset {
+		e.InOrder, e.Reset = inOrder, reset
+		p.end.Store(&e)
 	}
-	p.state.Store(s)
 }
 
 // gone notes that a side was reset; only the first that was counts.
 func (p *Pair) gone(side int) {
-	p.begin(side, true)
-	if p.state.Load()&endAbort == 0 {
-		p.state.Or(endAbort | uint32(side)*endGoneSecond)
+	p.begin(side, false, true)
+	if e := p.End(); !e.Abort {
+		e.Abort, e.Gone = true, side
+		p.end.Store(&e)
 	}
 }
 
 // fail ends the pair by the reset of a side.
 func (p *Pair) fail(side int) {
 	p.gone(side)
-	p.state.Or(endOver)
+	p.finish()
+}
+
+// finish: nothing more will be moved.
+func (p *Pair) finish() {
+	e := p.End()
+	e.Over = true
+	p.end.Store(&e)
+}
+
+// resume takes up the end that another pair of the same sockets had come to.
+func (p *Pair) resume(end End) {
+	if end.Begun {
+		p.end.Store(&end)
+		p.ways[1-end.Gone].done = end.Abort // as broken left it
+	}
 }
 
 // broken: the sink of a way is no more. What that side has sent before is still

@@ -115,7 +115,7 @@ func (s *source) ends(t testing.TB) *ends {
 func (e *ends) start(t testing.TB, r *Relay) {
 	t.Helper()
 	var err error
-	if e.pair, err = r.Start(e.inner[0], e.inner[1], [2][]byte{}, &e.passed, func() { e.told.Add(1) }); err != nil {
+	if e.pair, err = r.Start(e.inner[0], e.inner[1], [2][]byte{}, End{}, &e.passed, func() { e.told.Add(1) }); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -13,10 +13,10 @@ type Pair struct {
 	notify        func()
 	place, serial uint32
 
-	late   atomic.Uint32 // what happened while somebody else held mu
-	queued atomic.Bool   // to go on
-	state  atomic.Uint32 // the End, packed
-	active atomic.Int64  // when bytes were last moved, by the relay's clock
+	late   atomic.Uint32       // what happened while somebody else held mu
+	queued atomic.Bool         // to go on
+	end    atomic.Pointer[End] // nil as long as none has begun
+	active atomic.Int64        // when bytes were last moved, by the relay's clock
 
 	mu      sync.Mutex    // of what follows
 	ways    [2]way        // by the side that is read
@@ -80,20 +80,20 @@ func (p *Pair) note(events uint32) {
 		from.failed = from.failed || e&failed != 0
 		// Told now, because it may be long until the end itself can be read: the
 		// other side may be one that takes nothing.
-		p.begin(side, false)
+		p.begin(side, false, false)
 	}
 }
 
 // settle ends a pair of which nothing more can come: both ways are through, or a
-// side has failed whose error cannot be read, because the other side takes
-// nothing, or because its sending had ended in order before.
+// side has failed whose error cannot be read, because the other side takes nothing
+// or has failed, too, or because its sending had ended in order before.
 func (p *Pair) settle() {
-	if p.ways[0].done && p.ways[1].done {
-		p.state.Or(endOver)
-	}
 	for side := range p.ways {
-		if w := &p.ways[side]; w.failed && !w.ready() && !p.over() {
+		if w := &p.ways[side]; w.failed && (p.over() || !w.ready()) {
 			p.fail(side)
 		}
+	}
+	if p.ways[0].done && p.ways[1].done {
+		p.finish()
 	}
 }

@@ -42,7 +42,7 @@ func wire(t *testing.T, r *Relay) *wired {
 		w.outer[i], w.inner[i] = connection(t)
 	}
 	var err error
-	w.pair, err = r.Start(w.inner[0], w.inner[1], [2][]byte{}, &w.passed, func() { w.told.Add(1) })
+	w.pair, err = r.Start(w.inner[0], w.inner[1], [2][]byte{}, End{}, &w.passed, func() { w.told.Add(1) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,17 +80,19 @@ func (r *Relay) now() time.Duration { return time.Since(r.start) }
 
 // Start moves the bytes between two connected, non-blocking stream sockets from
 // now on, rest[0] for b and rest[1] for a first, which has been counted already.
-// What has passed is added to the counters, passed[0] from a to b and
+// Of sockets that were in a pair before, end is what that one had come to: it goes
+// on from there. What has passed is added to the counters, passed[0] from a to b and
 // passed[1] back. notify is called by a thread of the relay when one of the
 // sides has begun to end, and again when there is nothing left to move; it must
 // neither block nor call the pair's methods.
 //
 // The error is the kernel's, for want of memory or of watches (epoll(7)); the
 // sockets are then as they were.
-func (r *Relay) Start(a, b int, rest [2][]byte, passed *[2]Counters, notify func()) (*Pair, error) {
+func (r *Relay) Start(a, b int, rest [2][]byte, end End, passed *[2]Counters, notify func()) (*Pair, error) {
 	p := &Pair{relay: r, passed: passed, notify: notify, stopped: true}
 	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true, thorough: local(a), rest: rest[0]}
 	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true, thorough: local(b), rest: rest[1]}
+	p.resume(end)
 	p.active.Store(int64(r.now()))
 	r.enter(p)
 	thread, err := p.begun()

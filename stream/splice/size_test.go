@@ -67,7 +67,7 @@ func TestIdlePairIsSmall(t *testing.T) {
 	before := heap()
 	for i, s := range sockets {
 		var err error
-		if pairs[i], err = r.Start(s[0], s[1], [2][]byte{}, &passed, notify); err != nil {
+		if pairs[i], err = r.Start(s[0], s[1], [2][]byte{}, End{}, &passed, notify); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -240,7 +240,7 @@ func (w *weather) one(seed uint64) {
 func (w *weather) own(e *ends) {
 	told := make(chan struct{}, 2)
 	var err error
-	e.pair, err = w.relay.Start(e.inner[0], e.inner[1], [2][]byte{}, &e.passed, func() { told <- struct{}{} })
+	e.pair, err = w.relay.Start(e.inner[0], e.inner[1], [2][]byte{}, End{}, &e.passed, func() { told <- struct{}{} })
 	if err != nil {
 		w.Fatal(err)
 	}

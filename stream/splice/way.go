@@ -107,7 +107,7 @@ func (t *thread) take(p *Pair, side int) int {
 		return 0
 	case n == 0:
 		w.eof = true
-		p.begin(side, false)
+		p.begin(side, true, false)
 		return 0
 	}
 	t.count(p, side, n)
