@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/stream"
 )
 
 // ErrClosed is returned by the calls on a client that was closed.
@@ -42,8 +46,12 @@ type Client struct {
 }
 
 // Dial makes a client of an endpoint and has the proxy answer a PING. security is
-// nil for ipc and loopback.
+// nil for ipc and loopback. An endpoint that none can be is a [stream.ErrEndpoint],
+// a file that the caller may not use an [fs.ErrPermission].
 func Dial(ctx context.Context, endpoint string, security *Security) (*Client, error) {
+	if err := usable(endpoint); err != nil {
+		return nil, fmt.Errorf("control: %w", err)
+	}
 	zctx, err := zmq4.NewContext()
 	if err != nil {
 		return nil, fmt.Errorf("libzmq: %w", err)
@@ -54,6 +62,24 @@ func Dial(ctx context.Context, endpoint string, security *Security) (*Client, er
 		return nil, err
 	}
 	return c, nil
+}
+
+// usable says why no connection to an endpoint can ever be made, as far as libzmq
+// would try in silence.
+func usable(endpoint string) error {
+	ep, err := stream.ParseEndpoint(endpoint)
+	switch {
+	case err != nil:
+		return err
+	case ep.Network == "tcp" && (ep.Host == "*" || ep.Port == 0):
+		return fmt.Errorf("%w %q: want a host and a port to connect to", stream.ErrEndpoint, endpoint)
+	case ep.Network == "ipc" && ep.Path[0] != '@':
+		const write = 2 // W_OK: what connect(2) wants of the file, see unix(7)
+		if err := syscall.Access(ep.Path, write); errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("%s: %w", endpoint, err)
+		}
+	}
+	return nil
 }
 
 // Close ends the client. A call that is under way is waited for.

@@ -23,9 +23,10 @@ func newCheckCommand(cpus int) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			summary, err := check(args[0], cpus)
-			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), summary)
+			if err != nil {
+				return err
 			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), summary)
 			return err
 		},
 	}

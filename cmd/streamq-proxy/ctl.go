@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/stream"
 )
 
 // defaultControl is where ctl looks for a proxy that nobody has named.
@@ -24,11 +26,11 @@ const controlVariable = "STREAMQ_CONTROL"
 
 // Exit codes of ctl, for scripts. 0 is for whatever was done or accepted.
 const (
-	exitFailed    = 1 // the proxy failed, or ctl itself was misused
-	exitMalformed = 2 // the request makes no sense
+	exitFailed    = 1 // the proxy failed, or what was said could not be printed
+	exitMalformed = 2 // the request or a flag makes no sense
 	exitNoAnswer  = 3 // no proxy answered
 	exitNotFound  = 4
-	exitForbidden = 5
+	exitForbidden = 5 // by the proxy, or by the mode of its socket
 	exitConflict  = 6 // it is not possible now, or too fast
 )
 
@@ -49,6 +51,11 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
+// misuse is an error of who has written the command line of ctl.
+func misuse(format string, args ...any) error {
+	return exit{fmt.Errorf(format, args...), exitMalformed}
+}
+
 // exitOf gives the error of a call of the control socket its exit code.
 func exitOf(err error) error {
 	if err == nil {
@@ -65,8 +72,13 @@ func exitOf(err error) error {
 	case control.Conflict, control.SlowDown:
 		code = exitConflict
 	case 0:
-		if errors.Is(err, control.ErrNoAnswer) {
+		switch {
+		case errors.Is(err, control.ErrNoAnswer):
 			code = exitNoAnswer
+		case errors.Is(err, stream.ErrEndpoint):
+			code = exitMalformed
+		case errors.Is(err, fs.ErrPermission):
+			code = exitForbidden
 		}
 	}
 	return exit{err, code}
@@ -98,7 +110,7 @@ Exit codes: 0 done or accepted, 1 failed, 2 makes no sense, 3 no proxy answered,
 		ValidArgsFunction: c.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return exit{errors.New("ctl wants a verb (ctl help lists them)"), exitMalformed}
+				return misuse("ctl wants a verb (ctl help lists them)")
 			}
 			return c.say(cmd.Context(), cmd.OutOrStdout(), strings.ToUpper(args[0]), args[1:])
 		},
@@ -109,6 +121,7 @@ Exit codes: 0 done or accepted, 1 failed, 2 makes no sense, 3 no proxy answered,
 	flags.StringVar(&c.server, "server", "", "public certificate of the proxy, for CURVE: a `file`")
 	flags.StringVarP(&c.output, "output", "o", "table", "table or json")
 	flags.DurationVar(&c.timeout, "timeout", 5*time.Second, "how long to wait for the proxy")
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misuse("%w", flagError(cmd, err)) })
 	cmd.AddCommand(c.newWatchCommand(), c.newEventsCommand(), c.newHelpCommand())
 	// cobra's own help command would take the place of the verb.
 	cmd.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
@@ -127,9 +140,8 @@ func (c *ctl) newHelpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [VERB]",
 		Short: "list the verbs that the proxy knows",
-		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
+			if len(args) > 0 {
 				args[0] = strings.ToUpper(args[0])
 			}
 			return c.say(cmd.Context(), cmd.OutOrStdout(), "HELP", args)
@@ -139,8 +151,11 @@ func (c *ctl) newHelpCommand() *cobra.Command {
 
 // dial connects to the proxy.
 func (c *ctl) dial(ctx context.Context) (*control.Client, error) {
-	if c.output != "table" && c.output != "json" {
-		return nil, exit{fmt.Errorf("-o %s: want table or json", c.output), exitMalformed}
+	switch {
+	case c.output != "table" && c.output != "json":
+		return nil, misuse("-o %s: want table or json", c.output)
+	case c.timeout <= 0:
+		return nil, misuse("--timeout %v: it has to be above 0s", c.timeout)
 	}
 	security, err := c.security()
 	if err != nil {
@@ -161,7 +176,7 @@ func (c *ctl) security() (*control.Security, error) {
 		return nil, nil
 	}
 	if c.cert == "" || c.server == "" {
-		return nil, exit{errors.New("CURVE needs both --cert and --server"), exitMalformed}
+		return nil, misuse("CURVE needs both --cert and --server")
 	}
 	own, err := control.ReadCert(c.cert)
 	if err == nil && own.Secret == "" {

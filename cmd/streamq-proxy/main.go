@@ -9,7 +9,11 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	var stdout io.Writer = os.Stdout
+	if stdoutClosed() {
+		stdout = closedStdout{}
+	}
+	if err := run(context.Background(), os.Args[1:], stdout, os.Stderr); err != nil {
 		complain(os.Stderr, "streamq-proxy: "+err.Error()+"\n")
 		os.Exit(exitCode(err))
 	}
@@ -43,9 +47,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	// What the process may use (cpuset(7) and cgroups(7) are heeded), or what the
 	// environment's GOMAXPROCS says; read before tuneRuntime changes it.
 	cpus := runtime.GOMAXPROCS(0)
-	cmd := newRootCommand(cpus)
+	out := &output{to: stdout}
+	cmd := newRootCommand(cpus, out)
 	cmd.SetArgs(args)
-	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	return cmd.ExecuteContext(ctx)
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		return err
+	}
+	return out.failed
 }

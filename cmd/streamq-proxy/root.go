@@ -3,15 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// newRootCommand is the program without arguments, which shows its commands. The
-// process may use so many CPUs.
-func newRootCommand(cpus int) *cobra.Command {
+// newRootCommand is the program without arguments, which shows its commands on
+// stdout. The process may use so many CPUs.
+func newRootCommand(cpus int, stdout io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "streamq-proxy",
 		Short: "a transparent security passthrough for ZeroMQ",
@@ -25,16 +26,20 @@ without reading them: CURVE runs end to end, and the proxy holds no key.`,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		var wrong *pflag.InvalidValueError
-		if errors.As(err, &wrong) {
-			err = misused(wrong)
-		}
-		return fmt.Errorf("%s (see %s --help)", oneLine(err), cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newRunCommand(cpus), newCheckCommand(cpus), newCtlCommand(), newKeygenCommand(), newDemoCommand(cpus), newVersionCommand())
+	root.SetOut(stdout) // completeShells remembers it
 	completeShells(root)
 	return root
+}
+
+// flagError is one line about a flag that is unknown, or whose value is wrong.
+func flagError(cmd *cobra.Command, err error) error {
+	var wrong *pflag.InvalidValueError
+	if errors.As(err, &wrong) {
+		err = misused(wrong)
+	}
+	return fmt.Errorf("%s (see %s --help)", oneLine(err), cmd.CommandPath())
 }
 
 // misused is a wrong value in words of our own: pflag's line repeats all that was

@@ -30,7 +30,7 @@ func (c *ctl) newWatchCommand() *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if every < 10*time.Millisecond {
-				return exit{fmt.Errorf("--every %v: at least 10ms", every), exitMalformed}
+				return misuse("--every %v: at least 10ms", every)
 			}
 			ctx, stop := interrupted(cmd.Context())
 			defer stop()

@@ -3,7 +3,6 @@ package demo
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -29,12 +28,12 @@ func (s *Screen) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// NewScreen finds out what out can show. It is a terminal when it is a file that
+// NewScreen finds out what out can show. It is a terminal when its descriptor
 // is one and TERM is not dumb; it has colours unless NO_COLOR is set to anything
 // (no-color.org). getenv is os.Getenv.
 func NewScreen(out io.Writer, getenv func(string) string) *Screen {
 	s := &Screen{out: out, width: func() int { return 80 }}
-	f, ok := out.(*os.File)
+	f, ok := out.(interface{ Fd() uintptr })
 	if !ok || !term.IsTerminal(int(f.Fd())) || getenv("TERM") == "dumb" {
 		return s
 	}
