@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // Cert is a CURVE certificate in czmq's format (zcert(3), ZPL: RFC 4), which
@@ -94,53 +93,4 @@ func (c Cert) Text() string {
 		fmt.Fprintf(&b, "    secret-key = \"%s\"\n", c.Secret)
 	}
 	return b.String()
-}
-
-// keyring are the public certificates of a directory. It is read again when the
-// directory has changed, so that a caller is let in, or kept out, from its next
-// connection on.
-type keyring struct {
-	dir     string
-	changed time.Time
-	read    time.Time
-	certs   map[string]Cert // by public key
-}
-
-func newKeyring(dir string) (*keyring, error) {
-	k := &keyring{dir: dir}
-	return k, k.refresh()
-}
-
-// refresh reads the directory if it has changed. What cannot be read lets nobody
-// in: the first such file is the error.
-func (k *keyring) refresh() error {
-	info, err := os.Stat(k.dir)
-	if err != nil {
-		k.certs = nil
-		return err
-	}
-	// A change within the clock's grain of the last look may not show.
-	if k.certs != nil && info.ModTime().Equal(k.changed) && k.read.Sub(k.changed) > time.Second {
-		return nil
-	}
-	entries, err := os.ReadDir(k.dir)
-	if err != nil {
-		k.certs = nil
-		return err
-	}
-	k.changed, k.read, k.certs = info.ModTime(), time.Now(), map[string]Cert{}
-	var first error
-	for _, e := range entries {
-		if e.IsDir() || strings.HasSuffix(e.Name(), "_secret") || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		c, err := ReadCert(filepath.Join(k.dir, e.Name()))
-		switch {
-		case err == nil:
-			k.certs[c.Public] = c
-		case first == nil:
-			first = err
-		}
-	}
-	return first
 }

@@ -112,7 +112,7 @@ func (s *Server) open(listeners []listener) (err error) {
 			err = fmt.Errorf("%s: has no secret-key", s.cfg.Cert)
 		}
 		if err == nil {
-			s.keys, err = newKeyring(s.cfg.Clients)
+			s.keys, err = newKeyring(s.cfg.Clients, s.log)
 		}
 		if err != nil {
 			return fmt.Errorf("control: %w", err)
