@@ -69,6 +69,8 @@ func failure(err error) Reply {
 		return Reply{Code: NotFound, Text: err.Error()}
 	case errors.Is(err, pairing.ErrWorkerExists):
 		return Reply{Code: Conflict, Text: err.Error()}
+	case errors.Is(err, pairing.ErrDialsIn):
+		return Reply{Code: Conflict, Text: err.Error() + ": DRAIN or MAINT it; when it is stopped, REMOVE forgets it after 10 s"}
 	case errors.Is(err, pairing.ErrWorkerConfig), errors.Is(err, stream.ErrEndpoint):
 		return Reply{Code: Malformed, Text: err.Error()}
 	case errors.Is(err, context.DeadlineExceeded):

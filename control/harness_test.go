@@ -268,7 +268,10 @@ func (r *rig) listening(name string) pairing.WorkerConfig {
 }
 
 // raw is a socket of a caller that minds no manners.
-func (r *rig) raw(kind zmq4.Type) *zmq4.Socket {
+func (r *rig) raw(kind zmq4.Type) *zmq4.Socket { return r.socket(kind, r.server.Bound()[0]) }
+
+// socket is one that connects, and does so again when it is cut off.
+func (r *rig) socket(kind zmq4.Type, endpoint string) *zmq4.Socket {
 	r.t.Helper()
 	zctx, err := zmq4.NewContext()
 	if err != nil {
@@ -277,7 +280,7 @@ func (r *rig) raw(kind zmq4.Type) *zmq4.Socket {
 	s, err := zctx.NewSocket(kind)
 	err = errors.Join(err, s.SetLinger(0), s.SetRcvtimeo(patience), s.SetSndtimeo(patience))
 	if err == nil {
-		err = s.Connect(r.server.Bound()[0])
+		err = s.Connect(endpoint)
 	}
 	if err != nil {
 		r.t.Fatal(err)

@@ -22,7 +22,7 @@ func steerVerbs() []Verb {
 		{"WEIGHT", "WORKER N [pool=NAME]", Operator, "changes a worker's weight, 1 to 256", weigh},
 		{"MAXCONN", "WORKER N [pool=NAME]", Operator, "changes how many pairs a worker may have, 0 for no limit", maxconn},
 		{"ADD", "WORKER ENDPOINT [weight=N] [max=N] [pool=NAME]", Operator, "adds a worker that listens", add},
-		{"REMOVE", "WORKER [pool=NAME]", Operator, "takes a worker out; its pairs go on", remove},
+		{"REMOVE", "WORKER [pool=NAME]", Operator, "takes a worker out, its pairs go on; not one that dials in and would be back", remove},
 		{"KICK", "pair|client|worker WHICH [pool=NAME]", Operator, "ends a pair or client, by id, IP:PORT or identity, or all pairs of a worker", kick},
 		{"RELOAD", "", Operator, "reads the configuration file again: all of it comes into force, or nothing", reload},
 		{"LOGLEVEL", "[LEVEL]", Operator, "tells, or sets, the log's level: debug, info, warn or error", loglevel},

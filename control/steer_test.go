@@ -396,3 +396,38 @@ func TestPauseByBothRelays(t *testing.T) {
 		})
 	}
 }
+
+// What is said of a worker that dials in outlives REMOVE, which is refused, and its reconnecting.
+func TestRemoveOfOneThatDialsIn(t *testing.T) {
+	r := newRig(t, func(_ *rig, c *Config, p *stream.Config) {
+		c.Endpoints = append(c.Endpoints, "tcp://127.0.0.1:*")
+		p.Pairing.SlotMaxAge = 100 * time.Millisecond
+	})
+	c := r.dial()
+	_, backend := r.pool.Bound()
+	worker := r.socket(zmq4.DEALER, backend[0]) // libzmq dials in again by itself
+	eventually(t, "a slot", func() bool { return r.snapshot().Stats.Slots == 1 })
+	r.say(r.dialAs(r.server.Bound()[1], nil), OK, "HELLO", "worker", "w1")
+	eventually(t, "it is w1", func() bool { w := r.snapshot().Workers; return len(w) == 1 && w[0].Name == "w1" && w[0].Slots == 1 })
+	r.say(c, OK, "DRAIN", "w1")
+	r.say(c, OK, "WEIGHT", "w1", "7")
+	r.say(c, OK, "MAXCONN", "w1", "3")
+	client := r.client()
+	greet(t, client)
+	recycled := r.snapshot().Stats.SlotsRecycled
+	for r.snapshot().Stats.SlotsRecycled < recycled+3 {
+		if text := r.say(c, Conflict, "REMOVE", "w1").Text; !strings.Contains(text, "dials in") || !strings.Contains(text, "DRAIN or MAINT") {
+			t.Fatalf("REMOVE: %s", text)
+		}
+		w := r.snapshot().Workers
+		if len(w) != 1 || w[0].State != pairing.Draining || w[0].Weight != 7 || w[0].MaxPairs != 3 {
+			t.Fatalf("after REMOVE: %+v", w)
+		}
+	}
+	if s := r.snapshot().Stats; s.PairsTotal != 0 || s.Waiting != 1 {
+		t.Errorf("%d pairs were made, %d wait", s.PairsTotal, s.Waiting)
+	}
+	_ = worker.Close()
+	eventually(t, "it is away", func() bool { return r.snapshot().Stats.WorkerPeers[pairing.PeerSlot] == 0 })
+	r.say(c, Conflict, "REMOVE", "w1") // it may be redialling
+}

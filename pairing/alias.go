@@ -51,6 +51,10 @@ func (t *Table) rename(p *Peer, name string) {
 		w.greeting.pushBack(p)
 	}
 	p.worker = w
+	if p.origin.Address != "" {
+		old.dialledIn--
+		w.dialledIn++
+	}
 	t.place(old)
 	t.place(w)
 }

@@ -7,7 +7,7 @@ import "fmt"
 func (t *Table) check() error {
 	var states [2][NumPeerStates]int
 	clients, endpoints, handshaking, open := 0, 0, 0, 0
-	loads := map[*worker]int{}
+	loads, dialledIn := map[*worker]int{}, map[*worker]int{}
 	addresses := map[string]int{}
 	var err error
 	bad := func(format string, args ...any) {
@@ -19,6 +19,9 @@ func (t *Table) check() error {
 		states[side(p)][p.state]++
 		if p.gone {
 			bad("%d is gone and known", p.ID)
+		}
+		if !p.client && p.origin.Address != "" {
+			dialledIn[p.worker]++
 		}
 		if p.client {
 			clients++
@@ -56,16 +59,19 @@ func (t *Table) check() error {
 	if handshaking != t.stats.handshaking || open != t.stats.open {
 		bad("pairs are miscounted")
 	}
-	t.checkWorkers(loads, bad)
+	t.checkWorkers(loads, dialledIn, bad)
 	t.checkQueues(states, bad)
 	return err
 }
 
-func (t *Table) checkWorkers(loads map[*worker]int, bad func(string, ...any)) {
+func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, ...any)) {
 	choosable, share, retries, draining, doubts := 0, 0, 0, 0, 0
 	for _, w := range t.workers {
 		if w.load() != loads[w] {
 			bad("%s has load %d, not %d", w.name, w.load(), loads[w])
+		}
+		if w.dialledIn != dialledIn[w] {
+			bad("%s has dialled in %d times, not %d", w.name, w.dialledIn, dialledIn[w])
 		}
 		if (w.at >= 0) != w.isChoosable() {
 			bad("%s is misplaced", w.name)

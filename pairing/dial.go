@@ -37,7 +37,7 @@ func (t *Table) undial(p *Peer) {
 
 // Dialled answers [Dial]: id is the connection to the worker, whose pair with
 // the client begins. If the client has gone, or its worker has been taken out
-// meanwhile, id is aborted; a client that is still there goes on to the next
+// or is not dialled any more, id is aborted; a client that is still there goes on to the next
 // worker.
 func (t *Table) Dialled(now time.Duration, client, id PeerID, conn any) []Action {
 	t.begin(now)
@@ -50,7 +50,7 @@ func (t *Table) Dialled(now time.Duration, client, id PeerID, conn any) []Action
 	}
 	t.stats.dialsDone.Observe(t.now - p.dialled)
 	w := p.worker
-	if !w.accepts() {
+	if !w.accepts() || w.endpoint == "" {
 		t.abort(s, Drained)
 		t.undial(p)
 		t.requeue(p)

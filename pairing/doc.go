@@ -79,7 +79,8 @@
 //
 // A worker that only dials in is known from its first connection to the end of
 // its last, unless an operator has said something about it, and while such pairs
-// count against it.
+// count against it. It cannot be removed, because it would be back in a moment as
+// if nothing had been said, unless it has been away for longer than a moment.
 //
 // # What it costs
 //

@@ -312,7 +312,7 @@ func (m *machine) sayOfIdentity() error {
 // operate does what an operator does to workers.
 func (m *machine) operate() error {
 	name, n := one(m, machineNames), m.pick(4)
-	what := m.pick(6)
+	what := m.pick(7)
 	text := fmt.Sprint("operate ", what, " ", name, " ", n)
 	switch what {
 	case 0, 1:
@@ -325,6 +325,9 @@ func (m *machine) operate() error {
 	case 2:
 		return m.both(text, func(now time.Duration) ([]Action, error) { return m.table.RemoveWorker(now, name) },
 			func() bool { return m.twin.removeWorker(name) })
+	case 6:
+		return m.both(text, func(now time.Duration) ([]Action, error) { return m.table.UnlistWorker(now, name) },
+			func() bool { return m.twin.unlistWorker(name) })
 	case 3:
 		s := State(m.pick(3))
 		return m.both(fmt.Sprint(text, s), func(now time.Duration) ([]Action, error) { return m.table.SetWorkerState(now, name, s) },

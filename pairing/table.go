@@ -201,6 +201,7 @@ func (t *Table) know(p *Peer) {
 	case a != "": // that of a connection that was dialled to its worker says nothing
 		p.addressAt = len(t.dialledIn[a])
 		t.dialledIn[a] = append(t.dialledIn[a], p)
+		p.worker.dialledIn++
 	}
 }
 
@@ -226,12 +227,15 @@ func (t *Table) forget(p *Peer) {
 	}
 }
 
-// leaveAddress has a worker's connection no longer count among those of its address.
+// leaveAddress has a worker's connection no longer count among those of its
+// address, nor among those that its worker has dialled in.
 func (t *Table) leaveAddress(p *Peer) {
 	a := p.origin.Address
 	if a == "" {
 		return
 	}
+	p.worker.dialledIn--
+	p.worker.awaited = t.now + redialFor
 	all := t.dialledIn[a]
 	last := len(all) - 1
 	all[p.addressAt] = all[last]

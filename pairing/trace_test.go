@@ -98,7 +98,7 @@ var errTrace = errors.New("not understood")
 //	ready ID    greeted ID    opened ID    touch ID    delivering ID    gone ID [reset]
 //	dialled CLIENT ID    dial-failed CLIENT WORKER    probed WORKER ok|failed
 //	end ID REASON    end-all REASON    stop-waiting REASON
-//	add NAME [endpoint=E] [weight=N] [max=N]    remove NAME
+//	add NAME [endpoint=E] [weight=N] [max=N]    remove NAME    unlist NAME
 //	state NAME STATE    weight NAME N    max NAME N
 //	hint IDENTITY [endpoint=E] [address=A] [prefer=W,W]    beat IDENTITY
 func (tr *tracer) run(words []string) (string, error) {
@@ -184,6 +184,8 @@ func (tr *tracer) operate(verb string, args []string) (string, error) {
 		return tr.told(t.AddWorker(tr.now, WorkerConfig{Name: args[0], Endpoint: options["endpoint"], Weight: weight, MaxPairs: most}))
 	case "remove":
 		return tr.told(t.RemoveWorker(tr.now, args[0]))
+	case "unlist":
+		return tr.told(t.UnlistWorker(tr.now, args[0]))
 	case "state":
 		for s := range stateCount {
 			if s.String() == args[1] {

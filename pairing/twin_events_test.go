@@ -162,7 +162,7 @@ func (m *twin) dialled(client, id PeerID) {
 	switch {
 	case p == nil || p.state != PeerDialling:
 		m.abort(s, ClientClosed)
-	case p.worker.removed || p.worker.state != Ready:
+	case p.worker.removed || p.worker.state != Ready || p.worker.endpoint == "":
 		m.abort(s, Drained)
 		m.requeue(p)
 	default:
@@ -370,23 +370,28 @@ func (m *twin) addWorker(c WorkerConfig) bool {
 
 func (m *twin) removeWorker(name string) bool {
 	w := m.named(name)
-	if w == nil || w.removed {
+	if w == nil || w.removed || m.dialsIn(w) {
 		return false
 	}
-	w.removed, w.listed, w.endpoint = true, false, ""
-	m.trust(w)
-	for {
-		a := m.coming()
-		p := m.find(a.Peer)
-		if a.Op != Abort || p == nil || p.client || p.partner != nil || p.worker != w {
-			break
-		}
-		m.end(p, Drained)
-	}
-	if m.count(func(p *twinPeer) bool { return p.worker == w && !p.client && p.partner == nil }) > 0 {
-		m.fail("%s is removed and has slots", name)
-	}
+	w.removed = true
+	m.undialled(w)
 	return true
+}
+
+// unlistWorker takes back addWorker.
+func (m *twin) unlistWorker(name string) bool {
+	w := m.named(name)
+	if w == nil || w.removed || !w.listed {
+		return false
+	}
+	w.removed = !m.dialsIn(w)
+	m.undialled(w)
+	return true
+}
+
+func (m *twin) undialled(w *twinWorker) {
+	w.listed, w.endpoint = false, ""
+	m.trust(w)
 }
 
 func (m *twin) change(name string, f func(*twinWorker)) bool {

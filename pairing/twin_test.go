@@ -56,6 +56,7 @@ type twinWorker struct {
 	retryFrom, retryAfter                   time.Duration   // back-off, without its jitter
 	unopened                                []time.Duration // when pairs ended before they opened, in a row
 	served                                  uint64
+	left                                    []time.Duration // when connections went that it had dialled in
 }
 
 // twinAway is a worker of which nothing is left.
@@ -176,6 +177,11 @@ func (m *twin) here(w *twinWorker) bool {
 	return m.count(func(p *twinPeer) bool { return p.worker == w }) > 0
 }
 
+func (m *twin) dialsIn(w *twinWorker) bool {
+	return m.count(func(p *twinPeer) bool { return p.worker == w && !p.client && !p.dialled && !p.gone }) > 0 ||
+		slices.ContainsFunc(w.left, func(at time.Duration) bool { return m.now-at < redialFor })
+}
+
 func (m *twin) choosable() (all []*twinWorker) {
 	for _, w := range m.workers {
 		if !w.removed && w.state == Ready && !w.failing && (w.max == 0 || m.load(w) < w.max) && (w.endpoint != "" || m.slots(w) > 0) {
@@ -224,6 +230,9 @@ func (m *twin) abort(p *twinPeer, why Reason) { m.emit(Action{Op: Abort, Peer: p
 // leave drops p. Half of a pair stays until the other half goes.
 func (m *twin) leave(p *twinPeer) {
 	p.gone = true
+	if !p.client && !p.dialled {
+		p.worker.left = append(p.worker.left, m.now)
+	}
 	if p.partner == nil || p.partner.gone {
 		m.peers = slices.DeleteFunc(m.peers, func(q *twinPeer) bool { return q == p || q == p.partner })
 	}

@@ -37,6 +37,8 @@ const MaxWeight = 256
 var (
 	ErrNoWorker     = errors.New("no such worker")
 	ErrWorkerExists = errors.New("the worker exists already")
+	// ErrDialsIn is of a worker that cannot be removed, because it would dial in again by itself.
+	ErrDialsIn = errors.New("the worker dials in and would be back at once")
 	// ErrWorkerConfig is a name, a weight, a maximum or a state out of range.
 	ErrWorkerConfig = errors.New("impossible for a worker")
 )
@@ -80,6 +82,10 @@ type worker struct {
 	paired   peerList // its halves of pairs, and of draining pairs
 	dialling int
 
+	// See dialsIn.
+	dialledIn int           // its connections that it dialled in, in pairs or not
+	awaited   time.Duration // until then it is waited for, since the last of them that went
+
 	// Back-off; see dial.go.
 	failing     bool
 	probing     bool
@@ -108,6 +114,14 @@ func (w *worker) burden() int { return w.load() + w.unopened }
 func (w *worker) here() bool {
 	return w.greeting.n+w.slots.n+w.paired.n+w.dialling > 0
 }
+
+// redialFor is for how long a worker whose connection has gone is expected back.
+// libzmq redials after 0.1 s unless told otherwise.
+const redialFor = 10 * time.Second
+
+// dialsIn says whether the worker comes by itself: it is connected so, or was a
+// moment ago.
+func (t *Table) dialsIn(w *worker) bool { return w.dialledIn > 0 || t.now < w.awaited }
 
 // stays says whether the worker stays known when nothing of it is left. What an
 // operator has said of a worker that dials in must outlive the moment in which
@@ -228,25 +242,53 @@ func (t *Table) AddWorker(now time.Duration, c WorkerConfig) ([]Action, error) {
 	return t.finish(), nil
 }
 
-// RemoveWorker takes a worker out: it gets no new clients, its slots are aborted,
-// its pairs go on, and it is forgotten when the last of them has ended. A
-// connection that it dials in later makes it known again, like any other.
-// Errors: [ErrNoWorker].
+// RemoveWorker takes a worker out: it gets no new clients, its pairs go on, and
+// it is forgotten when the last of them has ended. One that dials in nobody can
+// take out: it would be back in a moment, and what an operator has said of it
+// forgotten. It can be removed [redialFor] after the last of its connections has
+// gone. Errors: [ErrNoWorker], [ErrDialsIn].
 func (t *Table) RemoveWorker(now time.Duration, name string) ([]Action, error) {
 	t.begin(now)
 	w, err := t.lookup(name)
 	if err != nil {
 		return t.finish(), err
 	}
-	w.removed, w.listed, w.endpoint = true, false, ""
-	t.trust(w)
-	for _, l := range [...]*peerList{&w.slots, &w.greeting} {
-		for l.head != nil {
-			t.dropWorkerPeer(l.head, Drained)
-		}
+	if t.dialsIn(w) {
+		return t.finish(), fmt.Errorf("%w: %s", ErrDialsIn, name)
 	}
-	t.place(w)
+	t.remove(w)
 	return t.finish(), nil
+}
+
+// UnlistWorker takes back [Table.AddWorker]. It is RemoveWorker, but for a worker
+// that dials in as well: that one is not dialled any more, and else stays what it
+// is. Errors: [ErrNoWorker].
+func (t *Table) UnlistWorker(now time.Duration, name string) ([]Action, error) {
+	t.begin(now)
+	w, err := t.lookup(name)
+	switch {
+	case err != nil:
+		return t.finish(), err
+	case !w.listed:
+		return t.finish(), fmt.Errorf("%w: %s", ErrNoWorker, name)
+	case t.dialsIn(w):
+		t.unlist(w)
+	default:
+		t.remove(w)
+	}
+	return t.finish(), nil
+}
+
+func (t *Table) remove(w *worker) {
+	w.removed = true
+	t.unlist(w)
+}
+
+// unlist has a worker no longer be dialled.
+func (t *Table) unlist(w *worker) {
+	w.listed, w.endpoint = false, ""
+	t.trust(w)
+	t.place(w)
 }
 
 // SetWorkerState sets Ready, Draining or Maintenance. Setting Ready also ends a

@@ -185,7 +185,8 @@ func (p *Pool) AddWorker(ctx context.Context, w pairing.WorkerConfig) error {
 	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.AddWorker(l.now(), w) })
 }
 
-// RemoveWorker takes a worker out: no new clients, its pairs go on.
+// RemoveWorker takes a worker out: no new clients, its pairs go on. ErrDialsIn of
+// package pairing when it dials in.
 func (p *Pool) RemoveWorker(ctx context.Context, name string) error {
 	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.RemoveWorker(l.now(), name) })
 }

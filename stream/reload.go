@@ -38,7 +38,7 @@ func (l *loop) reload(cfg Config) error {
 	l.act(l.table.Reconfigure(now, cfg.Pairing))
 	for _, w := range old {
 		if i := indexWorker(cfg.Workers, w.Name); i < 0 || cfg.Workers[i].Endpoint != w.Endpoint {
-			l.actOr(l.table.RemoveWorker(now, w.Name))
+			l.actOr(l.table.UnlistWorker(now, w.Name))
 		}
 	}
 	for _, w := range cfg.Workers {

@@ -294,6 +294,30 @@ func TestReload(t *testing.T) {
 	})
 }
 
+// A worker that the configuration no longer names, and that dials in as well, is not
+// dialled any more and keeps its slots and what an operator has said of it.
+func TestReloadOfWorkerThatDialsIn(t *testing.T) {
+	r := newRig(t)
+	endpoint, _ := listeningWorker(t)
+	cfg := r.pool.loop.fixed
+	cfg.Workers = []pairing.WorkerConfig{{Name: "127.0.0.1", Endpoint: endpoint}}
+	if err := r.pool.Reload(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	send(t, r.worker(), signature)
+	eventually(t, "a slot", func() bool { return r.snapshot().Stats.Slots == 1 })
+	if err := r.pool.SetWorkerState(t.Context(), "127.0.0.1", pairing.Draining); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Workers = nil
+	if err := r.pool.Reload(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if w := r.snapshot().Workers; len(w) != 1 || w[0].Endpoint != "" || w[0].State != pairing.Draining || w[0].Slots != 1 || w[0].Removed {
+		t.Errorf("%+v", w)
+	}
+}
+
 // Who goes on sending and does not care about our FIN is not read for ever.
 func TestFloodAfterTheEnd(t *testing.T) {
 	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
