@@ -102,13 +102,16 @@ func (l *loop) admit(c *conn) {
 // the descriptor be another connection's. No honest peer says so much unasked.
 func (l *loop) doubtful(c *conn) bool { return c.chunks+1 >= receiveHWM(l.fixed.PairBuffer) }
 
-// greetingOf gathers what an unpaired connection sends.
+// greetingOf gathers what a connection sends before its pair has begun.
 func (l *loop) greetingOf(c *conn, data []byte) {
-	c.early = append(c.early, data[:min(len(data), maxEarly-len(c.early))]...)
-	l.inspect(c)
-	if len(c.early) == maxEarly {
+	room := maxEarly - len(c.early)
+	c.early = append(c.early, data[:min(len(data), room)]...)
+	// Decided before it can be paired: its partner would miss what there was no room for.
+	if len(data) > room && zmtp.Inspect(c.early) != zmtp.NotZMTP {
 		l.act(l.table.End(l.clock, c.id, pairing.Overflow))
+		return
 	}
+	l.inspect(c)
 }
 
 // inspect decides whether a connection's first bytes look like ZMTP. Only then

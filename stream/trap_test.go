@@ -1,8 +1,10 @@
 package stream
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -363,4 +365,69 @@ func TestFloodBeforeThePair(t *testing.T) {
 	}
 	r.expectReasons(floods, pairing.Overflow)
 	eventually(t, "only the pair is left", func() bool { return r.snapshot().Connections == 2 })
+}
+
+// Who sends more than is kept before there is a worker ends with overflow, and no
+// worker gets what came behind the part that was dropped; who sends less loses nothing.
+func TestTooMuchBeforeThePair(t *testing.T) {
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		endpoint, heard := hearingWorker(t)
+		r := newRig(t, relay, withWorker(endpoint))
+		says := make([]byte, 1<<20)
+		_, _ = rand.NewChaCha8([32]byte{2}).Read(says)
+		copy(says, nullPeer())
+		served := 0
+		for n, size := range []int{maxEarly, maxEarly + 1, 2 * maxEarly, 5 * maxEarly, len(says)} {
+			for range 8 {
+				c := r.client()
+				_, _ = c.Write(says[:size])
+				_, _ = io.ReadFull(c, make([]byte, len(nullPeer()))) // fails when it is ended
+				_ = c.(*net.TCPConn).CloseWrite()
+				expectEnd(t, c)
+				_ = c.Close()
+			}
+			eventually(t, "clients end", func() bool { return len(r.reasons()) == 8*(n+1) })
+			for _, reason := range r.reasons()[8*n:] {
+				if reason != pairing.ClientClosed {
+					continue
+				}
+				served++
+				if got := <-heard; !bytes.Equal(got, says[:size]) {
+					t.Fatalf("of %d bytes %d arrived", size, len(got))
+				}
+			}
+		}
+		r.expectQuiet()
+		if served < 8 || len(heard) > 0 {
+			t.Errorf("%d clients were served, and %d workers heard another", served, len(heard))
+		}
+	})
+}
+
+// hearingWorker says what a NULL peer says to whoever is paired with it, and passes on all that each said.
+func hearingWorker(t *testing.T) (endpoint string, heard <-chan []byte) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	all := make(chan []byte, 1000)
+	hear := func(c net.Conn) {
+		defer c.Close()
+		_, _ = c.Write(nullPeer())
+		if b, _ := io.ReadAll(c); len(b) > 0 {
+			all <- b
+		}
+	}
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go hear(c)
+		}
+	}()
+	return "tcp://" + ln.Addr().String(), all
 }
