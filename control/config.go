@@ -93,16 +93,32 @@ func (c *Config) listener(s string) (listener, error) {
 	case c.Cert != "":
 		l.domain = domainCURVE
 	case !loopback(ep.Host):
-		return l, fmt.Errorf("%s: without CURVE whoever reaches it could steer the proxy: "+
-			"give a certificate and a directory of clients' (--control-cert, --control-clients), or use ipc:// or 127.0.0.1", s)
+		return l, unguarded(s)
 	default:
 		l.domain = domainNULL
 	}
 	return l, nil
 }
 
-// loopback says whether only this machine reaches a host. Names are not looked
-// up, since they may change.
+func unguarded(endpoint string) error {
+	return fmt.Errorf("%s: without CURVE whoever reaches it could steer the proxy: "+
+		"give a certificate and a directory of clients' (--control-cert, --control-clients), or use ipc:// or 127.0.0.1", endpoint)
+}
+
+// at is the listener at one of the addresses of its name. Without CURVE all of
+// them have to be loopback, since which one it is may change.
+func (l listener) at(addresses []stream.Endpoint) (listener, error) {
+	for _, a := range addresses {
+		if l.domain == domainNULL && !loopback(a.Host) {
+			return l, unguarded(fmt.Sprintf("%s is %s", l.Endpoint, a))
+		}
+	}
+	l.Endpoint = addresses[0]
+	return l, nil
+}
+
+// loopback says whether only this machine reaches a host. No name but localhost
+// is looked up, for which [listener.at] sees whether it is true.
 func loopback(host string) bool {
 	if host == "localhost" {
 		return true

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pebbe/zmq4"
@@ -168,6 +169,40 @@ func TestUnsafeRefusesToStart(t *testing.T) {
 				t.Error("it opens")
 			}
 		})
+	}
+}
+
+// A name is served at its first address, and without CURVE only when nobody else can reach any of them.
+func TestNames(t *testing.T) {
+	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) {
+		c.Endpoints, c.LoopbackLevel = []string{"tcp://localhost:*"}, Operator
+	})
+	r.say(r.dial(), OK, "STATUS")
+	at := func(hosts ...string) (all []stream.Endpoint) {
+		for _, h := range hosts {
+			all = append(all, stream.Endpoint{Network: "tcp", Host: h, Port: 7000})
+		}
+		return all
+	}
+	name := at("localhost")[0]
+	for _, tc := range []struct {
+		domain domain
+		hosts  []string
+		want   string // "" when it is refused
+	}{
+		{domainNULL, []string{"127.0.0.1"}, "tcp://127.0.0.1:7000"},
+		{domainNULL, []string{"::1", "127.0.0.1"}, "tcp://[::1]:7000"},
+		{domainNULL, []string{"10.0.0.1"}, ""},
+		{domainNULL, []string{"127.0.0.1", "10.0.0.1"}, ""},
+		{domainCURVE, []string{"10.0.0.1", "127.0.0.1"}, "tcp://10.0.0.1:7000"},
+	} {
+		l, err := listener{Endpoint: name, domain: tc.domain}.at(at(tc.hosts...))
+		switch {
+		case tc.want == "" && (err == nil || !strings.HasPrefix(err.Error(), "tcp://localhost:7000 is tcp://10.0.0.1:7000: without CURVE ")):
+			t.Errorf("%v: %v at %v", tc.hosts, err, l.Endpoint)
+		case tc.want != "" && (err != nil || l.String() != tc.want):
+			t.Errorf("%v: %v at %v, want %s", tc.hosts, err, l.Endpoint, tc.want)
+		}
 	}
 }
 

@@ -18,6 +18,13 @@ const backlog = 128
 // listen binds an endpoint for requests and, where an operator may call, the one
 // for events beside it.
 func (s *Server) listen(l listener) error {
+	addresses, err := l.Resolve()
+	if err != nil {
+		return fmt.Errorf("control %s: %w", l.Endpoint, err)
+	}
+	if l, err = l.at(addresses); err != nil {
+		return fmt.Errorf("control: %w", err)
+	}
 	bound, err := s.bind(s.router, l, l.domain)
 	if err != nil {
 		return err

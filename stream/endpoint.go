@@ -90,22 +90,27 @@ func (e Endpoint) dialable() error {
 	return nil
 }
 
-// resolved replaces a name by its first address: libzmq binds only to
-// addresses, and to names of network interfaces, which stay as they are.
-func (e Endpoint) resolved() (Endpoint, error) {
+// Resolve replaces a name by its addresses, at least one: libzmq binds only to
+// addresses, and to names of network interfaces, which stay as they are. The
+// first is the one to bind to.
+func (e Endpoint) Resolve() ([]Endpoint, error) {
 	if e.Network != "tcp" || e.Host == "*" {
-		return e, nil
+		return []Endpoint{e}, nil
 	}
 	if _, err := netip.ParseAddr(e.Host); err == nil {
-		return e, nil
+		return []Endpoint{e}, nil
 	}
 	if _, err := net.InterfaceByName(e.Host); err == nil {
-		return e, nil
+		return []Endpoint{e}, nil
 	}
-	addresses, err := net.LookupHost(e.Host)
+	hosts, err := net.LookupHost(e.Host)
 	if err != nil {
-		return e, fmt.Errorf("no such host or network interface: %s", e.Host)
+		return nil, fmt.Errorf("no such host or network interface: %s", e.Host)
 	}
-	e.Host = addresses[0]
-	return e, nil
+	all := make([]Endpoint, len(hosts))
+	for i, host := range hosts {
+		all[i] = e
+		all[i].Host = host
+	}
+	return all, nil
 }

@@ -36,9 +36,11 @@ func (s *socket) bindOne(endpoint string) error {
 			return err
 		}
 	}
-	if ep, err = ep.resolved(); err != nil {
+	all, err := ep.Resolve()
+	if err != nil {
 		return err
 	}
+	ep = all[0]
 	if err := s.zmq.Bind(ep.String()); err != nil {
 		return bindError(err)
 	}
