@@ -29,8 +29,9 @@ help: ## list the targets
 setup: ## install what building and testing need and is missing
 	@tools/setup.sh
 
+# Git may be missing, or refuse a clone of somebody else: then there is no revision. What GOFLAGS says of it does not count.
 build: setup ## build bin/streamq-proxy
-	go build -o $(BINARY) ./cmd/streamq-proxy
+	go build -buildvcs=$(shell git rev-parse HEAD >/dev/null 2>&1 && echo true || echo false) -o $(BINARY) ./cmd/streamq-proxy
 
 run: build ## build, then show the proxy at work for ten seconds
 	$(BINARY) demo

@@ -3,7 +3,9 @@ package control
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -66,6 +68,8 @@ func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string,
 		err = errors.New("address already in use")
 	case errors.Is(err, zmq4.Errno(syscall.ENODEV)), errors.Is(err, zmq4.Errno(syscall.EADDRNOTAVAIL)):
 		err = errors.New("this machine has no such address")
+	case l.Network == "ipc" && errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("the directory %s does not exist: make it first", filepath.Dir(l.Path))
 	}
 	if err != nil {
 		return "", fmt.Errorf("control %s: %w", l.Endpoint, err)

@@ -56,10 +56,14 @@ func (k keypair) print(w io.Writer, asJSON bool) error {
 	return e.Encode(k)
 }
 
-// writeCert writes the two files of a certificate, as czmq does. Neither may exist.
+// writeCert writes the two files of a certificate, as czmq does. Neither may exist;
+// their directory is made when it does not.
 func writeCert(to io.Writer, file, level string, k keypair) error {
 	l, err := control.ParseLevel(level)
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
 	c := control.Cert{Public: k.Public, Secret: k.Secret, Level: l, Name: filepath.Base(file)}
