@@ -11,16 +11,26 @@ import (
 	"time"
 )
 
-// TestReadmeTranscript has a proxy say what the README shows of ctl: the words, whatever the ports and the widths of columns.
-func TestReadmeTranscript(t *testing.T) {
+// steering is what the README shows of ctl: how it has the proxy run, and what is said then.
+func steering(t *testing.T) (variable, run, transcript string) {
+	t.Helper()
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, found := strings.Cut(string(text), "```console\n")
-	transcript, _, ended := strings.Cut(rest, "```\n")
-	if !found || !ended {
+	found := regexp.MustCompile("(?s)## Steer it.*?```sh\nexport (\\S+) .*?\nstreamq-proxy (run .*?)\n```\n.*?```console\n(.*?)```\n").FindSubmatch(text)
+	if found == nil {
 		t.Fatal("the README has no transcript")
+	}
+	return string(found[1]), string(found[2]), string(found[3])
+}
+
+// TestReadmeTranscript has a proxy say what the README shows of ctl: the words, whatever the ports and the widths of columns.
+func TestReadmeTranscript(t *testing.T) {
+	variable, command, transcript := steering(t)
+	name, value, _ := strings.Cut(variable, "=")
+	if path, isPath := strings.CutPrefix(value, "ipc://"); !isPath || filepath.Dir(path) != "/tmp" {
+		t.Errorf("%s is no path that every new machine has a directory for", value)
 	}
 	dir, err := os.MkdirTemp("", "readme") // t.TempDir may be too long for a unix socket's name
 	if err != nil {
@@ -28,12 +38,12 @@ func TestReadmeTranscript(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	endpoint := "ipc://" + filepath.Join(dir, "c")
+	t.Setenv(name, endpoint)
+	command = strings.NewReplacer("$"+name, endpoint, "127.0.0.1:5555", "127.0.0.1:0").Replace(command)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, []string{
-			"run", "--frontend", "tcp://127.0.0.1:0", "--worker", "w1=tcp://127.0.0.1:6000", "--http", "", "--control", endpoint,
-		}, &bytes.Buffer{}, &bytes.Buffer{})
+		done <- run(ctx, append(strings.Fields(command), "--http", ""), &bytes.Buffer{}, &bytes.Buffer{})
 	}()
 	var got strings.Builder
 	for line := range strings.Lines(transcript) {
@@ -42,7 +52,7 @@ func TestReadmeTranscript(t *testing.T) {
 			continue
 		}
 		got.WriteString(line)
-		args := append(strings.Fields(command), "--control", endpoint, "--timeout", (10 * time.Second).String())
+		args := append(strings.Fields(command), "--timeout", (10 * time.Second).String())
 		if err := run(ctx, args, &got, os.Stderr); err != nil {
 			t.Errorf("%s: %v", command, err)
 		}
