@@ -143,7 +143,7 @@ func (f *flags) limits(fs *pflag.FlagSet) {
 		{"handshake-timeout", "duration", d.HandshakeTimeout, "for the first bytes, and again for the handshake; 0 for no limit", func(p *config.Pool) *string { return &p.HandshakeTimeout }},
 		{"connect-timeout", "duration", d.ConnectTimeout, "for dialling a worker", func(p *config.Pool) *string { return &p.ConnectTimeout }},
 		{"slot-max-age", "duration", d.SlotMaxAge, "a worker that dialled in and waits is closed at this age, and redials, before its own libzmq gives up at 30s; 0 for never", func(p *config.Pool) *string { return &p.SlotMaxAge }},
-		{"pair-buffer", "size", d.PairBuffer, "memory that each direction of a pair may use", func(p *config.Pool) *string { return &p.PairBuffer }},
+		{"pair-buffer", "size", d.PairBuffer, "memory that each direction of a pair may use, 256KiB to 1GiB", func(p *config.Pool) *string { return &p.PairBuffer }},
 		{"keepalive-idle", "duration", d.KeepAliveIdle, "the kernel probes a connection that has been silent for so long, in whole seconds; 0 for never", func(p *config.Pool) *string { return &p.KeepAliveIdle }},
 		{"keepalive-interval", "duration", d.KeepAliveInterval, "between two probes, in whole seconds", func(p *config.Pool) *string { return &p.KeepAliveInterval }},
 		{"keepalive-count", "N", d.KeepAliveCount, "probes without an answer that end a connection", func(p *config.Pool) *string { return &p.KeepAliveCount }},
