@@ -43,6 +43,7 @@ type PoolStatus struct {
 	Connections int    `json:"connections"`
 	Usable      bool   `json:"usable"` // a worker takes clients, now or when it is less busy
 	Draining    bool   `json:"draining"`
+	Paused      bool   `json:"paused"`
 }
 
 // PoolInfo is a pool and where it can be reached.
@@ -50,6 +51,7 @@ type PoolInfo struct {
 	Pool     string   `json:"pool"`
 	Frontend []string `json:"frontend"`
 	Backend  []string `json:"backend"`
+	Paused   bool     `json:"paused"`
 }
 
 // WorkerInfo is a worker in a list.

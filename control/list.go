@@ -47,7 +47,7 @@ func statusOf(s *stream.Snapshot) PoolStatus {
 	p := PoolStatus{
 		Pool: s.Pool, Waiting: t.Waiting, Pairs: t.Handshaking + t.Open + t.Draining, Slots: t.Slots, Workers: len(s.Workers),
 		Identities: t.Identities, Hints: t.Hints, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
-		Connections: s.Connections, Usable: s.Usable, Draining: s.Draining,
+		Connections: s.Connections, Usable: s.Usable, Draining: s.Draining, Paused: s.Paused,
 	}
 	for _, n := range t.Clients {
 		p.Clients += n
@@ -77,10 +77,13 @@ func pools(c *call) (Reply, error) {
 	var all []PoolInfo
 	for _, p := range c.server.proxy.Pools {
 		frontend, backend := p.Bound()
-		all = append(all, PoolInfo{p.Name(), frontend, backend})
+		all = append(all, PoolInfo{p.Name(), array(frontend), array(backend), p.Paused()})
 	}
 	return reply(OK, map[string]any{"pools": all})
 }
+
+// array is [] in JSON, not null, when it is empty.
+func array(of []string) []string { return append([]string{}, of...) }
 
 // limit is how many a page may have.
 func (c *call) limit() (int, error) { return c.number("limit", defaultPage, 1, maxPage) }
@@ -114,12 +117,21 @@ func workers(c *call) (Reply, error) {
 		}
 		fit = append(fit, w)
 	}
-	return page("workers", fit, workerInfo, next)
+	body := pageOf("workers", fit, workerInfo, next)
+	if s.Paused { // seldom, and then nothing else matters
+		body["paused"] = true
+	}
+	return reply(OK, body)
 }
 
-// page is one page of a list, each item as row writes it. next is what after= has
-// to be for the one that follows, "" when there is none.
+// page replies with a page.
 func page[Item, Row any](list string, items []Item, row func(Item) Row, next string) (Reply, error) {
+	return reply(OK, pageOf(list, items, row, next))
+}
+
+// pageOf is one page of a list, each item as row writes it. next is what after= has
+// to be for the one that follows, "" when there is none.
+func pageOf[Item, Row any](list string, items []Item, row func(Item) Row, next string) map[string]any {
 	rows := make([]Row, 0, len(items)) // [] in JSON, not null
 	for _, item := range items {
 		rows = append(rows, row(item))
@@ -128,7 +140,7 @@ func page[Item, Row any](list string, items []Item, row func(Item) Row, next str
 	if next != "" {
 		body["next"] = next
 	}
-	return reply(OK, body)
+	return body
 }
 
 func matches(options map[string]string, key, is string) bool {

@@ -431,3 +431,40 @@ func TestRemoveOfOneThatDialsIn(t *testing.T) {
 	eventually(t, "it is away", func() bool { return r.snapshot().Stats.WorkerPeers[pairing.PeerSlot] == 0 })
 	r.say(c, Conflict, "REMOVE", "w1") // it may be redialling
 }
+
+// A pause is seen wherever one looks, by either word for it, until it is over.
+func TestPauseIsSeen(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.dial()
+	seen := func() (all []bool) {
+		t.Helper()
+		s := body[Status](t, r.say(c, OK, "STATUS"))
+		p := body[struct{ Pools []PoolInfo }](t, r.say(c, OK, "POOLS"))
+		w := body[struct{ Paused bool }](t, r.say(c, OK, "WORKERS"))
+		return []bool{s.Pools[0].Paused, p.Pools[0].Paused, w.Paused, r.snapshot().Paused}
+	}
+	expect := func(when string, want bool) {
+		t.Helper()
+		if all := seen(); slices.Contains(all, !want) {
+			t.Errorf("%s: STATUS, POOLS, WORKERS and the snapshot say %v", when, all)
+		}
+	}
+	expect("at first", false)
+	r.say(c, OK, "PAUSE")
+	expect("after PAUSE", true)
+	r.say(c, OK, "RESUME")
+	expect("after RESUME", false)
+	r.say(c, OK, "PAUSE")
+	r.pool.Drain(time.Minute)
+	eventually(t, "it has gone on, or is over", func() bool { return !r.pool.Paused() })
+}
+
+// A pool of workers that listen only has no backend, and in JSON none is [].
+func TestPoolWithoutBackend(t *testing.T) {
+	r := newRig(t, func(r *rig, _ *Config, p *stream.Config) {
+		p.Backend, p.Workers = nil, []pairing.WorkerConfig{r.listening("w1")}
+	})
+	if text := string(r.say(r.dial(), OK, "POOLS").Body); !strings.Contains(text, `"backend":[]`) {
+		t.Error(text)
+	}
+}

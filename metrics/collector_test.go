@@ -93,6 +93,9 @@ streamq_loop_lag_seconds{pool="orders"} 0.008
 # HELP streamq_loop_queue_depth What waited for the pool's loop before this scrape did.
 # TYPE streamq_loop_queue_depth gauge
 streamq_loop_queue_depth{pool="orders"} 2
+# HELP streamq_pool_paused 1 when the pool is paused: nothing is read from its connections.
+# TYPE streamq_pool_paused gauge
+streamq_pool_paused{pool="orders"} 0
 # HELP streamq_pool_up 1 when the pool answered this scrape.
 # TYPE streamq_pool_up gauge
 streamq_pool_up{pool="orders"} 1

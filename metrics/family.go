@@ -7,7 +7,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type families struct {
 	all []*prometheus.Desc
 
-	up, usable, draining                      *prometheus.Desc
+	up, usable, draining, paused              *prometheus.Desc
 	bytes, backlog                            *prometheus.Desc
 	connections, lostNotices                  *prometheus.Desc
 	descriptors, descriptorLimit              *prometheus.Desc
@@ -31,6 +31,7 @@ func newFamilies() *families {
 	f.up = f.add("pool_up", "1 when the pool answered this scrape.")
 	f.usable = f.add("pool_usable", "1 when some worker takes clients, now or when it is less busy.")
 	f.draining = f.add("pool_draining", "1 when the pool no longer listens.")
+	f.paused = f.add("pool_paused", "1 when the pool is paused: nothing is read from its connections.")
 	f.bytes = f.add("bytes_total", "Bytes passed on between the peers of pairs.", "direction")
 	f.backlog = f.add("backlog_bytes", "Bytes that wait for peers which read too slowly.")
 	f.connections = f.add("connections", "Connections on either side, paired or not.")

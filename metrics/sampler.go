@@ -20,6 +20,7 @@ type sampler struct {
 func (s sampler) snapshot(from *stream.Snapshot) {
 	s.flag(s.usable, from.Usable)
 	s.flag(s.draining, from.Draining)
+	s.flag(s.paused, from.Paused)
 	s.counter(s.bytes, from.BytesIn, "client-to-worker")
 	s.counter(s.bytes, from.BytesOut, "worker-to-client")
 	s.gauge(s.backlog, float64(from.Backlog))

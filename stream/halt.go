@@ -21,6 +21,9 @@ func (p *Pool) Resume(ctx context.Context) error {
 	return p.answer(ctx, p.loop.resume)
 }
 
+// Paused says whether the pool is paused. It does not ask the loop.
+func (p *Pool) Paused() bool { return p.paused.Load() }
+
 // Traffic counts what passed one way: chunks of bytes as they were handed on, each
 // of which a STREAM socket may have brought in several messages, and their bytes.
 type Traffic struct {
@@ -46,6 +49,7 @@ func (l *loop) halt() error {
 	}
 	l.now()
 	l.halted, l.haltedAt = true, time.Now()
+	l.pool.paused.Store(true)
 	l.poller.remove(l.frontend.fd)
 	l.poller.remove(l.backend.fd)
 	l.eachDirect(func(c *conn) {
@@ -64,6 +68,7 @@ func (l *loop) resume() error {
 		return nil
 	}
 	l.halted = false
+	l.pool.paused.Store(false)
 	l.start = l.start.Add(time.Since(l.haltedAt))
 	l.eachDirect(func(c *conn) {
 		if l.lend(c.flow); c.phase == live {

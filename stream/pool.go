@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -22,6 +23,7 @@ type Pool struct {
 	commands chan func()
 	wake     *waker
 	news     news          // of the relay
+	paused   atomic.Bool   // as the loop says
 	stopped  chan struct{} // no more commands are taken
 	closed   chan struct{} // the loop has released everything
 	leftover sync.Mutex    // of whoever runs commands that came too late

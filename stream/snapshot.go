@@ -34,6 +34,8 @@ type Snapshot struct {
 	Usable bool
 	// Draining: who connects now is refused.
 	Draining bool
+	// Paused: nothing is read, see [Pool.Pause].
+	Paused bool
 }
 
 // Snapshot asks the loop for one; it is answered between two turns.
@@ -64,5 +66,6 @@ func (l *loop) snapshot() Snapshot {
 		Turns:           l.turns,
 		Usable:          l.table.Usable(),
 		Draining:        l.draining,
+		Paused:          l.halted,
 	}
 }

@@ -115,6 +115,8 @@ func (s *server) ready(snap stream.Snapshot) (string, bool) {
 	switch {
 	case snap.Draining || s.draining.Load():
 		return "draining", false
+	case snap.Paused:
+		return "paused", false
 	case !snap.Usable:
 		return "no usable worker", false
 	}
