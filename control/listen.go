@@ -12,6 +12,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/stream/accept"
 )
 
 // backlog of the unix listeners that are made here.
@@ -108,8 +109,23 @@ func (s *Server) bindPath(socket *zmq4.Socket, path string) error {
 	}
 	if err != nil { // else it is libzmq's
 		_ = syscall.Close(fd)
+	} else {
+		s.favour(fd)
 	}
 	return errors.Join(err, socket.SetUseFd(-1))
+}
+
+// favour lets operators in when descriptors are scarce.
+func (s *Server) favour(listener int) {
+	accept.Favour(listener)
+	s.favoured = append(s.favoured, listener)
+}
+
+// unfavour goes before the listeners' end, after which their numbers are others'.
+func (s *Server) unfavour() {
+	for _, fd := range s.favoured {
+		accept.Unfavour(fd)
+	}
 }
 
 // removePaths removes the files of the listeners that were made here.

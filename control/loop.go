@@ -27,6 +27,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	})
 	err := s.serve(ctx)
 	cancel()
+	s.unfavour()
 	_ = s.router.Close()
 	_ = s.zap.Close()
 	others.Wait()

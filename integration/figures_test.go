@@ -104,6 +104,16 @@ func (s samples) ended() (sum int) {
 	return sum
 }
 
+// process is a sample that is not of a pool.
+func (s samples) process(t testing.TB, name string) int {
+	t.Helper()
+	v, ok := s["streamq_"+name]
+	if !ok {
+		t.Fatalf("there is no sample %s", name)
+	}
+	return int(v)
+}
+
 // until scrapes until ok.
 func (p *operated) until(t testing.TB, what string, ok func(samples) bool) samples {
 	t.Helper()

@@ -62,7 +62,7 @@ func TestHostileDescriptors(t *testing.T) {
 	}
 	wg.Wait()
 	s := p.until(t, "every one is in or refused", func(s samples) bool {
-		return s.of(t, "clients", "state=connected")+s.ends()["queue-full"] == crowd
+		return s.of(t, "clients", "state=connected")+s.ends()["queue-full"]+s.process(t, "accepts_refused_total") == crowd
 	})
 	if s.ends()["queue-full"] == 0 || s.of(t, "clients", "state=connected") == 0 {
 		t.Errorf("%d are in and %d refused: want some of both", s.of(t, "clients", "state=connected"), s.ends()["queue-full"])
@@ -73,13 +73,13 @@ func TestHostileDescriptors(t *testing.T) {
 	beside.expectAnswers(t, 50)
 	p.expectRest(t, beside, pid)
 
-	refused := s.ends()["queue-full"]
+	refused, unheard := s.ends()["queue-full"], s.process(t, "accepts_refused_total")
 	for _, c := range conns {
 		c.Close()
 	}
 	p.until(t, "all have left", func(s samples) bool {
 		e := s.ends()
-		return e["client-closed"]+e["client-reset"] == crowd-refused && e["queue-full"] == refused
+		return e["client-closed"]+e["client-reset"] == crowd-refused-unheard && e["queue-full"] == refused
 	})
 	p.expectBack(t, before, 16<<20)
 	client, served := joinRaw(t, p, nil)

@@ -35,9 +35,14 @@ func NewRegistry(build Build, pools ...Source) *prometheus.Registry {
 		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "goversion": build.GoVersion},
 	})
 	info.Set(1)
+	refused := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "streamq_accepts_refused_total",
+		Help: "Connections closed as they came, because too few descriptors were left in the process.",
+	}, func() float64 { return float64(stream.Refused()) })
 	r.MustRegister(
 		NewCollector(pools...),
 		info,
+		refused,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

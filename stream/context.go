@@ -7,12 +7,23 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/streamq/streamq-proxy/stream/accept"
 	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
 // reservedDescriptors are kept for everything that is neither a connection nor
 // the relay's: logs, libraries, the HTTP listener, libzmq's own.
 const reservedDescriptors = 128
+
+// Below that budget, which bounds connections as the loops know them, libzmq's
+// listeners refuse by the number of a new descriptor: a crowd may come within one
+// turn of a loop, and the control socket has connections of its own.
+const (
+	// acceptReserve are never a stranger's: dials, scrapes and files have them.
+	acceptReserve = reservedDescriptors / 2
+	// lastReserve of those are not even an operator's (package accept, Favour).
+	lastReserve = acceptReserve / 4
+)
 
 const (
 	// maxDescriptors are used at most, however many there may be.
@@ -49,6 +60,9 @@ func NewContext(ioThreads, relayThreads int) (*Context, error) {
 	limit, pipes := budget(int(min(rlimit.Cur, maxDescriptors)), relayThreads)
 	if limit < fewestForConnections {
 		return nil, fmt.Errorf("only %d descriptors may be open (ulimit -n): at least %d are needed", rlimit.Cur, fewest(relayThreads))
+	}
+	if err := accept.Guard(rlimit.Cur-acceptReserve, rlimit.Cur-lastReserve); err != nil {
+		return nil, err
 	}
 	keepMemory()
 	zctx, err := zmq4.NewContext()
@@ -101,7 +115,10 @@ func (c *Context) Descriptors() (used, limit int64) {
 	return c.descriptors.Load(), c.limit
 }
 
-// scarce: who connects now is refused, so that accept never fails for want of a
-// descriptor (libzmq's I/O thread would spin on the listener that it cannot
-// serve), and the ones that are served and their workers keep what they need.
+// Refused is how many connections this process has closed as they came, because
+// too few descriptors were left; to which of its listeners they came is not known.
+func Refused() uint64 { return accept.Refused() }
+
+// scarce: who connects now is refused, so that the ones that are served and their
+// workers keep what they need.
 func (c *Context) scarce() bool { return c.descriptors.Load() > c.limit*9/10 }

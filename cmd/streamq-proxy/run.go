@@ -191,6 +191,7 @@ func (s *server) serve(ctx context.Context, signals, hangups <-chan os.Signal, o
 	var others errgroup.Group
 	first := make(chan os.Signal, 1)
 	others.Go(func() error { s.obey(ctx, first, hangups); return nil })
+	others.Go(func() error { s.tellRefused(); return nil })
 	go func() {
 		if s.insist(signals, first, end) {
 			close(overdue)
