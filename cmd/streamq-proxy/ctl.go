@@ -210,6 +210,10 @@ func (c *ctl) ask(ctx context.Context, client *control.Client, to io.Writer, ver
 	if err != nil {
 		return exitOf(err)
 	}
+	return c.print(to, reply)
+}
+
+func (c *ctl) print(to io.Writer, reply control.Reply) error {
 	if c.output == "json" {
 		return printJSON(to, reply)
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,23 +26,11 @@ func steering(t *testing.T) (variable, run, transcript string) {
 // TestReadmeTranscript has a proxy say what the README shows of ctl: the words, whatever the ports and the widths of columns.
 func TestReadmeTranscript(t *testing.T) {
 	variable, command, transcript := steering(t)
-	name, value, _ := strings.Cut(variable, "=")
-	if path, isPath := strings.CutPrefix(value, "ipc://"); !isPath || filepath.Dir(path) != "/tmp" {
-		t.Errorf("%s is no path that every new machine has a directory for", value)
+	path, found := strings.CutPrefix(variable, controlVariable+"=ipc://")
+	if !found || filepath.Dir(path) != "/tmp" {
+		t.Errorf("%s is no path that every new machine has a directory for", variable)
 	}
-	dir, err := os.MkdirTemp("", "readme") // t.TempDir may be too long for a unix socket's name
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	endpoint := "ipc://" + filepath.Join(dir, "c")
-	t.Setenv(name, endpoint)
-	command = strings.NewReplacer("$"+name, endpoint, "127.0.0.1:5555", "127.0.0.1:0").Replace(command)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() {
-		done <- run(ctx, append(strings.Fields(command), "--http", ""), &bytes.Buffer{}, &bytes.Buffer{})
-	}()
+	serve(t, strings.Fields(strings.Replace(command, "127.0.0.1:5555", "127.0.0.1:0", 1))[1:]...)
 	var got strings.Builder
 	for line := range strings.Lines(transcript) {
 		command, isCommand := strings.CutPrefix(strings.TrimSpace(line), "$ streamq-proxy ")
@@ -53,13 +39,9 @@ func TestReadmeTranscript(t *testing.T) {
 		}
 		got.WriteString(line)
 		args := append(strings.Fields(command), "--timeout", (10 * time.Second).String())
-		if err := run(ctx, args, &got, os.Stderr); err != nil {
+		if err := run(t.Context(), args, &got, os.Stderr); err != nil {
 			t.Errorf("%s: %v", command, err)
 		}
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
 	}
 	spaces := regexp.MustCompile(` +`)
 	if got, want := spaces.ReplaceAllString(got.String(), " "), spaces.ReplaceAllString(transcript, " "); got != want {

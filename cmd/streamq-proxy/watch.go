@@ -4,17 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
-	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/terminal"
+	"github.com/streamq/streamq-proxy/control"
 )
 
 // clearScreen puts the cursor home and clears what is below (ECMA-48).
@@ -25,8 +23,8 @@ func (c *ctl) newWatchCommand() *cobra.Command {
 	var count int
 	cmd := &cobra.Command{
 		Use:   "watch [VERB [ARGUMENT...]]",
-		Short: "show the workers, or the answer to any verb, again and again",
-		Long:  `Redraws on a terminal; elsewhere each answer follows the one before, as plain lines.`,
+		Short: "show the workers of all pools, or the answer to any verb, again and again",
+		Long:  `Redraws on a terminal, as much as fits into it; elsewhere each answer follows the one before, as plain lines.`,
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if every < 10*time.Millisecond {
@@ -34,10 +32,17 @@ func (c *ctl) newWatchCommand() *cobra.Command {
 			}
 			ctx, stop := interrupted(cmd.Context())
 			defer stop()
-			if len(args) == 0 {
-				args = []string{"workers"}
+			client, err := c.dial(ctx)
+			if err != nil {
+				return err
 			}
-			return c.watch(ctx, cmd.OutOrStdout(), every, count, args)
+			defer client.Close()
+			return c.watch(ctx, cmd.OutOrStdout(), every, count, func(page io.Writer) error {
+				if len(args) == 0 {
+					return c.allWorkers(ctx, client, page)
+				}
+				return c.ask(ctx, client, page, strings.ToUpper(args[0]), args[1:])
+			})
 		},
 	}
 	cmd.Flags().DurationVar(&every, "every", time.Second, "how often")
@@ -45,31 +50,24 @@ func (c *ctl) newWatchCommand() *cobra.Command {
 	return cmd
 }
 
-// watch ends without an error when it is interrupted.
-func (c *ctl) watch(ctx context.Context, to io.Writer, every time.Duration, count int, args []string) error {
-	client, err := c.dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	file, isFile := to.(*os.File)
-	live := isFile && term.IsTerminal(int(file.Fd()))
+// watch ends without an error when it is interrupted. write writes one page.
+func (c *ctl) watch(ctx context.Context, to io.Writer, every time.Duration, count int, write func(io.Writer) error) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for n := 1; ; n++ {
 		var page bytes.Buffer
-		if live {
-			page.WriteString(clearScreen)
-		}
-		err := c.ask(ctx, client, &page, strings.ToUpper(args[0]), args[1:])
+		err := write(&page)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := to.Write(page.Bytes()); err != nil {
+		if _, err := io.WriteString(to, fitted(page.String(), to)); err != nil {
 			return err
+		}
+		if _, _, live := terminal.Size(to); live && n == 1 {
+			defer fmt.Fprintln(to) // what follows begins below the page
 		}
 		if n == count {
 			return nil
@@ -82,60 +80,54 @@ func (c *ctl) watch(ctx context.Context, to io.Writer, every time.Duration, coun
 	}
 }
 
-func (c *ctl) newEventsCommand() *cobra.Command {
-	var count int
-	cmd := &cobra.Command{
-		Use:   "events [TOPIC...]",
-		Short: "show what happens, as it happens",
-		Long:  `Shows the events whose topic begins with one of those given, all without any: "pair", "worker.up".`,
-		Args:  cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, stop := interrupted(cmd.Context())
-			defer stop()
-			client, err := c.dial(ctx)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			n, enough := 0, errors.New("enough")
-			err = client.Events(ctx, args, nil, func(e stream.Event) error {
-				if err := c.printEvent(cmd.OutOrStdout(), e); err != nil {
-					return err
-				}
-				if n++; n == count {
-					return enough
-				}
-				return nil
-			})
-			if errors.Is(err, enough) || ctx.Err() != nil {
-				return nil
-			}
-			return exitOf(err)
-		},
+// fitted is a page as it is, or for a terminal in the place of the page before.
+func fitted(page string, to io.Writer) string {
+	columns, rows, live := terminal.Size(to)
+	if !live {
+		return page
 	}
-	cmd.Flags().IntVar(&count, "count", 0, "end after so many, 0 for never")
-	return cmd
+	lines := strings.Split(strings.TrimRight(page, "\n"), "\n")
+	if left := len(lines) - rows + 1; rows > 0 && left > 1 {
+		lines = append(lines[:rows-1], fmt.Sprintf("... %d more rows", left))
+	}
+	for i := range lines {
+		if columns > 0 {
+			lines[i] = terminal.Clip(lines[i], columns)
+		}
+	}
+	// A newline at the end would scroll a page that has as many lines as the terminal.
+	return clearScreen + strings.Join(lines, "\n")
 }
 
-func (c *ctl) printEvent(to io.Writer, e stream.Event) error {
-	if c.output == "json" {
-		line, err := json.Marshal(struct {
-			Topic string `json:"topic"`
-			stream.Event
-		}{e.Topic, e})
-		if err == nil {
-			_, err = fmt.Fprintln(to, string(line))
+// allWorkers are those of all pools in one table, which names the pool where there
+// are several.
+func (c *ctl) allWorkers(ctx context.Context, client *control.Client, to io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	pools, err := client.Pools(ctx)
+	if err != nil {
+		return exitOf(err)
+	}
+	type row struct {
+		Pool string `json:"pool,omitempty"`
+		control.WorkerInfo
+	}
+	rows := []row{}
+	for _, p := range pools {
+		for w, err := range client.Pool(p.Pool).Workers(ctx, control.Filter{}) {
+			if err != nil {
+				return exitOf(err)
+			}
+			r := row{p.Pool, w}
+			if len(pools) == 1 {
+				r.Pool = ""
+			}
+			rows = append(rows, r)
 		}
+	}
+	body, err := json.Marshal(map[string]any{"workers": rows})
+	if err != nil {
 		return err
 	}
-	line := fmt.Sprintf("%s %s pool=%s", e.Time.Format("15:04:05.000"), e.Topic, e.Pool)
-	for _, f := range [...]struct{ key, value string }{
-		{"client", e.Client}, {"identity", e.Identity}, {"worker", e.Worker}, {"state", e.State}, {"reason", e.Reason},
-	} {
-		if f.value != "" {
-			line += " " + f.key + "=" + f.value
-		}
-	}
-	_, err := fmt.Fprintln(to, line)
-	return err
+	return c.print(to, control.Reply{Body: body})
 }

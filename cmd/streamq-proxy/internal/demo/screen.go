@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/term"
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/terminal"
 )
 
 // Screen is where the demo is seen: a person's terminal, or a plain stream of
@@ -33,14 +33,13 @@ func (s *Screen) Write(b []byte) (int, error) {
 // (no-color.org). getenv is os.Getenv.
 func NewScreen(out io.Writer, getenv func(string) string) *Screen {
 	s := &Screen{out: out, width: func() int { return 80 }}
-	f, ok := out.(interface{ Fd() uintptr })
-	if !ok || !term.IsTerminal(int(f.Fd())) || getenv("TERM") == "dumb" {
+	if _, _, is := terminal.Size(out); !is || getenv("TERM") == "dumb" {
 		return s
 	}
 	s.live = true
 	s.colour = getenv("NO_COLOR") == ""
 	s.width = func() int {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+		if w, _, _ := terminal.Size(out); w > 0 {
 			return w
 		}
 		return 80

@@ -3,33 +3,15 @@ package demo
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/terminal/terminaltest"
 )
 
-// openTerminal is a pseudo-terminal (pts(4)) of that many columns: the side that a
-// program writes to.
-func openTerminal(t *testing.T, columns uint16) *os.File {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	must(t, err)
-	t.Cleanup(func() { _ = master.Close() })
-	must(t, unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
-	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	must(t, err)
-	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	must(t, err)
-	t.Cleanup(func() { _ = terminal.Close() })
-	must(t, unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}))
-	return terminal
-}
-
 func TestScreenFindsOutWhereItIs(t *testing.T) {
-	terminal := openTerminal(t, 100)
+	terminal, _ := terminaltest.Open(t, 100, 24)
 	for _, c := range []struct {
 		name         string
 		env          map[string]string
