@@ -112,8 +112,11 @@ func (c *ctl) allWorkers(ctx context.Context, client *control.Client, to io.Writ
 		Pool string `json:"pool,omitempty"`
 		control.WorkerInfo
 	}
-	rows := []row{}
+	rows, all := []row{}, map[string]any{}
 	for _, p := range pools {
+		if p.Paused { // seldom, and then nothing else matters
+			all["paused"] = true
+		}
 		for w, err := range client.Pool(p.Pool).Workers(ctx, control.Filter{}) {
 			if err != nil {
 				return exitOf(err)
@@ -125,7 +128,8 @@ func (c *ctl) allWorkers(ctx context.Context, client *control.Client, to io.Writ
 			rows = append(rows, r)
 		}
 	}
-	body, err := json.Marshal(map[string]any{"workers": rows})
+	all["workers"] = rows
+	body, err := json.Marshal(all)
 	if err != nil {
 		return err
 	}
