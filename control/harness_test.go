@@ -101,7 +101,7 @@ func (r *rig) reload(context.Context) error {
 	return r.reloadErr
 }
 
-func (r *rig) shutdown(deadline time.Duration) {
+func (r *rig) shutdown(deadline time.Duration) time.Duration {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.shutdowns = append(r.shutdowns, deadline)
@@ -109,6 +109,7 @@ func (r *rig) shutdown(deadline time.Duration) {
 		r.stop()
 		time.Sleep(50 * time.Millisecond) // as long as the rest of a proxy takes to end before this returns
 	}
+	return max(0, deadline)
 }
 
 type testWriter struct{ t testing.TB }

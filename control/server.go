@@ -40,8 +40,9 @@ type Proxy struct {
 	// Reload reads the configuration again; all of it comes into force, or
 	// nothing and the error says why.
 	Reload func(context.Context) error
-	// Shutdown drains until the deadline, of the configuration if it is below zero.
-	Shutdown func(deadline time.Duration)
+	// Shutdown drains until the deadline, of the configuration if it is below zero,
+	// and says how long that is from now: less where an earlier one stands.
+	Shutdown func(deadline time.Duration) time.Duration
 	Level    *slog.LevelVar // of the log
 }
 

@@ -26,7 +26,7 @@ func steerVerbs() []Verb {
 		{"KICK", "pair|client|worker WHICH [pool=NAME]", Operator, "ends a pair or client, by id, IP:PORT or identity, or all pairs of a worker", kick},
 		{"RELOAD", "", Operator, "reads the configuration file again: all of it comes into force, or nothing", reload},
 		{"LOGLEVEL", "[LEVEL]", Operator, "tells, or sets, the log's level: debug, info, warn or error", loglevel},
-		{"SHUTDOWN", "[DEADLINE]", Operator, "ends the proxy when its pairs have ended, or at the deadline (30s, 5m)", shutdown},
+		{"SHUTDOWN", "[DEADLINE]", Operator, "ends the proxy when its pairs have ended, or at the deadline (30s, 5m); tells the seconds left: of several the earliest counts", shutdown},
 		{"PAUSE", "", Operator, "stops reading all connections; as a single word it is zmq_proxy_steerable's", pause},
 		{"RESUME", "", Operator, "goes on after PAUSE", resume},
 		{"TERMINATE", "", Operator, "ends the proxy at once", terminate},
@@ -253,8 +253,8 @@ func shutdown(c *call) (Reply, error) {
 		}
 		deadline = d
 	}
-	c.server.proxy.Shutdown(deadline)
-	return reply(Accepted, nil)
+	left := c.server.proxy.Shutdown(deadline)
+	return reply(Accepted, map[string]Seconds{"deadline": seconds(left)})
 }
 
 func firstLine(s string) string {

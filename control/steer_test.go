@@ -236,7 +236,9 @@ func TestSteering(t *testing.T) {
 	if reply := r.say(c, Conflict, "RELOAD"); reply.Text != "nothing has changed: line 3: what?" {
 		t.Errorf("%q", reply.Text)
 	}
-	r.say(c, Accepted, "SHUTDOWN", "3s")
+	if left := body[map[string]float64](t, r.say(c, Accepted, "SHUTDOWN", "3s")); left["deadline"] != 3 {
+		t.Errorf("%v", left)
+	}
 	r.say(c, Accepted, "SHUTDOWN")
 	r.say(c, Malformed, "SHUTDOWN", "soon")
 	if !slices.Equal(r.shutdowns, []time.Duration{3 * time.Second, -1}) || r.reloads != 2 {

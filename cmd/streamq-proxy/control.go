@@ -68,14 +68,20 @@ func (s *server) reloadFor(ctx context.Context) error {
 }
 
 // shutdownFor drains on behalf of a caller of the control socket; a deadline
-// below zero stands for the configuration's.
-func (s *server) shutdownFor(deadline time.Duration) {
-	_ = s.ask(context.Background(), func(context.Context) { // else it is ending already
+// below zero stands for the configuration's. It says what is left until the
+// deadline that counts.
+func (s *server) shutdownFor(deadline time.Duration) (left time.Duration) {
+	told := make(chan time.Duration, 1)
+	err := s.ask(context.Background(), func(context.Context) {
 		if deadline < 0 {
 			deadline = s.plan.DrainTimeout
 		}
-		s.drain(deadline, "by", "control")
+		told <- s.drain(deadline, "by", "control")
 	})
+	if err != nil { // it is ending already
+		return 0
+	}
+	return <-told
 }
 
 // controlStats are the control socket's figures for a scrape.

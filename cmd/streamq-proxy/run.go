@@ -76,6 +76,7 @@ type server struct {
 	ended    chan struct{}              // closed when the pools have
 	closed   chan struct{}              // closed when everything has
 	draining atomic.Bool
+	drainBy  time.Time     // the deadline of that; only the goroutine of signals reads and writes it
 	force    time.Duration // forceAfter, but for tests
 }
 
@@ -266,13 +267,21 @@ func (s *server) obey(ctx context.Context, first, hangups <-chan os.Signal) {
 	}
 }
 
-// drain lets pairs go on until the deadline; who is who has asked for it.
-func (s *server) drain(deadline time.Duration, who ...any) {
+// drain lets pairs go on until the deadline; who is who has asked for it. Of
+// several deadlines the earliest counts: drain says what is left until then.
+func (s *server) drain(deadline time.Duration, who ...any) (left time.Duration) {
+	if left = time.Until(s.drainBy); !s.drainBy.IsZero() && left <= deadline {
+		left = max(0, left)
+		s.log.Info("draining already: the earlier deadline stays", append(who, "deadline", left.Round(time.Millisecond), "asked", deadline)...)
+		return left
+	}
 	s.draining.Store(true)
+	s.drainBy = time.Now().Add(deadline)
 	s.log.Info("draining: pairs may go on until they end by themselves", append(who, "deadline", deadline)...)
 	for _, p := range s.pools {
 		p.Drain(deadline)
 	}
+	return deadline
 }
 
 // workersListed is how many workers the start line of a pool names.
