@@ -126,7 +126,7 @@ func (s *Server) renew(c *call, now time.Time) {
 // note logs what operators do and what goes wrong.
 func (s *Server) note(c *call, r Request, answer Reply) {
 	level := slog.LevelDebug
-	if answer.Code == Failed || s.steering[r.Verb] && answer.Code < Malformed {
+	if answer.Code == Failed || s.steers(r) && answer.Code < Malformed {
 		level = slog.LevelInfo
 	}
 	if !s.log.Enabled(c.ctx, level) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -89,6 +90,25 @@ func endpoint(s string) (string, error) {
 		return "", refuse(Malformed, "%q is not IP:PORT", s)
 	}
 	return netip.AddrPortFrom(ip.Unmap().WithZone(""), uint16(n)).String(), nil
+}
+
+// address is a source in its one spelling: an IP or, of who connects over ipc,
+// localhost:UID:GID:PID, which is what libzmq calls it.
+func address(s string) (string, error) {
+	_, err := netip.ParseAddr(s)
+	if err != nil && !isProcess(s) {
+		return "", refuse(Malformed, "address: %q is no IP, nor localhost:UID:GID:PID", s)
+	}
+	return stream.SourceAddress(s), nil
+}
+
+func isProcess(s string) bool {
+	ids, isLocal := strings.CutPrefix(s, "localhost:")
+	parts := strings.Split(ids, ":")
+	return isLocal && len(parts) == 3 && !slices.ContainsFunc(parts, func(id string) bool {
+		_, err := strconv.ParseUint(id, 10, 32)
+		return err != nil
+	})
 }
 
 // owns says whether a caller may speak for a host: an operator for all, a peer

@@ -372,3 +372,38 @@ func TestKeepAliveAfterRestart(t *testing.T) {
 		t.Errorf("KeepAlive of nobody: %v", err)
 	}
 }
+
+// HEARTBEAT is 404 when an identity has no connection and nothing is held of it:
+// some time after its lease has ended.
+func TestHeartbeatOfNobody(t *testing.T) {
+	r := newRig(t, func(_ *rig, _ *Config, p *stream.Config) {
+		p.Pairing.Lease = pairing.Lease{Strategy: pairing.LeaseHeartbeat, TTL: 200 * time.Millisecond}
+		p.Pairing.HintTTL = time.Second
+	})
+	client, _ := r.pair()
+	r.say(r.dial(), OK, "HELLO", "client", "ann", "endpoint="+client.LocalAddr().String())
+	ended(t, client)
+	c := r.dial() // what the other says would renew the lease
+	held := func() bool {
+		return len(body[struct{ Hints []HintInfo }](t, r.say(c, OK, "HINTS", "identity=ann")).Hints) > 0
+	}
+	code := func() Code {
+		reply, _ := c.Do(r.context(), "HEARTBEAT", "ann")
+		return reply.Code
+	}
+	eventually(t, "nothing is held of ann", func() bool {
+		before, got, after := held(), code(), held()
+		if before == after && (got == OK) != after {
+			t.Fatalf("HEARTBEAT is %v, held: %v", got, after)
+		}
+		return !after
+	})
+	r.say(c, NotFound, "HEARTBEAT", "ann")
+	r.say(c, NotFound, "BYE", "ann")
+	r.say(c, OK, "PIN", "ann", "w1")
+	r.say(c, OK, "HEARTBEAT", "ann")
+	r.say(c, OK, "UNPIN", "ann")
+	r.say(c, NotFound, "HEARTBEAT", "ann")
+	r.say(c, OK, "HELLO", "client", "ann", "endpoint=127.0.0.1:9") // which is to come
+	r.say(c, OK, "HEARTBEAT", "ann")
+}

@@ -2,6 +2,7 @@ package control
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -97,7 +98,11 @@ func workers(c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	if _, err := word("state", c.options["state"], "", "ready", "draining", "maintenance", "set-aside"); err != nil {
+	var states []string
+	for _, s := range [...]pairing.State{pairing.Ready, pairing.Draining, pairing.Maintenance, pairing.SetAside} {
+		states = append(states, s.String())
+	}
+	if _, err := c.state(states); err != nil {
 		return Reply{}, err
 	}
 	s, err := pool.Snapshot(c.ctx)
@@ -155,17 +160,26 @@ func word(what, s string, known ...string) (string, error) {
 			return s, nil
 		}
 	}
-	return "", refuse(Malformed, "%s: %q is none of %q", what, s, known)
+	return "", refuse(Malformed, "%s: %q is none of %s", what, s, strings.Join(known, ", "))
+}
+
+// state is the option that selects one of these, "" when it was left out.
+func (c *call) state(known []string) (string, error) {
+	s, said := c.options["state"]
+	if !said {
+		return "", nil
+	}
+	return word("state", s, known...)
 }
 
 // selection reads the filters of CLIENTS and PAIRS.
 func (c *call) selection() (s pairing.Selection, err error) {
-	s.Worker, s.Who, s.State = c.options["worker"], c.options["client"], c.options["state"]
-	known := []string{""}
+	s.Worker, s.Who = c.options["worker"], c.options["client"]
+	var known []string
 	for i := range pairing.NumPeerStates {
 		known = append(known, pairing.PeerState(i).String())
 	}
-	if _, err = word("state", s.State, known...); err != nil {
+	if s.State, err = c.state(known); err != nil {
 		return s, err
 	}
 	if e, err := endpoint(s.Who); err == nil {

@@ -12,7 +12,7 @@ import (
 
 func steerVerbs() []Verb {
 	return []Verb{
-		{"HINT", "IDENTITY [endpoint=IP:PORT] [address=IP] [prefer=W1,W2,...] [pool=NAME]", Operator, "says HELLO client for somebody else; without endpoint and address, only what it prefers", hint},
+		{"HINT", "IDENTITY [endpoint=IP:PORT] [address=ADDRESS] [prefer=W1,W2,...] [pool=NAME]", Operator, "says HELLO client for somebody else; without endpoint and address, only what it prefers; ADDRESS is an IP, or localhost:UID:GID:PID over ipc", hint},
 		{"UNHINT", "IDENTITY [pool=NAME]", Operator, "forgets what was said of an identity; its connections stay", unhint},
 		{"PIN", "IDENTITY WORKER[,FALLBACK,...] [pool=NAME]", Operator, "has an identity prefer workers until UNPIN, whatever it says itself", pin},
 		{"UNPIN", "IDENTITY [pool=NAME]", Operator, "ends a pin", unpin},
@@ -25,7 +25,7 @@ func steerVerbs() []Verb {
 		{"REMOVE", "WORKER [pool=NAME]", Operator, "takes a worker out, its pairs go on; not one that dials in and would be back", remove},
 		{"KICK", "pair|client|worker WHICH [pool=NAME]", Operator, "ends a pair or client, by id, IP:PORT or identity, or all pairs of a worker", kick},
 		{"RELOAD", "", Operator, "reads the configuration file again: all of it comes into force, or nothing", reload},
-		{"LOGLEVEL", "[LEVEL]", Operator, "tells, or sets, the log's level: debug, info, warn or error", loglevel},
+		{"LOGLEVEL", "[LEVEL]", Operator, "tells, or sets, the log's level: debug, info, warn or error, in any case", loglevel},
 		{"SHUTDOWN", "[DEADLINE]", Operator, "ends the proxy when its pairs have ended, or at the deadline (30s, 5m); tells the seconds left: of several the earliest counts", shutdown},
 		{"PAUSE", "", Operator, "stops reading all connections; as a single word it is zmq_proxy_steerable's", pause},
 		{"RESUME", "", Operator, "goes on after PAUSE", resume},
@@ -55,7 +55,9 @@ func hint(c *call) (Reply, error) {
 		if h.Endpoint != "" {
 			return Reply{}, refuse(Malformed, "either endpoint= or address=")
 		}
-		h.Address = stream.SourceAddress(a)
+		if h.Address, err = address(a); err != nil {
+			return Reply{}, err
+		}
 	}
 	return c.on(OK, func(p *stream.Pool) error { return p.Hint(c.ctx, h) })
 }
@@ -79,6 +81,9 @@ func found(yes bool, err error) func(Code, string, ...any) error {
 func pin(c *call) (Reply, error) {
 	if err := name("identity", c.arg(0)); err != nil {
 		return Reply{}, err
+	}
+	if c.arg(1) == "" {
+		return Reply{}, refuse(Malformed, "to which worker? UNPIN ends a pin")
 	}
 	workers, err := names(c.arg(1))
 	if err != nil {
@@ -233,12 +238,13 @@ func reload(c *call) (Reply, error) {
 }
 
 func loglevel(c *call) (Reply, error) {
-	if c.arg(0) != "" {
-		var l slog.Level
-		if _, err := word("level", c.arg(0), "debug", "info", "warn", "error"); err != nil {
+	if len(c.args) > 0 {
+		level, err := word("level", strings.ToLower(c.arg(0)), "debug", "info", "warn", "error")
+		if err != nil {
 			return Reply{}, err
 		}
-		_ = l.UnmarshalText([]byte(c.arg(0))) // word has left nothing that could fail
+		var l slog.Level
+		_ = l.UnmarshalText([]byte(level)) // word has left nothing that could fail
 		c.server.proxy.Level.Set(l)
 	}
 	return reply(OK, map[string]string{"level": c.server.proxy.Level.Level().String()})

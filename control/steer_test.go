@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
@@ -104,6 +105,15 @@ func TestHints(t *testing.T) {
 	if len(all.Hints) != 5 || first.Next == "" || !slices.Equal(append(first.Hints, rest.Hints...), all.Hints) { // of ann and bob the preference and the wait
 		t.Errorf("%+v, in pages %+v %+v", all, first, rest)
 	}
+	for _, a := range []string{"nope", "999.1.1.1", "", "10.0.0.1:5", "\x1b[31m", "localhost:1:2", "localhost:1:2:x", "localhost:1:2:3:4"} {
+		if text := r.say(c, Malformed, "HINT", "dee", "address="+a).Text; !strings.HasPrefix(text, "address: ") {
+			t.Errorf("%q: %s", a, text)
+		}
+	}
+	for _, a := range []string{"2001:db8::5", "::ffff:10.0.0.9", "localhost:0:1000:4242"} {
+		r.say(c, OK, "HINT", "eve", "address="+a)
+	}
+	r.say(c, Malformed, "PIN", "dee", "")
 	r.say(c, OK, "UNHINT", "ann")
 	r.say(c, NotFound, "UNHINT", "ann")
 	if left := body[page](t, r.say(c, OK, "HINTS", "identity=ann")); len(left.Hints) != 0 {
@@ -227,6 +237,10 @@ func TestSteering(t *testing.T) {
 	r.say(c, OK, "LOGLEVEL", "debug")
 	if l := body[map[string]string](t, r.say(c, OK, "LOGLEVEL")); l["level"] != "DEBUG" {
 		t.Errorf("%v", l)
+	}
+	r.say(c, OK, "LOGLEVEL", "INFO")
+	if r.level.Level() != slog.LevelInfo {
+		t.Error(r.level)
 	}
 	r.say(c, Malformed, "LOGLEVEL", "loud")
 	r.say(c, OK, "RELOAD")
@@ -467,6 +481,65 @@ func TestPoolWithoutBackend(t *testing.T) {
 		p.Backend, p.Workers = nil, []pairing.WorkerConfig{r.listening("w1")}
 	})
 	if text := string(r.say(r.dial(), OK, "POOLS").Body); !strings.Contains(text, `"backend":[]`) {
+		t.Error(text)
+	}
+}
+
+// Reading the log's level is no action in the log, setting it is.
+func TestLogOfLogLevel(t *testing.T) {
+	var log recorder
+	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	c := r.dial()
+	r.say(c, OK, "LOGLEVEL")
+	r.say(c, OK, "LOGLEVEL", "Warn")
+	if text := log.String(); strings.Count(text, "verb=LOGLEVEL") != 1 || !strings.Contains(text, "args=Warn") {
+		t.Error(text)
+	}
+}
+
+// recorder keeps what several goroutines write.
+type recorder struct {
+	mutex sync.Mutex
+	text  strings.Builder
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.text.Write(b)
+}
+
+func (r *recorder) String() string {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.text.String()
+}
+
+// A refusal says what it means, to the end.
+func TestTextsAreWhole(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.dial()
+	for _, v := range Verbs() {
+		for _, args := range [][]string{slices.Repeat([]string{"x=y"}, 9), {"", ""}, {"w1", "nonsense", "limit=0", "state="}, {"state=odd"}, {"state="}} {
+			reply, err := c.Do(r.context(), v.Name, args...)
+			if CodeOf(err) == 0 {
+				continue
+			}
+			if text := reply.Text; len(text) < 8 || strings.ContainsAny(text[len(text)-1:], " :,[") || strings.Contains(text, "  ") || strings.Contains(text, `[""`) {
+				t.Errorf("%s %q: %q", v.Name, args, text)
+			}
+		}
+	}
+	for verb, want := range map[string]string{
+		"WORKERS": `state: "odd" is none of ready, draining, maintenance, set-aside`,
+		"PAIRS":   `state: "odd" is none of connected, waiting, dialling, slot, paired, open, draining`,
+	} {
+		if text := r.say(c, Malformed, verb, "state=odd").Text; text != want {
+			t.Errorf("%s: %s", verb, text)
+		}
+		r.say(c, Malformed, verb, "state=")
+	}
+	if text := r.say(c, Malformed, "PING", "x").Text; text != `PING has no use for "x", it takes no arguments` {
 		t.Error(text)
 	}
 }

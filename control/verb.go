@@ -61,13 +61,22 @@ func (v *Verb) arguments(said []string) (args []string, options map[string]strin
 		case len(args) < len(required)+len(optional) && len(options) == 0:
 			args = append(args, s)
 		default:
-			return nil, nil, refuse(Malformed, "%s has no use for %q, it wants %s", v.Name, s, strings.TrimSpace(v.Args+" "))
+			wants := "wants " + v.Args
+			if v.Args == "" {
+				wants = "takes no arguments"
+			}
+			return nil, nil, refuse(Malformed, "%s has no use for %q, it %s", v.Name, s, wants)
 		}
 	}
 	return args, options, nil
 }
 
-// steering are the verbs that change something that is worth a line of log.
+// steers says whether a request changes something that is worth a line of log.
+func (s *Server) steers(r Request) bool {
+	return s.steering[r.Verb] && (r.Verb != "LOGLEVEL" || len(r.Args) > 0) // else it only asks
+}
+
+// steering are the verbs that do.
 func steering() map[string]bool {
 	names := map[string]bool{}
 	for _, v := range steerVerbs() {
