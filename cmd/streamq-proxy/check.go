@@ -21,6 +21,7 @@ func newCheckCommand(cpus int) *cobra.Command {
 			}
 			return nil
 		},
+		ValidArgsFunction: completeFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			summary, err := check(args[0], cpus)
 			if err != nil {

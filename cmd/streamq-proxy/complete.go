@@ -2,58 +2,87 @@ package main
 
 import (
 	"context"
-	"iter"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/stream"
 )
 
-// candidates are the words that the next argument of a verb can be.
-func candidates(ctx context.Context, client *control.Client, verb string, said []string) []string {
+// completePatience is how long a shell waits for what the running proxy has.
+const completePatience = time.Second
+
+// complete offers verbs, and what the running proxy has for their arguments.
+func (c *ctl) complete(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return verbs(cmd, typed), cobra.ShellCompDirectiveNoFileComp
+	}
 	all := control.Verbs()
-	i := slices.IndexFunc(all, func(v control.Verb) bool { return v.Name == verb })
-	if i < 0 {
-		return nil
+	i := slices.IndexFunc(all, func(v control.Verb) bool { return v.Name == strings.ToUpper(args[0]) })
+	c.timeout = min(c.timeout, completePatience)
+	client, err := c.dial(cmd.Context())
+	if i < 0 || err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	words := strings.Fields(all[i].Args)
-	if len(said) >= len(words) {
-		return nil
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(cmd.Context(), completePatience)
+	defer cancel()
+	words := (&completion{ctx, client, all[i], args[1:]}).words(typed)
+	directive := cobra.ShellCompDirectiveNoFileComp
+	if slices.ContainsFunc(words, func(w string) bool { return strings.HasSuffix(w, "=") }) {
+		directive |= cobra.ShellCompDirectiveNoSpace
 	}
-	word := words[len(said)]
-	if verb == "KICK" && len(said) == 1 && said[0] == "worker" {
-		word = "WORKER"
-	}
-	switch {
-	case strings.HasPrefix(word, "WORKER") && verb != "ADD":
-		return offers(client.Pool("").Workers(ctx, control.Filter{}), func(w control.WorkerInfo) string { return w.Worker })
-	case strings.HasPrefix(word, "IDENTITY"), verb == "KICK" && word == "WHICH":
-		return offers(client.Pool("").Clients(ctx, control.Filter{}), func(c control.ClientInfo) string { return c.Identity })
-	case word == "[LEVEL]":
-		return []string{"debug", "info", "warn", "error"}
-	case strings.ToLower(word) == word && strings.Contains(word, "|"):
-		return strings.Split(word, "|")
-	}
-	return nil
+	return words, directive
 }
 
-// mostOffered bounds what a shell is given, and what a list is read for it.
-const (
-	mostOffered = 100
-	mostRead    = 10_000
-)
-
-// offers are the words of a list, without blanks and repetitions. Of a list that
-// fails they are what came before.
-func offers[T any](list iter.Seq2[T, error], word func(T) string) (words []string) {
-	read := 0
-	for one, err := range list {
-		if read++; err != nil || read > mostRead || len(words) == mostOffered {
-			break
-		}
-		if w := word(one); w != "" && !slices.Contains(words, w) {
-			words = append(words, w)
+// verbs are those that cobra does not offer by itself, as commands beside them.
+func verbs(cmd *cobra.Command, typed string) (offers []string) {
+	for _, v := range control.Verbs() {
+		name := strings.ToLower(v.Name)
+		if !slices.ContainsFunc(cmd.Commands(), func(sub *cobra.Command) bool { return sub.Name() == name }) {
+			offers = append(offers, name+"\t"+v.Help)
 		}
 	}
-	return words
+	return begunBy(typed, offers)
+}
+
+// completeVerb is for the argument of help.
+func completeVerb(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return verbs(cmd, typed), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeTopics is for those of events, and for what they begin with.
+func completeTopics(_ *cobra.Command, said []string, typed string) (topics []string, _ cobra.ShellCompDirective) {
+	for _, topic := range stream.Topics() {
+		kind, _, _ := strings.Cut(topic, ".")
+		for _, t := range []string{kind, topic} {
+			if !slices.Contains(topics, t) && !slices.Contains(said, t) {
+				topics = append(topics, t)
+			}
+		}
+	}
+	return begunBy(typed, topics), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeFiles is for what takes one file. All else takes none: the root command
+// says so for arguments and flags.
+func completeFiles(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return nil, cobra.ShellCompDirectiveDefault
+}
+
+// takeFiles has the values of flags completed as files.
+func takeFiles(cmd *cobra.Command, flags ...string) {
+	for _, f := range flags {
+		// A flag that does not exist would be the error.
+		_ = cmd.RegisterFlagCompletionFunc(f, cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault))
+	}
 }

@@ -121,6 +121,8 @@ Exit codes: 0 done or accepted, 1 failed, 2 makes no sense, 3 no proxy answered,
 	flags.StringVar(&c.server, "server", "", "public certificate of the proxy, for CURVE: a `file`")
 	flags.StringVarP(&c.output, "output", "o", "table", "table or json")
 	flags.DurationVar(&c.timeout, "timeout", 5*time.Second, "how long to wait for the proxy")
+	takeFiles(cmd, "cert", "server")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp)) // it is there
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misuse("%w", flagError(cmd, err)) })
 	cmd.AddCommand(c.newWatchCommand(), c.newEventsCommand(), c.newHelpCommand())
 	// cobra's own help command would take the place of the verb.
@@ -140,6 +142,8 @@ func (c *ctl) newHelpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [VERB]",
 		Short: "list the verbs that the proxy knows",
+
+		ValidArgsFunction: completeVerb,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				args[0] = strings.ToUpper(args[0])
@@ -218,25 +222,6 @@ func (c *ctl) print(to io.Writer, reply control.Reply) error {
 		return printJSON(to, reply)
 	}
 	return printTable(to, reply)
-}
-
-// complete offers verbs, and what the running proxy has for their first argument.
-func (c *ctl) complete(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var offers []string
-	if len(args) == 0 {
-		for _, v := range control.Verbs() {
-			offers = append(offers, strings.ToLower(v.Name)+"\t"+v.Help)
-		}
-		return offers, cobra.ShellCompDirectiveNoFileComp
-	}
-	client, err := c.dial(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
-	defer cancel()
-	return candidates(ctx, client, strings.ToUpper(args[0]), args[1:]), cobra.ShellCompDirectiveNoFileComp
 }
 
 // interrupted is ctx until SIGINT or SIGTERM.

@@ -18,6 +18,8 @@ func (c *ctl) newEventsCommand() *cobra.Command {
 		Short: "show what happens, as it happens",
 		Long:  `Shows the events whose topic begins with one of those given, all without any: "pair", "worker.up".`,
 		Args:  cobra.ArbitraryArgs,
+
+		ValidArgsFunction: completeTopics,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interrupted(cmd.Context())
 			defer stop()

@@ -40,6 +40,7 @@ func newKeygenCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	cmd.Flags().StringVar(&cert, "cert", "", "write a certificate for the control socket instead: `FILE`, public, and FILE_secret")
+	takeFiles(cmd, "cert")
 	cmd.Flags().StringVar(&level, "level", "peer", "with --cert: what its owner may say to a control socket, peer or operator")
 	return cmd
 }

@@ -28,6 +28,7 @@ without reading them: CURVE runs end to end, and the proxy holds no key.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newRunCommand(cpus), newCheckCommand(cpus), newCtlCommand(), newKeygenCommand(), newDemoCommand(cpus), newVersionCommand())
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetOut(stdout) // completeShells remembers it
 	completeShells(root)
 	return root

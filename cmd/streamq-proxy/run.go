@@ -55,6 +55,7 @@ again: all of it comes into force, or nothing.`,
 		},
 	}
 	f.register(cmd.Flags())
+	takeFiles(cmd, "config", "control-cert", "control-clients")
 	return cmd
 }
 

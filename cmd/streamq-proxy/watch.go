@@ -26,6 +26,8 @@ func (c *ctl) newWatchCommand() *cobra.Command {
 		Short: "show the workers of all pools, or the answer to any verb, again and again",
 		Long:  `Redraws on a terminal, as much as fits into it; elsewhere each answer follows the one before, as plain lines.`,
 		Args:  cobra.ArbitraryArgs,
+
+		ValidArgsFunction: c.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if every < 10*time.Millisecond {
 				return misuse("--every %v: at least 10ms", every)

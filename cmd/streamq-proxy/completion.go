@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// completion is the search for the word that comes next.
+type completion struct {
+	ctx    context.Context
+	client *control.Client
+	verb   control.Verb
+	said   []string // after the verb
+}
+
+// words are what can stand in the place of what was typed.
+func (c *completion) words(typed string) []string {
+	var places, options []string
+	for _, word := range strings.Fields(c.verb.Args) {
+		if key, _, isOption := strings.Cut(word, "="); isOption {
+			options = append(options, strings.TrimPrefix(key, "["))
+		} else {
+			places = append(places, word)
+		}
+	}
+	if len(c.said) < len(places) {
+		return begunBy(typed, c.ofPlace(places[len(c.said)], typed))
+	}
+	if key, value, isOption := strings.Cut(typed, "="); isOption && slices.Contains(options, key) {
+		return begunBy(typed, prefixed(key+"=", c.ofOption(key, value)))
+	}
+	var left []string
+	for _, key := range options {
+		if c.option(key) == "" {
+			left = append(left, key+"=")
+		}
+	}
+	return begunBy(typed, left)
+}
+
+// ofPlace are the words for an argument that is named by its place, in the way of
+// usage lines.
+func (c *completion) ofPlace(place, typed string) []string {
+	switch {
+	case c.verb.Name == "ADD": // a name that is new
+		return nil
+	case c.verb.Name == "KICK" && place == "WHICH" && c.said[0] == "worker", place == "WORKER":
+		return c.workers()
+	case place == "WORKER[,FALLBACK,...]":
+		return listed(typed, c.workers())
+	case place == "IDENTITY":
+		return c.identities()
+	case place == "WHICH":
+		return c.clients()
+	case place == "IDENTITY|IP:PORT":
+		all := slices.Sorted(slices.Values(append(c.clients(), c.identities()...)))
+		return slices.Compact(all)
+	case place == "[LEVEL]":
+		return []string{"debug", "info", "warn", "error"}
+	case strings.ToLower(place) == place:
+		return strings.Split(place, "|")
+	}
+	return nil
+}
+
+// ofOption are the values of an option.
+func (c *completion) ofOption(key, typed string) []string {
+	switch key {
+	case "pool":
+		return c.pools()
+	case "worker":
+		return c.workers()
+	case "prefer":
+		return listed(typed, c.workers())
+	case "identity":
+		return c.identities()
+	case "client":
+		return c.clients()
+	case "state":
+		return states(c.verb.Name)
+	}
+	return nil
+}
+
+// option is what was said of one, "" for nothing.
+func (c *completion) option(key string) string {
+	for _, s := range c.said {
+		if value, is := strings.CutPrefix(s, key+"="); is {
+			return value
+		}
+	}
+	return ""
+}
+
+// pools are all of them.
+func (c *completion) pools() (names []string) {
+	all, _ := c.client.Pools(c.ctx) // of none if it fails
+	for _, p := range all {
+		names = append(names, p.Pool)
+	}
+	return names
+}
+
+// each gathers words of the pool that was said, or of all.
+func (c *completion) each(words func(*control.ClientPool) []string) (all []string) {
+	pools := c.pools()
+	if said := c.option("pool"); said != "" {
+		pools = []string{said}
+	}
+	for _, p := range pools {
+		for _, w := range words(c.client.Pool(p)) {
+			if !slices.Contains(all, w) && len(all) < mostOffered {
+				all = append(all, w)
+			}
+		}
+	}
+	return all
+}
+
+func (c *completion) workers() []string {
+	return c.each(func(p *control.ClientPool) []string {
+		return offers(p.Workers(c.ctx, control.Filter{}), func(w control.WorkerInfo) string { return w.Worker })
+	})
+}
+
+// identities are those of clients and those that something is held of.
+func (c *completion) identities() []string {
+	return c.each(func(p *control.ClientPool) []string {
+		return append(
+			offers(p.Clients(c.ctx, control.Filter{}), func(i control.ClientInfo) string { return i.Identity }),
+			offers(p.Hints(c.ctx, ""), func(h control.HintInfo) string { return h.Identity })...)
+	})
+}
+
+// clients are their identities, and the far ends of those that have none.
+func (c *completion) clients() []string {
+	return c.each(func(p *control.ClientPool) []string {
+		return offers(p.Clients(c.ctx, control.Filter{}), func(i control.ClientInfo) string {
+			if i.Identity == "" {
+				return i.Client
+			}
+			return i.Identity
+		})
+	})
+}
+
+// states are those that a list can be filtered by.
+func states(verb string) (names []string) {
+	if verb == "WORKERS" {
+		for _, s := range [...]pairing.State{pairing.Ready, pairing.Draining, pairing.Maintenance, pairing.SetAside} {
+			names = append(names, s.String())
+		}
+		return names
+	}
+	for i := range pairing.NumPeerStates {
+		names = append(names, pairing.PeerState(i).String())
+	}
+	return names
+}
+
+// listed are the words that can be the last of a list W1,W2,... with those before it.
+func listed(typed string, words []string) []string {
+	before := typed[:strings.LastIndex(typed, ",")+1]
+	said := strings.Split(before, ",")
+	return prefixed(before, slices.DeleteFunc(words, func(w string) bool { return slices.Contains(said, w) }))
+}
+
+func prefixed(prefix string, words []string) []string {
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = prefix + w
+	}
+	return all
+}
+
+func begunBy(typed string, words []string) []string {
+	return slices.DeleteFunc(words, func(w string) bool { return !strings.HasPrefix(w, typed) })
+}
+
+// mostOffered bounds what a shell is given, and what a list is read for it.
+const (
+	mostOffered = 100
+	mostRead    = 10_000
+)
+
+// offers are the words of a list, without blanks and repetitions. Of a list that
+// fails they are what came before.
+func offers[T any](list iter.Seq2[T, error], word func(T) string) (words []string) {
+	read := 0
+	for one, err := range list {
+		if read++; err != nil || read > mostRead || len(words) == mostOffered {
+			break
+		}
+		if w := word(one); w != "" && !slices.Contains(words, w) {
+			words = append(words, w)
+		}
+	}
+	return words
+}
