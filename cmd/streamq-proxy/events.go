@@ -55,7 +55,7 @@ func (c *ctl) printEvent(to io.Writer, e stream.Event) error {
 			stream.Event
 		}{e.Topic, e})
 		if err == nil {
-			_, err = fmt.Fprintln(to, string(line))
+			_, err = fmt.Fprintln(to, escape(string(line), ""))
 		}
 		return err
 	}
@@ -67,6 +67,6 @@ func (c *ctl) printEvent(to io.Writer, e stream.Event) error {
 			line += " " + f.key + "=" + f.value
 		}
 	}
-	_, err := fmt.Fprintln(to, line)
+	_, err := fmt.Fprintln(to, escape(line, ""))
 	return err
 }

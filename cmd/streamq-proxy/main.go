@@ -14,7 +14,7 @@ func main() {
 		stdout = closedStdout{}
 	}
 	if err := run(context.Background(), os.Args[1:], stdout, os.Stderr); err != nil {
-		complain(os.Stderr, "streamq-proxy: "+err.Error()+"\n")
+		complain(os.Stderr, "streamq-proxy: "+escape(err.Error(), "\n\t")+"\n")
 		os.Exit(exitCode(err))
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/streamq/streamq-proxy/control"
 )
@@ -30,7 +32,7 @@ func parseObject(text json.RawMessage) (object, error) {
 		if err != nil {
 			return nil, err
 		}
-		m := member{key: key.(string)} // of an object that begins with a key
+		m := member{key: escape(key.(string), "")} // of an object that begins with a key
 		if err := d.Decode(&m.value); err != nil {
 			return nil, err
 		}
@@ -68,14 +70,34 @@ func (o object) text(key string) string {
 // plainText is a string without quotes, a list with commas, and else JSON.
 func plainText(value json.RawMessage) string {
 	var s string
-	if json.Unmarshal(value, &s) == nil {
-		return s
-	}
 	var list []string
-	if json.Unmarshal(value, &list) == nil {
-		return strings.Join(list, ",")
+	switch {
+	case json.Unmarshal(value, &s) == nil:
+	case json.Unmarshal(value, &list) == nil:
+		s = strings.Join(list, ",")
+	default:
+		s = string(value)
 	}
-	return string(value)
+	return escape(s, "")
+}
+
+// escape has nothing that comes from elsewhere steer a terminal, or look like a
+// line or a column of ours: what cannot be printed becomes \uXXXX, as JSON has it,
+// except for the characters in keep.
+func escape(s, keep string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case unicode.IsPrint(r) || strings.ContainsRune(keep, r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
 }
 
 // isTable says whether a value is a list of objects.
@@ -92,14 +114,14 @@ func printJSON(to io.Writer, r control.Reply) error {
 	if err := json.Indent(&b, r.Body, "", "  "); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(to, b.String())
+	_, err := fmt.Fprintln(to, escape(b.String(), "\n"))
 	return err
 }
 
 // printTable prints single values one to a line, then each list as a table.
 func printTable(to io.Writer, r control.Reply) error {
 	if r.Body == nil {
-		_, err := fmt.Fprintln(to, r.Text)
+		_, err := fmt.Fprintln(to, escape(r.Text, ""))
 		return err
 	}
 	o, err := parseObject(r.Body)
