@@ -79,7 +79,7 @@ func (p *ClientPool) Explain(ctx context.Context, who string) (x Explanation, er
 type Hint struct {
 	Identity string
 	Endpoint string   // IP:PORT of the connection's far end, there already or to come
-	Address  string   // the next client from this address is meant
+	Address  string   // the next client from this address is meant: an IP, or localhost:UID:GID:PID over ipc
 	Prefer   []string // the worker and, after it, the fallbacks
 }
 
@@ -148,7 +148,8 @@ func (p *ClientPool) Add(ctx context.Context, w pairing.WorkerConfig) error {
 	return p.ask(ctx, nil, "ADD", args...)
 }
 
-// Remove takes a worker out; its pairs go on.
+// Remove takes a worker out; its pairs go on. One that dials in, and would be back,
+// is refused with Conflict: Drain or Maint it.
 func (p *ClientPool) Remove(ctx context.Context, worker string) error {
 	return p.ask(ctx, nil, "REMOVE", worker)
 }

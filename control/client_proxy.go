@@ -57,7 +57,8 @@ func (c *Client) SetLogLevel(ctx context.Context, l slog.Level) error {
 }
 
 // Shutdown ends the proxy when its pairs have ended, or at the deadline, from
-// now; below zero it is the configuration's. It does not wait for it.
+// now; below zero it is the configuration's. Where it was said before the earlier
+// deadline stays. It does not wait for it.
 func (c *Client) Shutdown(ctx context.Context, deadline time.Duration) error {
 	if deadline < 0 {
 		return c.ask(ctx, nil, "SHUTDOWN")

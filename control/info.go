@@ -117,7 +117,7 @@ type HintInfo struct {
 }
 
 func hintInfo(h pairing.HintInfo) HintInfo {
-	return HintInfo{h.Identity, h.Endpoint, h.Address, h.Prefer, h.Pinned, seconds(h.Left)}
+	return HintInfo{h.Identity, h.Endpoint, h.Address, array(h.Prefer), h.Pinned, seconds(h.Left)}
 }
 
 // Candidate is a worker in an explanation.

@@ -286,7 +286,7 @@ func explain(c *call) (Reply, error) {
 
 func explained(e *pairing.Explanation) Explanation {
 	x := Explanation{
-		Identity: e.Identity, Rule: e.Rule.String(), Passed: []Passed{}, Prefer: e.Prefer,
+		Identity: e.Identity, Rule: e.Rule.String(), Passed: []Passed{}, Prefer: array(e.Prefer),
 		Pinned: e.Pinned, Last: e.Last, Policy: e.Policy.String(), Clients: []ClientInfo{}, Candidates: []Candidate{},
 	}
 	for _, p := range e.Peers {

@@ -114,6 +114,11 @@ func TestHints(t *testing.T) {
 		r.say(c, OK, "HINT", "eve", "address="+a)
 	}
 	r.say(c, Malformed, "PIN", "dee", "")
+	for _, request := range [][]string{{"HINTS", "identity=bob"}, {"EXPLAIN", "bob"}} {
+		if text := string(r.say(c, OK, request[0], request[1:]...).Body); !strings.Contains(text, `"prefer":[]`) {
+			t.Errorf("%s: %s", request[0], text)
+		}
+	}
 	r.say(c, OK, "UNHINT", "ann")
 	r.say(c, NotFound, "UNHINT", "ann")
 	if left := body[page](t, r.say(c, OK, "HINTS", "identity=ann")); len(left.Hints) != 0 {
