@@ -31,6 +31,9 @@ type Config struct {
 	LoopbackLevel Level
 	// Rate bounds the requests a second of one connection; 0 means DefaultRate.
 	Rate int
+	// Connections bounds those of one endpoint; 0 means an eighth of the descriptors
+	// that the process may open, at most 16384.
+	Connections int
 	// Log gets what an operator should know; nil discards it.
 	Log *slog.Logger
 }

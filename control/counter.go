@@ -13,8 +13,8 @@ type counters struct {
 	verbs    []string // sorted
 	codes    []Code
 	requests []atomic.Uint64
-	refused  atomic.Uint64 // connections, by ZAP
-	unread   atomic.Uint64 // replies that were dropped
+	refused  [numRefusals]atomic.Uint64 // connections
+	unread   atomic.Uint64              // replies that were dropped
 }
 
 func newCounters() *counters {
@@ -49,8 +49,8 @@ type RequestCount struct {
 // Stats are what a server has counted since its start.
 type Stats struct {
 	Requests []RequestCount // those that are not zero, by verb and code
-	// Refused connections had no right to be there.
-	Refused uint64
+	// Refused connections were not let in.
+	Refused Refusals
 	// Unread replies were dropped because their caller did not read.
 	Unread uint64
 	// EventsLost did not fit into the queue to the PUB socket.
@@ -59,7 +59,10 @@ type Stats struct {
 
 // Stats may be called from any goroutine.
 func (s *Server) Stats() Stats {
-	all := Stats{Refused: s.counters.refused.Load(), Unread: s.counters.unread.Load(), EventsLost: s.feed.Lost()}
+	all := Stats{Unread: s.counters.unread.Load(), EventsLost: s.feed.Lost()}
+	for r := range all.Refused {
+		all.Refused[r] = s.counters.refused[r].Load()
+	}
 	for v, verb := range s.counters.verbs {
 		for k, code := range s.counters.codes {
 			if n := s.counters.requests[v*len(s.counters.codes)+k].Load(); n > 0 {

@@ -31,6 +31,7 @@
 //	caller ──► ROUTER ──► one goroutine ──── function ───► a pool's loop
 //	             ▲   └── ZAP ──┘      └◄── answer, or time-out ──┘
 //	subscriber ◄── PUB ◄── another goroutine ◄── queue of events ◄── loops
+//	ROUTER, PUB ──► monitors ──► a goroutine each ──► guests
 //
 // The server has a libzmq context and an I/O thread of its own, and one
 // goroutine that owns its ROUTER and its ZAP socket. It asks the loops by message
@@ -52,6 +53,11 @@
 // Everything else refuses to start.
 //
 // # What bounds a caller
+//
+// An endpoint has so many connections only ([Config], Connections), and each must
+// finish its handshake within five seconds. Of those that are too many the one is
+// sent away that has been in its handshake for longest, or the newest where all
+// have finished: strangers do not keep operators out.
 //
 // A frame has at most MaxFrame bytes, else libzmq closes the connection. Of a
 // request only the first MaxFrames frames are kept; one that has more is

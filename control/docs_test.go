@@ -143,3 +143,13 @@ s.close()
 		t.Error(err)
 	}
 }
+
+// The manual names every reason for which a connection is refused.
+func TestManualHasEveryRefusal(t *testing.T) {
+	text := readManual(t)
+	for r := range numRefusals {
+		if !strings.Contains(text, fmt.Sprintf("\n| `%s` |", r)) {
+			t.Errorf("%s is missing", r)
+		}
+	}
+}

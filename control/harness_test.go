@@ -274,12 +274,18 @@ func (r *rig) raw(kind zmq4.Type) *zmq4.Socket { return r.socket(kind, r.server.
 // socket is one that connects, and does so again when it is cut off.
 func (r *rig) socket(kind zmq4.Type, endpoint string) *zmq4.Socket {
 	r.t.Helper()
+	return r.secured(kind, endpoint, nil)
+}
+
+// secured is a socket with CURVE, or without.
+func (r *rig) secured(kind zmq4.Type, endpoint string, security *Security) *zmq4.Socket {
+	r.t.Helper()
 	zctx, err := zmq4.NewContext()
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	s, err := zctx.NewSocket(kind)
-	err = errors.Join(err, s.SetLinger(0), s.SetRcvtimeo(patience), s.SetSndtimeo(patience))
+	err = errors.Join(err, s.SetLinger(0), s.SetRcvtimeo(patience), s.SetSndtimeo(patience), (&Client{security: security}).secure(s))
 	if err == nil {
 		err = s.Connect(endpoint)
 	}

@@ -32,7 +32,7 @@ func newCert(t *testing.T, dir, name string, level Level) Cert {
 }
 
 // curveRig has one endpoint with CURVE.
-func curveRig(t *testing.T) (r *rig, server Cert, clients string) {
+func curveRig(t *testing.T, changes ...func(*Config)) (r *rig, server Cert, clients string) {
 	r = newRig(t, func(r *rig, c *Config, _ *stream.Config) {
 		server = newCert(t, r.dir, "proxy", Peer)
 		clients = filepath.Join(r.dir, "clients")
@@ -41,6 +41,9 @@ func curveRig(t *testing.T) (r *rig, server Cert, clients string) {
 		}
 		c.Cert, c.Clients = filepath.Join(r.dir, "proxy_secret"), clients
 		c.Endpoints = append([]string{"tcp://127.0.0.1:*"}, c.Endpoints...)
+		for _, change := range changes {
+			change(c)
+		}
 	})
 	return r, server, clients
 }
@@ -121,7 +124,7 @@ func TestStrangersKey(t *testing.T) {
 	r, server, clients := curveRig(t)
 	refused := func(s *Security) {
 		t.Helper()
-		before := r.server.Stats().Refused
+		before := r.server.Stats().Refused[RefusedKey]
 		done := make(chan error, 1)
 		ctx := r.context()
 		go func() {
@@ -131,7 +134,7 @@ func TestStrangersKey(t *testing.T) {
 			}
 			done <- err
 		}()
-		eventually(t, "the refusal is counted", func() bool { return r.server.Stats().Refused > before })
+		eventually(t, "the refusal is counted", func() bool { return r.server.Stats().Refused[RefusedKey] > before })
 		select {
 		case err := <-done:
 			t.Errorf("a stranger was answered: %v", err)
@@ -262,10 +265,10 @@ func TestEventsOverCURVE(t *testing.T) {
 	}
 	heard, stop := watch(operator.security)
 	defer stop()
-	before := r.server.Stats().Refused
+	before := r.server.Stats().Refused[RefusedKey]
 	unheard, stopPeer := watch(&Security{Cert: newCert(t, clients, "app", Peer), Server: server.Public})
 	defer stopPeer()
-	eventually(t, "the peer is refused", func() bool { return r.server.Stats().Refused > before })
+	eventually(t, "the peer is refused", func() bool { return r.server.Stats().Refused[RefusedKey] > before })
 	eventually(t, "the operator hears", func() bool {
 		r.say(operator, OK, "ADD", "w", "tcp://127.0.0.1:1")
 		r.say(operator, OK, "REMOVE", "w")

@@ -15,8 +15,9 @@ import (
 	"github.com/streamq/streamq-proxy/stream/accept"
 )
 
-// backlog of the unix listeners that are made here.
-const backlog = 128
+// backlog of the listeners: who does not fit waits for his SYN to be sent again, or
+// is refused by a unix listener at once.
+const backlog = 4096
 
 // listen binds an endpoint for requests and, where an operator may call, the one
 // for events beside it.

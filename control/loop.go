@@ -18,6 +18,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var others sync.WaitGroup
 	others.Go(func() { s.feed.publish(ctx, s.pub) })
+	for _, m := range s.monitors {
+		others.Go(func() { s.listenTo(m) })
+	}
 	others.Go(func() {
 		<-ctx.Done()
 		s.answering.Lock()

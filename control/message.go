@@ -2,6 +2,7 @@ package control
 
 import (
 	"errors"
+	"strconv"
 	"syscall"
 
 	"github.com/pebbe/zmq4"
@@ -9,6 +10,10 @@ import (
 
 // maxEnvelope bounds the frames of an envelope.
 const maxEnvelope = 4
+
+// descriptorProperty is libzmq's own name for the descriptor of the connection that
+// a message came by: zmq_msg_get(3) reads ZMQ_SRCFD from it.
+const descriptorProperty = "__fd"
 
 // message is one message with its envelope.
 type message struct {
@@ -34,8 +39,11 @@ func (s *Server) read() (m message, err error) {
 		var frame []byte
 		if first { // the routing id is the ROUTER's own word and has no properties
 			var properties map[string]string
-			frame, properties, err = s.router.RecvBytesWithMetadata(zmq4.DONTWAIT, "User-Id", "Peer-Address")
+			frame, properties, err = s.router.RecvBytesWithMetadata(zmq4.DONTWAIT, "User-Id", "Peer-Address", descriptorProperty)
 			m.user, m.address = properties["User-Id"], properties["Peer-Address"]
+			if fd, err := strconv.Atoi(properties[descriptorProperty]); err == nil {
+				s.guests.spoke(fd)
+			}
 		} else {
 			frame, err = s.router.RecvBytes(zmq4.DONTWAIT)
 		}

@@ -65,7 +65,10 @@ type Server struct {
 	cert     Cert
 	keys     *keyring
 	callers  *callers
-	beats    []beat // gathered, see beat.go
+	guests   *guests    // is anybody's
+	monitors []*monitor // each is of a goroutine of its own
+	seldom   *seldom    // is anybody's
+	beats    []beat     // gathered, see beat.go
 	beatsDue time.Time
 	paths    []string
 	favoured []int // listeners, see favour
@@ -109,6 +112,10 @@ func (s *Server) open(listeners []listener) (err error) {
 	if s.callers, err = newCallers(s.cfg.Rate); err != nil {
 		return err
 	}
+	if s.seldom, err = newSeldom(); err != nil {
+		return err
+	}
+	s.guests = newGuests(s.cfg.Connections)
 	if s.cfg.Cert != "" {
 		if s.cert, err = ReadCert(s.cfg.Cert); err == nil && s.cert.Secret == "" {
 			err = fmt.Errorf("%s: has no secret-key", s.cfg.Cert)
@@ -153,10 +160,11 @@ func (s *Server) sockets() (err error) {
 	}
 	for _, socket := range [...]*zmq4.Socket{s.router, s.pub} {
 		err = errors.Join(err,
-			socket.SetLinger(lingerTime), socket.SetMaxmsgsize(MaxFrame),
+			socket.SetLinger(lingerTime), socket.SetMaxmsgsize(MaxFrame), socket.SetHandshakeIvl(handshakeTime), socket.SetBacklog(backlog),
 			socket.SetRcvhwm(queued), socket.SetSndhwm(unread))
 	}
-	return errors.Join(err, s.pub.SetSndhwm(feedSize), s.pub.SetLinger(0))
+	return errors.Join(err, s.pub.SetSndhwm(feedSize), s.pub.SetLinger(0),
+		s.watch(s.router, "requests"), s.watch(s.pub, "events"))
 }
 
 // Bound are the endpoints that can be connected to, wildcard ports resolved.
@@ -169,6 +177,9 @@ func (s *Server) Close() {
 		if socket != nil {
 			_ = socket.Close()
 		}
+	}
+	for _, m := range s.monitors {
+		_ = m.socket.Close()
 	}
 	if s.context != nil {
 		_ = s.context.Term()

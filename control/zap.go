@@ -1,7 +1,9 @@
 package control
 
 import (
+	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/pebbe/zmq4"
 )
@@ -26,11 +28,18 @@ func (s *Server) authenticate() error {
 	if level, who, ok := s.judge(at, mechanism, m[6:]); ok {
 		code, text, user = "200", "OK", level.String()+" "+strings.TrimSuffix(string(at), eventsSuffix)+" "+who
 	} else {
-		s.counters.refused.Add(1)
-		s.log.Warn("control: a caller was refused", "address", address, "mechanism", mechanism, "endpoint", string(at))
+		s.refused(RefusedKey, unmapped(address), time.Now(), "mechanism", mechanism, "endpoint", string(at))
 	}
 	_, err = s.zap.SendMessage("1.0", id, code, text, user, "")
 	return err
+}
+
+// unmapped writes an IPv4 address as one, which libzmq tells as IPv6.
+func unmapped(address string) string {
+	if ip, err := netip.ParseAddr(address); err == nil {
+		return ip.Unmap().String()
+	}
+	return address
 }
 
 // judge says what whoever connects with these credentials may do.

@@ -9,20 +9,22 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/streamq/streamq-proxy/control"
 )
 
 // TestHostileAccept has two thousand strangers come at once, and stay, to each kind of endpoint of a proxy that may have
 // three hundred descriptors. libzmq would abort, or try the same accept again for ever, if it met the limit: who is too
-// many is closed instead, the pair beside goes on, metrics are shown, the processor rests, and when the strangers have
-// left others are served.
+// many is closed instead, the pair beside goes on, metrics are shown, operators are let in, the processor rests, and when
+// the strangers have left others are served.
 func TestHostileAccept(t *testing.T) {
 	withoutRace(t)
 	limited(t, 300)
 	dir := shortDir(t)
-	control := "ipc://" + filepath.Join(dir, "c")
+	at := "ipc://" + filepath.Join(dir, "c")
 	flags := []string{
 		"--frontend", wildcard(t, "ipc"), "--backend", wildcard(t, "ipc"), "--backend", "tcp://127.0.0.1:0",
-		"--control", control, "--control", "tcp://127.0.0.1:0", "--control-loopback-level", "operator",
+		"--control", at, "--control", "tcp://127.0.0.1:0", "--control-loopback-level", "operator",
 		"--handshake-timeout", "0", "--access-log=false",
 	}
 	for name, endpoint := range map[string]func(p *operated) string{
@@ -31,28 +33,34 @@ func TestHostileAccept(t *testing.T) {
 		"backend/ipc":  func(p *operated) string { return p.backend[0] },
 		"backend/tcp":  func(p *operated) string { return p.backend[1] },
 		"control/tcp":  func(p *operated) string { return p.controls(t)[1] },
-		"control/ipc":  func(*operated) string { return control },
-		"events/ipc":   func(*operated) string { return control + ".events" },
+		"control/ipc":  func(*operated) string { return at },
+		"events/ipc":   func(*operated) string { return at + ".events" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, beside := startBeside(t, flags...)
-			crowdAndLeave(t, p, beside, endpoint(p))
+			crowdAndLeave(t, p, beside, endpoint(p), at)
 			beside.expectUntouched(t, p)
 		})
 	}
 }
 
-func crowdAndLeave(t *testing.T, p *operated, beside *steady, endpoint string) {
+func crowdAndLeave(t *testing.T, p *operated, beside *steady, endpoint, operators string) {
 	t.Helper()
 	const strangers = 2000
 	before := p.calm(t)
+	there := dialControl(t, operators)
 	leave := crowdAt(t, endpoint, strangers)
 	defer leave()
 	p.until(t, "who is too many is closed", func(s samples) bool {
-		return s.process(t, "accepts_refused_total")+s.ends()["queue-full"] > 0
+		crowded := int(s[`streamq_control_connections_refused_total{reason="crowded"}`])
+		return s.process(t, "accepts_refused_total")+s.ends()["queue-full"]+crowded > 0
 	})
 	beside.expectAnswers(t, 50)
 	p.expectRest(t, beside, p.command.Process.Pid)
+	for _, operator := range []*control.Client{there, dialControl(t, operators)} {
+		say(t, operator, nil, "STATUS")
+		operator.Close()
+	}
 	leave()
 	p.expectBack(t, before, 16<<20)
 	at := dialAny(t, p.backend[0])

@@ -189,7 +189,7 @@ func everything(pools ...Source) *prometheus.Registry {
 	reloads := NewReloads(time.Unix(1e9, 0))
 	reloads.Done(time.Unix(2e9, 0), errors.New("a mistake"))
 	r.MustRegister(reloads, NewControlCollector(func() ControlStats {
-		return ControlStats{Requests: []ControlRequests{{"PING", "200", 3}, {"other", "501", 1}}, Refused: 2, Unread: 4, EventsLost: 5}
+		return ControlStats{Requests: []ControlRequests{{"PING", "200", 3}, {"other", "501", 1}}, Refused: map[string]uint64{"key": 2, "crowded": 0}, Unread: 4, EventsLost: 5}
 	}))
 	return r
 }
@@ -266,9 +266,10 @@ func TestPoolThatDoesNotAnswer(t *testing.T) {
 func TestControl(t *testing.T) {
 	t.Parallel()
 	const want = `
-# HELP streamq_control_connections_refused_total Connections to the control socket that had no right to be there.
+# HELP streamq_control_connections_refused_total Connections to the control socket that were not let in.
 # TYPE streamq_control_connections_refused_total counter
-streamq_control_connections_refused_total 2
+streamq_control_connections_refused_total{reason="crowded"} 0
+streamq_control_connections_refused_total{reason="key"} 2
 # HELP streamq_control_events_dropped_total Events that were too many to be published.
 # TYPE streamq_control_events_dropped_total counter
 streamq_control_events_dropped_total 5

@@ -5,9 +5,11 @@ import "github.com/prometheus/client_golang/prometheus"
 // ControlStats are the figures of a control socket. They only ever grow.
 type ControlStats struct {
 	Requests []ControlRequests
-	// Refused connections had no right to be there; Unread replies were dropped
-	// because their caller did not read; EventsLost were too many to be published.
-	Refused, Unread, EventsLost uint64
+	// Refused connections were not let in, by reason.
+	Refused map[string]uint64
+	// Unread replies were dropped because their caller did not read; EventsLost were
+	// too many to be published.
+	Unread, EventsLost uint64
 }
 
 // ControlRequests is how often a verb, of a bounded set, was answered by a code.
@@ -30,7 +32,7 @@ func NewControlCollector(stats func() ControlStats) prometheus.Collector {
 	return &controlCollector{
 		stats:    stats,
 		requests: desc("requests_total", "Requests to the control socket.", "verb", "code"),
-		refused:  desc("connections_refused_total", "Connections to the control socket that had no right to be there."),
+		refused:  desc("connections_refused_total", "Connections to the control socket that were not let in.", "reason"),
 		unread:   desc("replies_dropped_total", "Replies that were dropped because the caller did not read."),
 		events:   desc("events_dropped_total", "Events that were too many to be published."),
 	}
@@ -50,7 +52,9 @@ func (c *controlCollector) Collect(to chan<- prometheus.Metric) {
 	for _, r := range s.Requests {
 		count(c.requests, r.Count, r.Verb, r.Code)
 	}
-	count(c.refused, s.Refused)
+	for reason, n := range s.Refused {
+		count(c.refused, n, reason)
+	}
 	count(c.unread, s.Unread)
 	count(c.events, s.EventsLost)
 }

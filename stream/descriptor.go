@@ -126,3 +126,45 @@ func closeDescriptor(fd int) {
 		_ = unix.Close(fd)
 	}
 }
+
+// Accepted looks at a connection that libzmq says it has accepted at endpoint,
+// under that descriptor. The cookie is for [Sever], peer the far end's IP:PORT,
+// invalid over ipc. ok is false when the number is another connection's by now.
+func Accepted(fd int, endpoint string) (id uint64, peer netip.AddrPort, ok bool) {
+	dup, err := duplicate(fd) // which nobody closes meanwhile
+	if err != nil {
+		return 0, peer, false
+	}
+	defer closeDescriptor(dup)
+	if ownAddress(dup) != unmapped(endpoint) {
+		return 0, peer, false
+	}
+	return cookie(dup), peerEndpoint(dup), true
+}
+
+// ownAddress is our own end as an endpoint.
+func ownAddress(fd int) string {
+	sa, err := syscall.Getsockname(fd)
+	if err != nil {
+		return ""
+	}
+	if path, ok := sa.(*syscall.SockaddrUnix); ok {
+		return "ipc://" + path.Name
+	}
+	return "tcp://" + addrPort(sa).String()
+}
+
+// Sever ends both directions of a connection of libzmq's, if the descriptor is
+// still its. libzmq finds that out by itself and closes it.
+func Sever(fd int, id uint64) bool {
+	dup, err := duplicate(fd)
+	if err != nil {
+		return false
+	}
+	defer closeDescriptor(dup)
+	if id == 0 || cookie(dup) != id {
+		return false
+	}
+	sever(dup)
+	return true
+}

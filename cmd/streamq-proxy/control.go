@@ -87,7 +87,10 @@ func (s *server) shutdownFor(deadline time.Duration) (left time.Duration) {
 // controlStats are the control socket's figures for a scrape.
 func (s *server) controlStats() metrics.ControlStats {
 	from := s.control.Stats()
-	to := metrics.ControlStats{Refused: from.Refused, Unread: from.Unread, EventsLost: from.EventsLost}
+	to := metrics.ControlStats{Refused: map[string]uint64{}, Unread: from.Unread, EventsLost: from.EventsLost}
+	for r, n := range from.Refused {
+		to.Refused[control.Refusal(r).String()] = n
+	}
 	for _, r := range from.Requests {
 		to.Requests = append(to.Requests, metrics.ControlRequests{Verb: r.Verb, Code: r.Code.String(), Count: r.Count})
 	}

@@ -1,0 +1,162 @@
+package control
+
+import (
+	linked "container/list"
+	"net/netip"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+const (
+	// handshakeTime is how long a connection may take until it may speak; libzmq
+	// closes what takes longer (zmq_setsockopt(3), ZMQ_HANDSHAKE_IVL).
+	handshakeTime = 5 * time.Second
+	// An endpoint may have so many connections: a share of the descriptors that the
+	// process may open, and not more than there are callers that can be remembered.
+	guestShare = 8
+	mostGuests = maxCallers
+)
+
+// guests are the connections to the control socket, as libzmq's monitors tell of
+// them. An endpoint has so many of them only. They are safe for concurrent use.
+type guests struct {
+	most  int
+	mutex sync.Mutex
+	known map[int]*guest   // by libzmq's descriptor
+	early map[int]bool     // descriptors whose messages came before the monitor's word
+	doors map[string]*door // by endpoint
+}
+
+// door is an endpoint's connections.
+type door struct {
+	inside int         // connections that were not sent away
+	young  linked.List // *guest that may still be in their handshakes, oldest first
+}
+
+// guest is a connection.
+type guest struct {
+	fd      int
+	cookie  uint64 // 0: another connection had its number by the time that it was looked at
+	address string
+	since   time.Time
+	door    *door
+	young   *linked.Element // nil when it has spoken, or is old enough to have finished its handshake
+	away    bool            // it was sent away
+}
+
+func newGuests(most int) *guests {
+	if most == 0 {
+		most = guestsAllowed()
+	}
+	return &guests{most: most, known: map[int]*guest{}, early: map[int]bool{}, doors: map[string]*door{}}
+}
+
+func guestsAllowed() int {
+	var rlimit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &rlimit); err != nil {
+		return mostGuests
+	}
+	return int(min(mostGuests, rlimit.Cur/guestShare))
+}
+
+// came notes a connection. When there are too many, the oldest one that has not
+// finished its handshake is sent away, or this one if all others have, and told.
+func (s *guests) came(fd int, endpoint string, now time.Time) (away *guest) {
+	id, peer, _ := stream.Accepted(fd, endpoint)
+	g := &guest{fd: fd, cookie: id, address: addressOf(endpoint, peer), since: now}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.forget(fd)
+	g.door = s.doors[endpoint]
+	if g.door == nil {
+		g.door = &door{}
+		s.doors[endpoint] = g.door
+	}
+	s.known[fd] = g
+	g.young = g.door.young.PushBack(g)
+	if s.early[fd] {
+		g.grown()
+	}
+	delete(s.early, fd)
+	if g.door.inside++; g.door.inside <= s.most {
+		return nil
+	}
+	if away = g.door.oldestYoung(now); away == nil {
+		away = g
+	}
+	away.sendAway()
+	return away
+}
+
+// addressOf is what a connection is called in the log.
+func addressOf(endpoint string, peer netip.AddrPort) string {
+	switch {
+	case peer.IsValid():
+		return peer.Addr().String()
+	case strings.HasPrefix(endpoint, "ipc://"):
+		return "ipc"
+	}
+	return "unknown" // gone before it was looked at
+}
+
+// oldestYoung is the oldest connection that may not have finished its handshake,
+// nil when there is none.
+func (d *door) oldestYoung(now time.Time) *guest {
+	for d.young.Len() > 0 {
+		g := d.young.Front().Value.(*guest)
+		if now.Sub(g.since) < handshakeTime {
+			return g
+		}
+		g.grown()
+	}
+	return nil
+}
+
+func (g *guest) grown() {
+	if g.young != nil {
+		g.door.young.Remove(g.young)
+		g.young = nil
+	}
+}
+
+func (g *guest) sendAway() {
+	g.grown()
+	g.away = true
+	g.door.inside--
+	stream.Sever(g.fd, g.cookie) // else it is gone already, and its end will be read
+}
+
+// spoke notes that the connection with that descriptor has finished its handshake.
+func (s *guests) spoke(fd int) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if g := s.known[fd]; g != nil {
+		g.grown()
+	} else {
+		s.early[fd] = true
+	}
+}
+
+// left is the end of a connection, nil when nobody knows it.
+func (s *guests) left(fd int) *guest {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.forget(fd)
+}
+
+func (s *guests) forget(fd int) *guest {
+	g := s.known[fd]
+	if g == nil {
+		return nil
+	}
+	delete(s.known, fd)
+	g.grown()
+	if !g.away {
+		g.door.inside--
+	}
+	return g
+}

@@ -1,0 +1,232 @@
+package control
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// strangers connect to an endpoint and say nothing.
+func strangers(t *testing.T, endpoint string, n int) (all []net.Conn) {
+	t.Helper()
+	network, address, _ := strings.Cut(endpoint, "://")
+	if network == "ipc" {
+		network = "unix"
+	}
+	for range n {
+		c, err := net.Dial(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		all = append(all, c)
+	}
+	return all
+}
+
+// held is how many of them the proxy has not closed.
+func held(t *testing.T, all []net.Conn) (n int) {
+	t.Helper()
+	for _, c := range all {
+		_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+		if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "timeout") {
+			n++
+		}
+	}
+	return n
+}
+
+// inside is how many connections the server counts at all its endpoints.
+func (r *rig) inside() (n int) {
+	s := r.server.guests
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, d := range s.doors {
+		n += d.inside
+	}
+	return n
+}
+
+// doorsRig has the endpoints of a control socket that a crowd may come to.
+func doorsRig(t *testing.T, most int) (r *rig, endpoints map[string]string) {
+	r = newRig(t, func(_ *rig, c *Config, _ *stream.Config) {
+		c.Endpoints = append(c.Endpoints, "tcp://127.0.0.1:0")
+		c.LoopbackLevel, c.Connections = Operator, most
+	})
+	ipc, tcp := r.server.Bound()[0], r.server.Bound()[1]
+	return r, map[string]string{"ipc": ipc, "tcp": tcp, "events": ipc + ".events"}
+}
+
+// A crowd of strangers holds no more connections than an endpoint may have, and
+// of these the oldest makes way for an operator: one who is there stays, and one
+// who comes is let in.
+func TestCrowd(t *testing.T) {
+	const most, crowd = 8, 100
+	for _, at := range []string{"ipc", "tcp", "events"} {
+		t.Run(at, func(t *testing.T) {
+			r, endpoints := doorsRig(t, most)
+			there := r.dialAs(strings.TrimSuffix(endpoints[at], eventsSuffix), nil)
+			socket := there.socket
+			all := strangers(t, endpoints[at], crowd)
+			eventually(t, "too many are sent away", func() bool { return held(t, all) <= most })
+			if n := r.inside(); n > most+1 {
+				t.Errorf("%d connections are counted", n)
+			}
+			if n := r.server.Stats().Refused[RefusedCrowded]; n < crowd-most {
+				t.Errorf("%d of %d were refused", n, crowd)
+			}
+			before := r.server.Stats().Refused
+			r.say(there, OK, "STATUS")
+			r.say(r.dialAs(there.endpoint, nil), OK, "STATUS")
+			if at != "events" && r.server.Stats().Refused[RefusedCrowded] == before[RefusedCrowded] {
+				t.Error("nobody made way for the operator")
+			}
+			if there.socket != socket {
+				t.Error("the operator who was there has had to connect again")
+			}
+			for _, c := range all {
+				_ = c.Close()
+			}
+			there.Close()
+			eventually(t, "all are forgotten", func() bool { return len(r.server.guests.doors) > 0 && r.inside() <= 1 })
+		})
+	}
+}
+
+// Where all have finished their handshakes, who comes is sent away.
+func TestCrowdOfCallers(t *testing.T) {
+	const most = 4
+	r, endpoints := doorsRig(t, most)
+	var callers []*Client
+	for range most {
+		callers = append(callers, r.dialAs(endpoints["tcp"], nil))
+	}
+	one := strangers(t, endpoints["tcp"], 1)
+	eventually(t, "the stranger is sent away", func() bool { return held(t, one) == 0 })
+	for _, c := range callers {
+		socket := c.socket
+		r.say(c, OK, "PING")
+		if c.socket != socket {
+			t.Error("a caller has had to connect again")
+		}
+	}
+	if n := r.server.Stats().Refused[RefusedCrowded]; n != 1 {
+		t.Errorf("%d were refused, want one", n)
+	}
+}
+
+// lines keeps what is logged.
+type lines struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.text.Write(b)
+}
+
+// with are the lines that contain all of these.
+func (l *lines) with(words ...string) (n int) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	for line := range strings.Lines(l.text.String()) {
+		has := true
+		for _, w := range words {
+			has = has && strings.Contains(line, w)
+		}
+		if has {
+			n++
+		}
+	}
+	return n
+}
+
+// Who is not let in is counted each time, by the reason, and logged once.
+func TestRefusals(t *testing.T) {
+	stranger, err := newKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		want Refusal
+		try  func(r *rig, endpoint, server string)
+	}{
+		{RefusedKey, func(r *rig, endpoint, server string) { r.tryCurve(endpoint, server, stranger) }},
+		{RefusedServerKey, func(r *rig, endpoint, _ string) { r.tryCurve(endpoint, stranger.Public, stranger) }},
+		{RefusedMechanism, func(_ *rig, endpoint, _ string) {
+			for _, c := range strangers(t, endpoint, 5) {
+				greet(t, c)
+			}
+		}},
+		{RefusedUnfinished, func(r *rig, endpoint, _ string) {
+			all := strangers(t, endpoint, 20)
+			eventually(t, "they are known", func() bool { return r.inside() == len(all) })
+			for _, c := range all {
+				_ = c.Close()
+			}
+		}},
+	} {
+		t.Run(tc.want.String(), func(t *testing.T) {
+			log := &lines{}
+			r, server, _ := curveRig(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(log, nil)) })
+			tc.try(r, r.server.Bound()[0], server.Public)
+			eventually(t, "refusals are counted", func() bool { return r.server.Stats().Refused[tc.want] >= 5 })
+			for reason, n := range r.server.Stats().Refused {
+				if Refusal(reason) != tc.want && n > 0 && Refusal(reason) != RefusedUnfinished {
+					t.Errorf("%d count as %v", n, Refusal(reason))
+				}
+			}
+			// On loopback one may have gone before it could be looked at.
+			for _, address := range []string{"127.0.0.1", "unknown"} {
+				if n := log.with("a connection was refused", "address="+address); n > 1 {
+					t.Errorf("%d lines of %s", n, address)
+				}
+			}
+			eventually(t, "the log names the reason", func() bool { return log.with("reason="+tc.want.String()) > 0 })
+		})
+	}
+}
+
+func newKeys() (c Cert, err error) {
+	c.Public, c.Secret, err = zmq4.NewCurveKeypair()
+	return c, err
+}
+
+// tryCurve connects again and again, as libzmq does.
+func (r *rig) tryCurve(endpoint, server string, own Cert) {
+	r.t.Helper()
+	for range 5 {
+		r.secured(zmq4.DEALER, endpoint, &Security{Cert: own, Server: server})
+	}
+}
+
+// Of one cause the first is logged, and after a minute the next, with the number
+// of those between.
+func TestSeldom(t *testing.T) {
+	s, err := newSeldom()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Unix(1e9, 0)
+	for _, step := range []struct {
+		cause string
+		after time.Duration
+		left  int
+		due   bool
+	}{{"a", 0, 0, true}, {"a", 1, 0, false}, {"b", 2, 0, true}, {"a", 59, 0, false}, {"a", 60, 2, true}, {"b", 100, 0, true}, {"a", 119, 0, false}, {"a", 120, 1, true}} {
+		if left, due := s.due(step.cause, start.Add(step.after*time.Second)); left != step.left || due != step.due {
+			t.Errorf("%s after %d s: %d %v", step.cause, step.after, left, due)
+		}
+	}
+}
