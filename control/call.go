@@ -72,6 +72,12 @@ func names(list string) ([]string, error) {
 		return nil, nil
 	}
 	all := strings.Split(list, ",")
+	switch {
+	case len(all) > MaxPrefer:
+		return nil, refuse(Malformed, "the list names %d workers, more than %d", len(all), MaxPrefer)
+	case len(list) > MaxList:
+		return nil, refuse(Malformed, "the list of workers has %d bytes, more than %d", len(list), MaxList)
+	}
 	for _, n := range all {
 		if err := name("worker", n); err != nil {
 			return nil, err

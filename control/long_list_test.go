@@ -1,0 +1,34 @@
+package control
+
+import (
+	"strings"
+	"testing"
+)
+
+// A list of workers that is too long is refused, whoever says it, and changes nothing.
+func TestLongLists(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.dial()
+	most := strings.Repeat("w,", MaxPrefer-1) + "w"
+	long := strings.Repeat("x", MaxName)
+	wide := strings.Join([]string{long, long, long, long[:MaxList-3*(MaxName+1)-2], "y"}, ",")
+	for _, list := range []string{most, wide} {
+		r.say(c, OK, "HELLO", "client", "ann", "prefer="+list)
+		r.say(c, OK, "HINT", "ann", "prefer="+list)
+		r.say(c, OK, "PIN", "ann", list)
+		x := body[Explanation](t, r.say(c, OK, "EXPLAIN", "ann"))
+		if got := strings.Join(x.Prefer, ","); got != list {
+			t.Errorf("it is %q", got)
+		}
+	}
+	for _, list := range []string{most + ",w", wide + "y"} {
+		for _, words := range [][]string{{"HELLO", "client", "ann", "prefer=" + list}, {"HINT", "ann", "prefer=" + list}, {"PIN", "ann", list}} {
+			if reply := r.say(c, Malformed, words[0], words[1:]...); !strings.Contains(reply.Text, "more than") {
+				t.Errorf("%s says %q", words[0], reply.Text)
+			}
+		}
+	}
+	if x := body[Explanation](t, r.say(c, OK, "EXPLAIN", "ann")); strings.Join(x.Prefer, ",") != wide {
+		t.Errorf("%+v", x)
+	}
+}
