@@ -123,6 +123,19 @@ func (c *call) owns(host string) bool {
 	return c.caller.level == Operator || sameHost(c.caller.address, host)
 }
 
+// source is whose share of what is held a caller uses up, "" for an operator.
+// This machine has one share, although it has millions of loopback addresses.
+func (c *call) source() string {
+	ip, err := netip.ParseAddr(c.caller.address)
+	switch {
+	case c.caller.level == Operator:
+		return ""
+	case err != nil || ip.Unmap().IsLoopback():
+		return "localhost"
+	}
+	return stream.SourceAddress(c.caller.address)
+}
+
 func sameHost(a, b string) bool {
 	x, errX := netip.ParseAddr(a)
 	y, errY := netip.ParseAddr(b)

@@ -63,7 +63,9 @@
 // request only the first MaxFrames frames are kept; one that has more is
 // answered 400. A connection has Rate requests a second, then 429. Replies that
 // a caller does not read are dropped, beyond a few, and the caller is never
-// waited for. What libzmq gathers of a message that has not ended is not bounded
+// waited for. What peers say of identities is held within a share of each
+// address, so that none pushes out what others, or operators, said; see
+// SourceMax in [pairing.Config]. What libzmq gathers of a message that has not ended is not bounded
 // by anything that it offers: a caller that is let in can use memory by that.
 //
 // # What this package does not do

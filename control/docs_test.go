@@ -64,6 +64,30 @@ func TestManualHasEveryWord(t *testing.T) {
 	}
 }
 
+// The manual states what bounds a flood, in the numbers of the code.
+func TestManualHasEveryBound(t *testing.T) {
+	const hintBytes = 4 << 10 // TestMemoryOfHints of package pairing holds it to that
+	p := stream.DefaultConfig().Pairing
+	thousands := func(n int) string { return fmt.Sprintf("%d,%03d", n/1000, n%1000) }
+	text := strings.Join(strings.Fields(readManual(t)), " ")
+	if p.HintMax != p.AffinityMax {
+		t.Error("the manual says that there may be as many last workers as hints")
+	}
+	for _, bound := range []string{
+		fmt.Sprintf("at most %d names and %d KiB", MaxPrefer, MaxList>>10),
+		fmt.Sprintf("at most %s hints for connections to come", thousands(p.HintMax)),
+		fmt.Sprintf("has at most %s; beyond", thousands(p.SourceMax)),
+		fmt.Sprintf("takes at most %d KiB: %d MiB for one address, %d MiB for a pool",
+			hintBytes>>10, p.SourceMax*hintBytes>>20, (p.HintMax*hintBytes+1<<20-1)>>20),
+		fmt.Sprintf("the last %s connections", thousands(maxCallers)),
+		fmt.Sprintf("%d in a pool, %d KiB each", maxNames, maxNames*(MaxName+1+32)>>10), // 16 bytes of a string twice, for room to grow
+	} {
+		if !strings.Contains(text, bound) {
+			t.Errorf("it does not say %q", bound)
+		}
+	}
+}
+
 // snippet is a block of the manual that is marked as tested.
 func snippet(t *testing.T, name string) string {
 	t.Helper()

@@ -363,7 +363,7 @@ func TestKeepAliveAfterRestart(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- c.KeepAlive(ctx, "ann") }()
-	eventually(t, "ann is known again", func() bool { return r.snapshot().Stats.Hints == 1 })
+	eventually(t, "ann is known again, and held", func() bool { return r.snapshot().Stats.Hints == 2 })
 	stop()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("KeepAlive: %v", err)

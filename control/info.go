@@ -113,7 +113,7 @@ type HintInfo struct {
 	Address  string   `json:"address"`
 	Prefer   []string `json:"prefer"`
 	Pinned   bool     `json:"pinned"`
-	Left     Seconds  `json:"left"`
+	Left     Seconds  `json:"left"` // 0 for a pin and while the identity has a connection
 }
 
 func hintInfo(h pairing.HintInfo) HintInfo {

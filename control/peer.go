@@ -22,7 +22,7 @@ func ping(*call) (Reply, error) { return reply(OK, nil) }
 
 // greeting reads what HELLO and HINT say of an identity.
 func (c *call) greeting(identity string) (h pairing.Hint, err error) {
-	h.Identity = identity
+	h.Identity, h.Source = identity, c.source()
 	if err := name("identity", identity); err != nil {
 		return h, err
 	}

@@ -139,7 +139,8 @@ func (b *loadBench) report(t *testing.T) {
 	for _, c := range [...]*loadCase{b.alone, b.there, b.here} {
 		rate, hints := "", ""
 		if l := c.load; l != nil {
-			rate, hints = fmt.Sprintf("%.0f", float64(l.beats)/l.spent.Seconds()), strconv.Itoa(l.present(t))
+			l.expectAll(t)
+			rate, hints = fmt.Sprintf("%.0f", float64(l.beats)/l.spent.Seconds()), strconv.Itoa(l.names)
 		}
 		all := slices.Concat(c.rounds...)
 		t.Logf("%-24s %10v %10v %12d %14s %8s", c.name, quantile(all, 0.5).Round(time.Microsecond),
@@ -222,12 +223,15 @@ func (l *controlLoad) refresh(t testing.TB) {
 	}
 }
 
-// present is how many hints the proxy holds.
-func (l *controlLoad) present(t *testing.T) int {
+// expectAll is that the proxy holds every hint and, with each, what its identity prefers.
+func (l *controlLoad) expectAll(t *testing.T) {
 	t.Helper()
+	l.refresh(t)
 	var status control.Status
 	say(t, l.operator, &status, "STATUS")
-	return status.Pools[0].Hints
+	if held := status.Pools[0].Hints; held != 2*l.names {
+		t.Errorf("%d of %d hints are held", held/2, l.names)
+	}
 }
 
 func (l *controlLoad) name(i int) string { return fmt.Sprintf("load-%d", i) }

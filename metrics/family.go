@@ -58,7 +58,7 @@ func (f *families) describeClients() {
 	f.handshakes = f.add("handshake_seconds", "Time from pairing to the end of the handshake.")
 	f.choices = f.add("choices_total", "Workers chosen, by what decided.", "rule")
 	f.leases = f.add("leases_expired_total", "Leases that were not renewed.", "strategy")
-	f.hints = f.add("hints", "Hints held for connections that do not exist yet.")
+	f.hints = f.add("hints", "What is held of identities: preferences, pins, hints for connections to come.")
 	f.identities = f.add("identities", "Identities that have a connection.")
 	f.affinities = f.add("affinities", "Identities whose last worker is remembered.")
 }

@@ -1,21 +1,10 @@
 package pairing
 
-import (
-	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-)
-
 // affinityKey is whom affinity remembers: an identity or, where that is
 // configured, the source of a client that has none.
 type affinityKey struct {
 	source bool
 	name   string
-}
-
-type lastWorker struct {
-	worker string
-	until  time.Duration
 }
 
 // pick finds the worker for a client: the first choosable one of those that its
@@ -25,7 +14,7 @@ func (t *Table) pick(p *Peer) *worker {
 	p.decision = decision{}
 	if p.identity != nil {
 		if preferred, ok := t.preference(p.identity.name); ok {
-			for _, name := range preferred.workers {
+			for _, name := range preferred {
 				if w := t.workers[name]; w != nil && w.at >= 0 {
 					t.stats.chosen[byPrefer]++
 					p.decision.rule = ByPreference
@@ -47,7 +36,7 @@ func (t *Table) pick(p *Peer) *worker {
 
 func (t *Table) affinityKey(p *Peer) (affinityKey, bool) {
 	switch {
-	case t.affinity == nil:
+	case t.cfg.AffinityMax == 0:
 		return affinityKey{}, false
 	case p.identity != nil:
 		return affinityKey{name: p.identity.name}, true
@@ -64,51 +53,34 @@ func (t *Table) last(p *Peer) *worker {
 	if !ok {
 		return nil
 	}
-	l, ok := t.affinity.Get(key)
+	name, ok := t.affinity.get(key, t.now)
 	if !ok {
 		return nil
 	}
-	if l.until <= t.now {
-		t.affinity.Remove(key)
-		return nil
-	}
-	if w := t.workers[l.worker]; w != nil && w.at >= 0 {
+	if w := t.workers[name]; w != nil && w.at >= 0 {
 		return w
 	}
-	p.decision.pass(l.worker, t.unfit(l.worker))
+	p.decision.pass(name, t.unfit(name))
 	return nil
 }
 
 // remember notes which worker a client has.
 func (t *Table) remember(c *Peer) {
-	if key, ok := t.affinityKey(c); ok {
-		t.affinity.Add(key, lastWorker{worker: c.worker.name, until: t.now + t.cfg.AffinityTTL})
+	key, ok := t.affinityKey(c)
+	if !ok {
+		return
 	}
+	source := c.origin.Address
+	if c.identity != nil {
+		source = c.identity.source
+	}
+	t.affinity.put(key, c.worker.name, source, c.identity != nil, t.now)
 }
 
-// configureMemory sizes what is remembered.
+// configureMemory puts the bounds of what is remembered in force.
 func (t *Table) configureMemory() {
-	t.affinity = resize(t.affinity, t.cfg.AffinityMax, nil)
-	t.preferred = resize(t.preferred, t.cfg.HintMax, nil)
-	t.hints.held = resize(t.hints.held, t.cfg.HintMax, t.hints.dropped)
-	if t.cfg.HintMax == 0 {
-		t.hints.next = nil
-	}
-}
-
-// resize gives an LRU a new size, dropping the oldest when it shrinks. nil
-// stands for one of size 0, which the library does not have.
-func resize[K comparable, V any](l *simplelru.LRU[K, V], size int, dropped simplelru.EvictCallback[K, V]) *simplelru.LRU[K, V] {
-	switch {
-	case size <= 0:
-		return nil
-	case l != nil:
-		l.Resize(size)
-		return l
-	}
-	l, err := simplelru.NewLRU(size, dropped)
-	if err != nil {
-		panic("pairing: an LRU of a positive size cannot be made: " + err.Error())
-	}
-	return l
+	c := &t.cfg
+	t.affinity.configure(c.AffinityMax, c.SourceMax, c.AffinityTTL, t.now)
+	t.preferred.configure(c.HintMax, c.SourceMax, c.HintTTL, t.now)
+	t.hints.held.configure(c.HintMax, c.SourceMax, c.HintTTL, t.now)
 }

@@ -10,22 +10,16 @@ import (
 // from there: the slots of one process are then one worker with one load.
 
 // name gives a peer an identity and, if that is a worker's, the worker its connection.
-func (t *Table) name(p *Peer, identity string, worker bool, weight int) {
-	t.identify(p, identity)
-	if !worker || p.client {
+func (t *Table) name(p *Peer, n naming) {
+	t.identify(p, n.identity, n.source)
+	if !n.worker || p.client {
 		return
 	}
-	t.rename(p, identity)
-	if w := p.worker; weight > 0 && w.name == identity {
-		t.reweigh(w, min(weight, MaxWeight))
+	t.rename(p, n.identity)
+	if w := p.worker; n.weight > 0 && w.name == n.identity {
+		t.reweigh(w, min(n.weight, MaxWeight))
 		t.place(w)
 	}
-}
-
-// alias is what a worker has said of an address.
-type alias struct {
-	worker string
-	weight int
 }
 
 // rename makes a worker's connection one of the worker called name. A connection
@@ -70,21 +64,21 @@ func (t *Table) insertSlot(w *worker, p *Peer) {
 }
 
 // alias has all connections that workers make from an address be of the worker
-// of a, those in pairs excepted.
-func (t *Table) alias(address string, a alias) {
+// that n names, those in pairs excepted.
+func (t *Table) alias(address string, n naming) {
 	if t.cfg.HintMax == 0 {
 		return
 	}
 	if t.aliases == nil {
-		t.aliases = map[string]alias{}
+		t.aliases = map[string]naming{}
 	}
 	if _, known := t.aliases[address]; !known && len(t.aliases) >= t.cfg.HintMax {
 		return
 	}
-	t.aliases[address] = a
+	t.aliases[address] = n
 	for _, p := range t.unpairedFrom(address) {
-		if p.identity == nil || p.identity.name == a.worker {
-			t.name(p, a.worker, true, a.weight)
+		if p.identity == nil || p.identity.name == n.identity {
+			t.name(p, n)
 		}
 	}
 }
@@ -104,8 +98,8 @@ func (t *Table) unpairedFrom(address string) (peers []*Peer) {
 // dropAlias forgets the addresses of a worker, and says whether there were any.
 func (t *Table) dropAlias(name string) bool {
 	found := false
-	for address, a := range t.aliases {
-		if a.worker == name {
+	for address, n := range t.aliases {
+		if n.identity == name {
 			delete(t.aliases, address)
 			found = true
 		}

@@ -170,3 +170,28 @@ func BenchmarkTick(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkHint says hints for connections to come, over and over, in a table
+// that holds as many as it may: each anew ("renewed"), or in the place of another.
+func BenchmarkHint(b *testing.B) {
+	const held = 100_000
+	for _, of := range []struct {
+		name   string
+		others int
+	}{{"renewed", 0}, {"instead", held}} {
+		b.Run(of.name, func(b *testing.B) {
+			t := crowd(b, 10, 10, func(c *Config) { c.HintMax = held })
+			hints := make([]Hint, held+of.others)
+			for i := range hints {
+				hints[i] = Hint{Identity: fmt.Sprint("load-", i), Endpoint: fmt.Sprintf("10.0.%d.1:%d", i/50_000, i%50_000), Prefer: []string{"w1"}}
+				t.Hint(0, hints[i])
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				t.Hint(time.Duration(i), hints[i%len(hints)])
+				i++
+			}
+		})
+	}
+}

@@ -137,20 +137,21 @@ func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...an
 		}
 		last = p.place
 	}
-	if t.hints.held != nil {
-		waiting := 0
-		for _, ids := range t.hints.next {
-			waiting += len(ids)
-		}
-		for _, k := range t.hints.held.Keys() {
-			if k.endpoint == "" {
-				waiting--
-			}
-		}
-		if waiting != 0 {
-			bad("%d hints by address too many", waiting)
+	waiting := 0
+	for _, ids := range t.hints.next {
+		waiting += len(ids)
+	}
+	for k := range t.hints.held.items {
+		if k.endpoint == "" {
+			waiting--
 		}
 	}
+	if waiting != 0 {
+		bad("%d hints by address too many", waiting)
+	}
+	checkMemory(&t.hints.held, bad)
+	checkMemory(&t.preferred, bad)
+	checkMemory(&t.affinity, bad)
 	checkExpiry(&t.handshakes, bad)
 	checkExpiry(&t.drains, bad)
 	checkExpiry(&t.idles, bad)
@@ -200,4 +201,25 @@ func checkExpiry[T any](q *expiry[T], bad func(string, ...any)) int {
 		bad("an expiry queue has %d, not %d", q.n, n)
 	}
 	return n
+}
+
+func checkMemory[K comparable, V any](m *memory[K, V], bad func(string, ...any)) {
+	live, operators, sources := checkExpiry(&m.live, bad), checkExpiry(&m.operators, bad), checkExpiry(&m.sources, bad)
+	if live+operators+sources != len(m.items) || operators+sources > m.most {
+		bad("%d of live, %d of operators, %d of sources, %d in all, %d may be", live, operators, sources, len(m.items), m.most)
+	}
+	for source, s := range m.shares {
+		if n := checkExpiry(s, bad); n == 0 || m.share > 0 && n > m.share || source == "" {
+			bad("%q has a share of %d", source, n)
+		}
+		sources -= s.n
+		for x := s.head; x != nil; x = x.next {
+			if x.owner.source != source || x.owner.place.in != &m.sources {
+				bad("%v is not of %q", x.owner.key, source)
+			}
+		}
+	}
+	if sources != 0 {
+		bad("%d of sources are in no share", sources)
+	}
 }

@@ -57,17 +57,26 @@ type Config struct {
 	// Lease is what must be renewed for a pair to live.
 	Lease Lease
 	// AffinityMax identities at most are remembered with the worker they had
-	// last, each for AffinityTTL since it was last paired. 0 turns it off.
+	// last, each for AffinityTTL since its last connection went. 0 turns it off.
 	AffinityMax int
 	AffinityTTL time.Duration
 	// AffinityBySource has a client without an identity use its
-	// [Origin.Address] in the place of one, for affinity only.
+	// [Origin.Address] in the place of one, for affinity only; the time is then
+	// since it was last paired.
 	AffinityBySource bool
 	// HintMax hints at most are held for connections that do not exist yet, and
-	// as many identities with what they prefer, each for HintTTL. 0 turns it
-	// off: a hint then reaches only a connection that exists.
+	// as many identities with what they prefer, each for HintTTL since it was
+	// said or, of what an identity prefers, since its last connection went. 0
+	// turns it off: a hint then reaches only a connection that exists.
 	HintMax int
 	HintTTL time.Duration
+	// SourceMax of each of these three at most come from one [Hint.Source] that
+	// is not "", an operator's; beyond it the oldest of that source goes. What
+	// identities have that have a connection does not count, and stays. When all
+	// is full a source's own oldest goes, too, or if it has none there the oldest
+	// of all sources; an operator's hint also takes the place of that, and when
+	// there is none that of the oldest of operators. 0 means no such bound.
+	SourceMax int
 	// HintWait is how long a client without an identity is held, once it is
 	// ready, for a hint to say which worker it should have. Below
 	// [MaxQueueTimeout]; 0 turns it off.
@@ -108,6 +117,7 @@ func (c Config) Validate() error {
 	need(c.AffinityMax == 0 || c.AffinityTTL > 0, "affinity-ttl: %v is not above zero", c.AffinityTTL)
 	need(c.HintMax >= 0, "hint-max: %d is below zero", c.HintMax)
 	need(c.HintMax == 0 || c.HintTTL > 0, "hint-ttl: %v is not above zero", c.HintTTL)
+	need(c.SourceMax >= 0, "source-max: %d is below zero", c.SourceMax)
 	need(c.HintWait >= 0 && c.HintWait < MaxQueueTimeout, "hint-wait: %v is not from 0s to below %v, after which the client's own libzmq gives up", c.HintWait, MaxQueueTimeout)
 	need(!c.RequireHello || c.HintMax > 0, "require-hello: hint-max of 0 holds no hello for a connection that is about to come")
 	need(c.RetryMin > 0, "retry-min: %v is not above zero", c.RetryMin)

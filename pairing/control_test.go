@@ -129,8 +129,12 @@ func TestExplain(t *testing.T) {
 		t.Error("nobody is known")
 	}
 	r.Bye(0, "ann")
-	if e, known := r.Explain(0, "ann"); known {
-		t.Errorf("after BYE: %+v", e)
+	if e, known := r.Explain(0, "ann"); !known || len(e.Peers)+len(e.Prefer) > 0 || e.Last != "w3" {
+		t.Errorf("after BYE, of what it has said nothing is known: %+v", e)
+	}
+	r.now += r.cfg.AffinityTTL
+	if e, known := r.Explain(r.now, "ann"); known {
+		t.Errorf("when it is forgotten: %+v", e)
 	}
 	r.sound()
 }

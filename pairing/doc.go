@@ -106,5 +106,6 @@
 // The queue of waiting clients is O(1), and O(log n) in the number of those who
 // came back to it from a failed dial. Back-off is O(log n) in the number of
 // workers set aside. Memory is proportional to live peers and known workers,
-// plus what [Config] bounds: hints, preferences, and affinities.
+// plus what [Config] bounds: hints, preferences, and affinities. Holding one of
+// these is O(1), whatever else has to go for it.
 package pairing

@@ -141,14 +141,14 @@ func (t *Table) Explain(now time.Duration, who string) (Explanation, bool) {
 		e.Identity = p.Identity()
 		e.Peers = []PeerInfo{t.info(p)}
 		newest = clientOf(p)
-	} else if _, held := t.preference(who); held {
+	} else if t.remembers(who) {
 		e.Identity = who
 	} else {
 		return e, false
 	}
 	if e.Identity != "" {
 		preferred, _ := t.preference(e.Identity)
-		e.Prefer = slices.Clone(preferred.workers)
+		e.Prefer = slices.Clone(preferred)
 		_, e.Pinned = t.pins[e.Identity]
 	}
 	if newest != nil {
@@ -157,9 +157,8 @@ func (t *Table) Explain(now time.Duration, who string) (Explanation, bool) {
 			e.Passed = append(e.Passed, Candidate{Worker: p.worker, Unfit: p.why})
 		}
 		e.Last = t.lastOf(newest)
-	} else if t.affinity != nil {
-		l, _ := t.affinity.Peek(affinityKey{name: e.Identity})
-		e.Last = l.worker
+	} else {
+		e.Last, _ = t.affinity.get(affinityKey{name: e.Identity}, t.now)
 	}
 	e.Candidates = t.candidates()
 	return e, true
@@ -171,11 +170,15 @@ func (t *Table) lastOf(p *Peer) string {
 	if !ok {
 		return ""
 	}
-	l, ok := t.affinity.Peek(key)
-	if !ok || l.until <= t.now {
-		return ""
-	}
-	return l.worker
+	last, _ := t.affinity.get(key, t.now)
+	return last
+}
+
+// remembers says whether anything is held of an identity that may have no peers.
+func (t *Table) remembers(name string) bool {
+	_, prefers := t.preference(name)
+	_, had := t.affinity.get(affinityKey{name: name}, t.now)
+	return prefers || had
 }
 
 func (t *Table) candidates() []Candidate {

@@ -3,8 +3,6 @@ package pairing
 import (
 	"slices"
 	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // Hint is what an application has said of one of its connections, by a way of
@@ -26,35 +24,34 @@ type Hint struct {
 	Worker bool
 	// Weight of that worker, 1 to [MaxWeight]; 0 leaves it as it is.
 	Weight int
+	// Source is the address of who says it, by which hints are bounded, see
+	// [Config.SourceMax]; "" for an operator.
+	Source string
 }
 
 // identity is a name that live peers have.
 type identity struct {
-	name  string
-	peers []*Peer // in no order
-	lease timer[*identity]
-}
-
-// preference is what an identity prefers.
-type preference struct {
-	workers []string
-	until   time.Duration
+	name   string
+	source string  // who has named its first peer
+	peers  []*Peer // in no order
+	lease  timer[*identity]
 }
 
 // hintKey is what a hint that is held waits for: the connection from an
 // endpoint, or, for one identity, the next client from an address.
 type hintKey struct{ endpoint, address, identity string }
 
-type heldHint struct {
+// naming is what a hint says of a connection.
+type naming struct {
 	identity string
 	worker   bool
 	weight   int
-	until    time.Duration
+	source   string
 }
 
 // hints are those whose connection does not exist yet.
 type hints struct {
-	held *simplelru.LRU[hintKey, heldHint]
+	held memory[hintKey, naming]
 	next map[string][]string // identities by the address that they wait for, the oldest first
 }
 
@@ -67,21 +64,20 @@ func (t *Table) Hint(now time.Duration, h Hint) []Action {
 	if h.Identity == "" {
 		return t.finish()
 	}
-	if t.preferred != nil {
-		t.preferred.Add(h.Identity, preference{workers: slices.Clone(h.Prefer), until: t.now + t.cfg.HintTTL})
-	}
-	if i := t.identities[h.Identity]; i != nil {
+	i, p := t.identities[h.Identity], t.peerAt(h.Endpoint)
+	t.preferred.put(h.Identity, slices.Clone(h.Prefer), h.Source, i != nil || p != nil, t.now)
+	if i != nil {
 		t.leaseIdentity(i)
 	}
-	if h.Worker && h.Endpoint == "" {
-		t.alias(h.Address, alias{worker: h.Identity, weight: h.Weight})
-		return t.finish()
+	n := naming{identity: h.Identity, worker: h.Worker, weight: h.Weight, source: h.Source}
+	switch {
+	case h.Worker && h.Endpoint == "":
+		t.alias(h.Address, n)
+	case p != nil:
+		t.name(p, n)
+	default:
+		t.hold(h, n)
 	}
-	if p := t.peerAt(h.Endpoint); p != nil {
-		t.name(p, h.Identity, h.Worker, h.Weight)
-		return t.finish()
-	}
-	t.hold(h)
 	return t.finish()
 }
 
@@ -99,25 +95,23 @@ func (t *Table) peerAt(endpoint string) *Peer {
 }
 
 // hold keeps a hint until its connection is there.
-func (t *Table) hold(h Hint) {
-	if t.hints.held == nil || h.Endpoint == "" && h.Address == "" {
+func (t *Table) hold(h Hint, n naming) {
+	if t.cfg.HintMax == 0 || h.Endpoint == "" && h.Address == "" {
 		return
 	}
 	key := hintKey{endpoint: h.Endpoint}
 	if h.Endpoint == "" {
 		key = hintKey{address: h.Address, identity: h.Identity}
-		if !t.hints.held.Contains(key) {
-			if t.hints.next == nil {
-				t.hints.next = map[string][]string{}
-			}
+		if _, waits := t.hints.held.get(key, t.now); !waits {
+			t.hints.held.remove(key, t.now)
 			t.hints.next[h.Address] = append(t.hints.next[h.Address], h.Identity)
 		}
 	}
-	t.hints.held.Add(key, heldHint{identity: h.Identity, worker: h.Worker, weight: h.Weight, until: t.now + t.cfg.HintTTL})
+	t.hints.held.put(key, n, h.Source, false, t.now)
 }
 
 // dropped is told of every hint that is not held any more.
-func (h *hints) dropped(key hintKey, _ heldHint) {
+func (h *hints) dropped(key hintKey) {
 	if key.endpoint != "" {
 		return
 	}
@@ -134,7 +128,7 @@ func (h *hints) dropped(key hintKey, _ heldHint) {
 
 // claimHint gives a new peer the identity of the hint that was held for it.
 func (t *Table) claimHint(p *Peer) {
-	if t.hints.held == nil || t.hints.held.Len() == 0 && len(t.aliases) == 0 {
+	if t.cfg.HintMax == 0 {
 		return
 	}
 	if e := p.origin.Endpoint; e != "" && t.claim(p, hintKey{endpoint: e}) {
@@ -142,7 +136,7 @@ func (t *Table) claimHint(p *Peer) {
 	}
 	if !p.client {
 		if a, ok := t.aliases[p.origin.Address]; ok {
-			t.name(p, a.worker, true, a.weight)
+			t.name(p, a)
 		}
 		return
 	}
@@ -155,32 +149,20 @@ func (t *Table) claimHint(p *Peer) {
 
 // claim uses up the hint of key, if it is held and not too old.
 func (t *Table) claim(p *Peer, key hintKey) bool {
-	h, ok := t.hints.held.Get(key)
-	if !ok {
-		return false
+	n, ok := t.hints.held.get(key, t.now)
+	if t.hints.held.remove(key, t.now); ok {
+		t.name(p, n)
 	}
-	t.hints.held.Remove(key)
-	if h.until <= t.now {
-		return false
-	}
-	t.name(p, h.identity, h.worker, h.weight)
-	return true
+	return ok
 }
 
-// preference is what an identity has said, if that is remembered still.
-func (t *Table) preference(name string) (preference, bool) {
+// preference is the workers that an identity has said it prefers, or is pinned
+// to, if that is remembered still.
+func (t *Table) preference(name string) ([]string, bool) {
 	if workers, pinned := t.pins[name]; pinned {
-		return preference{workers: workers}, true
+		return workers, true
 	}
-	if t.preferred == nil {
-		return preference{}, false
-	}
-	p, ok := t.preferred.Get(name)
-	if ok && p.until <= t.now {
-		t.preferred.Remove(name)
-		return preference{}, false
-	}
-	return p, ok
+	return t.preferred.get(name, t.now)
 }
 
 // MaxPeers is how many connections one identity may have: what is said of it is
@@ -189,16 +171,17 @@ const MaxPeers = 256
 
 // identify gives a live peer an identity in the place of the one that it has, if
 // that does not have [MaxPeers] already.
-func (t *Table) identify(p *Peer, name string) {
+func (t *Table) identify(p *Peer, name, source string) {
 	i := t.identities[name]
 	if p.Identity() == name || i != nil && len(i.peers) == MaxPeers {
 		return
 	}
 	t.leaveIdentity(p)
 	if i == nil {
-		i = &identity{name: name}
+		i = &identity{name: name, source: source}
 		i.lease.owner = i
 		t.identities[name] = i
+		t.keep(name, true)
 	}
 	p.identity, p.identityAt = i, len(i.peers)
 	i.peers = append(i.peers, p)
@@ -221,5 +204,12 @@ func (t *Table) leaveIdentity(p *Peer) {
 	if last == 0 {
 		i.lease.stop()
 		delete(t.identities, i.name)
+		t.keep(i.name, false)
 	}
+}
+
+// keep says whether what is held of an identity stays because a peer has it.
+func (t *Table) keep(name string, live bool) {
+	t.preferred.setLive(name, live, t.now)
+	t.affinity.setLive(affinityKey{name: name}, live, t.now)
 }

@@ -30,7 +30,7 @@ func (t *Table) Identity(now time.Duration, name string) (IdentityInfo, bool) {
 	}
 	preferred, held := t.preference(name)
 	info.Held = held
-	info.Prefer = slices.Clone(preferred.workers)
+	info.Prefer = slices.Clone(preferred)
 	_, info.Pinned = t.pins[name]
 	if t.cfg.Lease.Strategy == LeaseHeartbeat {
 		info.TTL = t.cfg.Lease.TTL
@@ -55,11 +55,8 @@ func (t *Table) Bye(now time.Duration, name string) []Action {
 
 // unprefer forgets what an identity prefers and which address is its worker's.
 func (t *Table) unprefer(name string) bool {
-	found := t.dropAlias(name)
-	if t.preferred != nil {
-		found = t.preferred.Remove(name) || found
-	}
-	return found
+	aliased := t.dropAlias(name)
+	return t.preferred.remove(name, t.now) || aliased
 }
 
 // Unhint forgets what an identity has said, and the hints that wait for its
@@ -68,15 +65,13 @@ func (t *Table) unprefer(name string) bool {
 func (t *Table) Unhint(now time.Duration, name string) bool {
 	t.at(now)
 	found := t.unprefer(name)
-	if t.hints.held == nil {
-		return found
-	}
-	for _, key := range t.hints.held.Keys() {
-		if h, ok := t.hints.held.Peek(key); ok && h.identity == name {
-			t.hints.held.Remove(key)
+	t.hints.held.each(t.now, func(key hintKey, n naming, _ time.Duration) bool {
+		if n.identity == name {
+			t.hints.held.remove(key, t.now)
 			found = true
 		}
-	}
+		return true
+	})
 	return found
 }
 
@@ -108,17 +103,18 @@ type HintInfo struct {
 	Endpoint, Address string
 	Prefer            []string
 	Pinned            bool
-	Left              time.Duration // until it is forgotten, 0 for a pin
+	Left              time.Duration // until it is forgotten, 0 for a pin and while the identity has a connection
 }
 
 // Hints lists what is held, of one identity or of all (""): pins by name, then
-// what identities prefer, then what waits for connections, each the oldest first.
+// what identities prefer (those with connections, then what operators said, then
+// the others), then what waits for connections, each the oldest first.
 // Those after the first skip ones, most at most. Nothing is sorted, but it does
 // look at all names; what comes and goes between two pages may shift them.
 func (t *Table) Hints(now time.Duration, identity string, skip, most int) (page []HintInfo, more bool) {
 	t.at(now)
-	add := func(name string, fresh bool, info func() HintInfo) bool {
-		if identity != "" && identity != name || !fresh {
+	add := func(name string, info func() HintInfo) bool {
+		if identity != "" && identity != name {
 			return true
 		}
 		if skip > 0 {
@@ -134,29 +130,19 @@ func (t *Table) Hints(now time.Duration, identity string, skip, most int) (page 
 		return true
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.pins)) {
-		if !add(name, true, func() HintInfo { return HintInfo{Prefer: slices.Clone(t.pins[name]), Pinned: true} }) {
+		if !add(name, func() HintInfo { return HintInfo{Prefer: slices.Clone(t.pins[name]), Pinned: true} }) {
 			return page, more
 		}
 	}
-	if t.preferred == nil {
+	t.preferred.each(t.now, func(name string, workers []string, left time.Duration) bool {
+		return add(name, func() HintInfo { return HintInfo{Prefer: slices.Clone(workers), Left: left} })
+	})
+	if more {
 		return page, more
 	}
-	for _, name := range t.preferred.Keys() {
-		p, _ := t.preferred.Peek(name)
-		if !add(name, p.until > t.now, func() HintInfo {
-			return HintInfo{Prefer: slices.Clone(p.workers), Left: p.until - t.now}
-		}) {
-			return page, more
-		}
-	}
-	for _, key := range t.hints.held.Keys() {
-		h, _ := t.hints.held.Peek(key)
-		if !add(h.identity, h.until > t.now, func() HintInfo {
-			return HintInfo{Endpoint: key.endpoint, Address: key.address, Left: h.until - t.now}
-		}) {
-			return page, more
-		}
-	}
+	t.hints.held.each(t.now, func(key hintKey, n naming, left time.Duration) bool {
+		return add(n.identity, func() HintInfo { return HintInfo{Endpoint: key.endpoint, Address: key.address, Left: left} })
+	})
 	return page, more
 }
 

@@ -29,6 +29,7 @@ var (
 	machineDialling  = []string{"d1", "d2", "l1"}
 	machineNames     = []string{"l1", "l2", "l3", "d1", "d2", "nobody"}
 	machineAddresses = []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}
+	machineSources   = []string{"", "10.0.0.1", "10.0.0.2"}
 	machineIdentity  = []string{"", "ann", "bob", "cyd", "dee", "eve"}
 )
 
@@ -57,8 +58,9 @@ func (m *machine) config() Config {
 		AffinityMax:      m.pick(3) * 2,
 		AffinityTTL:      3 * time.Second,
 		AffinityBySource: m.pick(2) == 1,
-		HintMax:          m.pick(3) * 2,
+		HintMax:          m.pick(4) * 2,
 		HintTTL:          6 * time.Second,
+		SourceMax:        m.pick(4),
 		RetryMin:         time.Second,
 		RetryMax:         10 * time.Second,
 		HintWait:         time.Duration(m.pick(3)) * time.Second,
@@ -260,7 +262,7 @@ func (m *machine) renew() error {
 }
 
 func (m *machine) hint() error {
-	h := Hint{Identity: one(m, machineIdentity), Address: one(m, machineAddresses)}
+	h := Hint{Identity: one(m, machineIdentity), Address: one(m, machineAddresses), Source: one(m, machineSources)}
 	if h.Worker = m.pick(3) == 0; h.Worker {
 		h.Weight = m.pick(4)
 	}
@@ -362,6 +364,14 @@ func (m *machine) rare() error {
 	case 5:
 		m.now += departedFor / 2
 		return m.tick()
+	case 6, 7:
+		m.log = append(m.log, "stats")
+		hints := len(m.twin.pins) + len(m.twin.prefer.items) + len(m.twin.held.items) // as compared just before
+		listed, _ := m.table.Hints(m.now, "", 0, 1000)
+		s := m.table.Stats(m.now)
+		if s.Hints != hints || len(listed) != hints || s.Affinities != len(m.twin.had.items) {
+			return fmt.Errorf("%d hints and %d affinities are counted, %d hints listed, not %d and %d", s.Hints, s.Affinities, len(listed), hints, len(m.twin.had.items))
+		}
 	}
 	return nil
 }
@@ -455,7 +465,12 @@ func (m *machine) compare() error {
 	case (m.table.able > 0) != m.twin.able():
 		return fmt.Errorf("able is %v", m.table.able)
 	}
-	return m.table.check()
+	err := errors.Join(
+		compareMemory("preferences", &m.table.preferred, &m.twin.prefer, m.table.now),
+		compareMemory("hints", &m.table.hints.held, &m.twin.held, m.table.now),
+		compareMemory("affinities", &m.table.affinity, &m.twin.had, m.table.now),
+	)
+	return errors.Join(err, m.table.check())
 }
 
 // text is an action on one line, without the caller's handles.

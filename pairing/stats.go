@@ -53,8 +53,8 @@ type Stats struct {
 	// for to their end. A dial whose client went meanwhile is in neither.
 	DialsDone, DialsFailed Histogram
 
-	// Hints are held for connections that do not exist yet. Identities have
-	// live peers. Affinities are remembered. All now; some may be out of date.
+	// Hints are as many as [Table.Hints] lists. Identities have live peers.
+	// Affinities are remembered. All now.
 	Hints, Identities, Affinities int
 }
 
@@ -96,7 +96,8 @@ type counters struct {
 	dialsDone, dialsFailed                Histogram
 }
 
-// Stats copies the figures. It looks at every slot, and at nothing else that grows.
+// Stats copies the figures. It looks at every slot, and at what has become out of
+// date since somebody looked, but at nothing else that grows.
 func (t *Table) Stats(now time.Duration) Stats {
 	t.at(now)
 	c := &t.stats
@@ -113,12 +114,8 @@ func (t *Table) Stats(now time.Duration) Stats {
 		Waits:         c.waits, Handshakes: c.handshakeTimes,
 		DialsDone: c.dialsDone, DialsFailed: c.dialsFailed,
 		Identities: len(t.identities),
-	}
-	if t.hints.held != nil {
-		s.Hints = t.hints.held.Len()
-	}
-	if t.affinity != nil {
-		s.Affinities = t.affinity.Len()
+		Hints:      len(t.pins) + t.preferred.len(t.now) + t.hints.held.len(t.now),
+		Affinities: t.affinity.len(t.now),
 	}
 	for i := range t.ages.queues {
 		for x := t.ages.queues[i].head; x != nil; x = x.next {

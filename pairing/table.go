@@ -49,10 +49,10 @@ type Table struct {
 
 	identities map[string]*identity
 	hints      hints
-	preferred  *simplelru.LRU[string, preference]
-	pins       map[string][]string // by identity: what an operator has it prefer
-	aliases    map[string]alias    // of workers by the address that they dial in from
-	affinity   *simplelru.LRU[affinityKey, lastWorker]
+	preferred  memory[string, []string]    // workers by identity
+	pins       map[string][]string         // by identity: what an operator has it prefer
+	aliases    map[string]naming           // of workers by the address that they dial in from
+	affinity   memory[affinityKey, string] // the worker that each had last
 
 	stats    counters
 	activity func(conn any) time.Duration // nil: Touch tells everything
@@ -69,9 +69,11 @@ func New(cfg Config) *Table {
 		addresses:  map[string]int{},
 		dialledIn:  map[string][]*Peer{},
 		workers:    map[string]*worker{},
-		departed:   resize[string, departed](nil, departedMax, nil),
+		departed:   newDeparted(),
 		identities: map[string]*identity{},
+		hints:      hints{next: map[string][]string{}},
 	}
+	t.hints.held.dropped = t.hints.dropped
 	t.configure(cfg)
 	return t
 }

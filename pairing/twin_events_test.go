@@ -48,44 +48,42 @@ func (m *twin) claim(p *twinPeer) {
 		if k == (hintKey{}) {
 			continue
 		}
-		h, ok := m.held.get(k)
-		if !ok {
-			continue
-		}
-		m.held.drop(len(m.held.keys) - 1)
-		if h.until > m.now {
-			m.name(p, h.identity, h.worker, h.weight)
+		if n, ok := m.held.get(k, m.now); ok {
+			m.held.remove(k, m.now)
+			m.name(p, n)
 			return
 		}
 	}
 	if a, said := m.alias[p.origin.Address]; said && !p.client {
-		m.name(p, a.worker, true, a.weight)
+		m.name(p, a)
 	}
 }
 
 // name gives a peer an identity and, of a worker's connection, the worker.
-func (m *twin) name(p *twinPeer, identity string, worker bool, weight int) {
-	m.identify(p, identity)
-	if !worker || p.client {
+func (m *twin) name(p *twinPeer, n naming) {
+	m.identify(p, n.identity, n.source)
+	if !n.worker || p.client {
 		return
 	}
-	if p.worker.name != identity && p.partner == nil {
-		p.worker = m.joinAnew(identity)
+	if p.worker.name != n.identity && p.partner == nil {
+		p.worker = m.joinAnew(n.identity)
 		m.sweep()
 	}
-	if weight > 0 && p.worker.name == identity {
-		p.worker.weight = min(weight, MaxWeight)
+	if n.weight > 0 && p.worker.name == n.identity {
+		p.worker.weight = min(n.weight, MaxWeight)
 	}
 }
 
-func (m *twin) identify(p *twinPeer, name string) {
+func (m *twin) identify(p *twinPeer, name, source string) {
 	if p.identity == name {
 		return
 	}
 	old := p.identity
 	p.identity = name
-	if old != "" && m.count(func(q *twinPeer) bool { return !q.gone && q.identity == old }) == 0 {
-		delete(m.beats, old)
+	m.die(old)
+	if _, live := m.beats[name]; !live {
+		m.namedBy[name] = source
+		m.keep(name, true)
 	}
 	m.beats[name] = m.now
 	m.release(p)
@@ -249,22 +247,20 @@ func (m *twin) hint(h Hint) {
 	if h.Identity == "" {
 		return
 	}
-	m.prefer.add(h.Identity, preference{workers: h.Prefer, until: m.now + m.cfg.HintTTL})
-	if _, ok := m.beats[h.Identity]; ok {
+	n := naming{identity: h.Identity, worker: h.Worker, weight: h.Weight, source: h.Source}
+	p := m.peerAt(h.Endpoint)
+	_, live := m.beats[h.Identity]
+	m.prefer.put(twinItem[string, []string]{key: h.Identity, value: h.Prefer, source: h.Source, live: live || p != nil, since: m.now})
+	if live {
 		m.beats[h.Identity] = m.now
 	}
 	if h.Worker && h.Endpoint == "" {
-		m.aliased(h)
+		m.aliased(h.Address, n)
 		return
 	}
-	for _, client := range []bool{true, false} {
-		i := slices.IndexFunc(m.peers, func(p *twinPeer) bool {
-			return !p.gone && !p.dialled && p.client == client && h.Endpoint != "" && p.origin.Endpoint == h.Endpoint
-		})
-		if i >= 0 {
-			m.name(m.peers[i], h.Identity, h.Worker, h.Weight)
-			return
-		}
+	if p != nil {
+		m.name(p, n)
+		return
 	}
 	key := hintKey{endpoint: h.Endpoint}
 	if h.Endpoint == "" {
@@ -273,21 +269,33 @@ func (m *twin) hint(h Hint) {
 	if m.cfg.HintMax == 0 || h.Endpoint == "" && h.Address == "" {
 		return
 	}
+	m.held.expire(m.now)
 	if h.Endpoint == "" && !slices.Contains(m.next, key) {
 		m.next = append(m.next, key)
 	}
-	m.held.add(key, heldHint{identity: h.Identity, worker: h.Worker, weight: h.Weight, until: m.now + m.cfg.HintTTL})
+	m.held.put(twinItem[hintKey, naming]{key: key, value: n, source: h.Source, since: m.now})
+}
+
+func (m *twin) peerAt(endpoint string) *twinPeer {
+	for _, client := range []bool{true, false} {
+		for _, p := range m.peers {
+			if !p.gone && !p.dialled && p.client == client && endpoint != "" && p.origin.Endpoint == endpoint {
+				return p
+			}
+		}
+	}
+	return nil
 }
 
 // aliased has all that workers dial in from an address be of one worker.
-func (m *twin) aliased(h Hint) {
-	if _, said := m.alias[h.Address]; m.cfg.HintMax == 0 || !said && len(m.alias) >= m.cfg.HintMax {
+func (m *twin) aliased(address string, n naming) {
+	if _, said := m.alias[address]; m.cfg.HintMax == 0 || !said && len(m.alias) >= m.cfg.HintMax {
 		return
 	}
-	m.alias[h.Address] = alias{worker: h.Identity, weight: h.Weight}
+	m.alias[address] = n
 	for _, p := range slices.Clone(m.peers) {
-		if !p.client && !p.dialled && p.partner == nil && p.origin.Address == h.Address && (p.identity == "" || p.identity == h.Identity) {
-			m.name(p, h.Identity, true, h.Weight)
+		if !p.client && !p.dialled && p.partner == nil && p.origin.Address == address && (p.identity == "" || p.identity == n.identity) {
+			m.name(p, n)
 		}
 	}
 }
@@ -309,23 +317,20 @@ func (m *twin) unpin(name string) bool {
 // unprefer forgets what an identity prefers and the addresses that are its own.
 func (m *twin) unprefer(name string) (found bool) {
 	for address, a := range m.alias {
-		if a.worker == name {
+		if a.identity == name {
 			delete(m.alias, address)
 			found = true
 		}
 	}
-	if i := slices.Index(m.prefer.keys, name); i >= 0 {
-		m.prefer.drop(i)
-		found = true
-	}
-	return found
+	return m.prefer.remove(name, m.now) || found
 }
 
 func (m *twin) unhint(now time.Duration, name string) (found bool) {
 	m.now = max(m.now, now)
 	found = m.unprefer(name)
-	for i := len(m.held.keys) - 1; i >= 0; i-- {
-		if m.held.values[i].identity == name {
+	m.held.expire(m.now)
+	for i := len(m.held.items) - 1; i >= 0; i-- {
+		if m.held.items[i].value.identity == name {
 			m.held.drop(i)
 			found = true
 		}

@@ -18,14 +18,15 @@ type twin struct {
 	refuse  Reason
 	places  int
 
-	held   recent[hintKey, heldHint]
-	next   []hintKey // address hints, the oldest first
-	prefer recent[string, preference]
-	had    recent[affinityKey, lastWorker]
-	beats  map[string]time.Duration // of identities that have live peers
-	pins   map[string][]string
-	alias  map[string]alias // by address
-	away   []twinAway       // workers that are remembered
+	held    twinMemory[hintKey, naming]
+	next    []hintKey // address hints, the oldest first
+	prefer  twinMemory[string, []string]
+	had     twinMemory[affinityKey, string]
+	beats   map[string]time.Duration // of identities that have live peers
+	namedBy map[string]string        // of them: the source that named the first
+	pins    map[string][]string
+	alias   map[string]naming // by address
+	away    []twinAway        // workers that are remembered
 
 	got  []Action // what the table did
 	want []Action
@@ -66,53 +67,8 @@ type twinAway struct {
 	since  time.Duration
 }
 
-// recent is a naive LRU.
-type recent[K comparable, V any] struct {
-	max     int
-	keys    []K // the most recent last
-	values  []V
-	dropped func(K)
-}
-
-func (r *recent[K, V]) drop(i int) {
-	key := r.keys[i]
-	r.keys, r.values = slices.Delete(r.keys, i, i+1), slices.Delete(r.values, i, i+1)
-	if r.dropped != nil {
-		r.dropped(key)
-	}
-}
-
-func (r *recent[K, V]) get(key K) (v V, ok bool) {
-	i := slices.Index(r.keys, key)
-	if i < 0 {
-		return v, false
-	}
-	v = r.values[i]
-	r.keys = append(slices.Delete(r.keys, i, i+1), key)
-	r.values = append(slices.Delete(r.values, i, i+1), v)
-	return v, true
-}
-
-func (r *recent[K, V]) add(key K, v V) {
-	if r.max == 0 {
-		return
-	}
-	if _, ok := r.get(key); ok {
-		r.values[len(r.values)-1] = v
-		return
-	}
-	r.keys, r.values = append(r.keys, key), append(r.values, v)
-	r.bound()
-}
-
-func (r *recent[K, V]) bound() {
-	for len(r.keys) > r.max {
-		r.drop(0)
-	}
-}
-
 func newTwin(cfg Config) *twin {
-	m := &twin{cfg: cfg, beats: map[string]time.Duration{}, pins: map[string][]string{}, alias: map[string]alias{}}
+	m := &twin{cfg: cfg, beats: map[string]time.Duration{}, namedBy: map[string]string{}, pins: map[string][]string{}, alias: map[string]naming{}}
 	m.held.dropped = func(k hintKey) {
 		m.next = slices.DeleteFunc(m.next, func(n hintKey) bool { return n == k })
 	}
@@ -121,10 +77,25 @@ func newTwin(cfg Config) *twin {
 }
 
 func (m *twin) size() {
-	m.held.max, m.prefer.max, m.had.max = m.cfg.HintMax, m.cfg.HintMax, m.cfg.AffinityMax
-	m.held.bound()
-	m.prefer.bound()
-	m.had.bound()
+	c := &m.cfg
+	m.held.configure(c.HintMax, c.SourceMax, c.HintTTL, m.now)
+	m.prefer.configure(c.HintMax, c.SourceMax, c.HintTTL, m.now)
+	m.had.configure(c.AffinityMax, c.SourceMax, c.AffinityTTL, m.now)
+}
+
+// keep has what is held of an identity live as long as a peer of it.
+func (m *twin) keep(name string, live bool) {
+	m.prefer.setLive(name, live, m.now)
+	m.had.setLive(affinityKey{name: name}, live, m.now)
+}
+
+// die is called when a peer has given its identity up.
+func (m *twin) die(name string) {
+	if name == "" || m.count(func(q *twinPeer) bool { return !q.gone && q.identity == name }) > 0 {
+		return
+	}
+	delete(m.beats, name)
+	m.keep(name, false)
 }
 
 func (m *twin) fail(format string, args ...any) {
@@ -236,9 +207,7 @@ func (m *twin) leave(p *twinPeer) {
 	if p.partner == nil || p.partner.gone {
 		m.peers = slices.DeleteFunc(m.peers, func(q *twinPeer) bool { return q == p || q == p.partner })
 	}
-	if p.identity != "" && m.count(func(q *twinPeer) bool { return !q.gone && q.identity == p.identity }) == 0 {
-		delete(m.beats, p.identity)
-	}
+	m.die(p.identity)
 	m.sweep()
 }
 
@@ -486,16 +455,14 @@ func (m *twin) pick(p *twinPeer, next Action) *twinWorker {
 	}
 	if p.identity != "" {
 		if pref, ok := m.preference(p.identity); ok {
-			if i := slices.IndexFunc(pref.workers, isFree); i >= 0 {
-				return must(pref.workers[i], "preference")
+			if i := slices.IndexFunc(pref, isFree); i >= 0 {
+				return must(pref[i], "preference")
 			}
 		}
 	}
 	if key, ok := m.affinityKey(p); ok {
-		if l, ok := m.had.get(key); ok && l.until <= m.now {
-			m.had.drop(len(m.had.keys) - 1)
-		} else if ok && isFree(l.worker) {
-			return must(l.worker, "affinity")
+		if last, ok := m.had.get(key, m.now); ok && isFree(last) {
+			return must(last, "affinity")
 		}
 	}
 	if m.cfg.Policy == LeastConnections {
@@ -524,7 +491,11 @@ func (m *twin) pair(c, s *twinPeer) {
 	c.paired, c.active, c.leased = m.now, m.now, m.now
 	s.worker.served++
 	if key, ok := m.affinityKey(c); ok {
-		m.had.add(key, lastWorker{worker: s.worker.name, until: m.now + m.cfg.AffinityTTL})
+		source := c.origin.Address
+		if c.identity != "" {
+			source = m.namedBy[c.identity]
+		}
+		m.had.put(twinItem[affinityKey, string]{key: key, value: s.worker.name, source: source, live: c.identity != "", since: m.now})
 	}
 	m.emit(Action{Op: Join, Peer: c.id, Partner: s.id, Worker: s.worker.name})
 }
@@ -547,14 +518,9 @@ func (m *twin) whyUnserved(p *twinPeer) Reason {
 	return QueueTimeout
 }
 
-func (m *twin) preference(name string) (preference, bool) {
+func (m *twin) preference(name string) ([]string, bool) {
 	if workers, pinned := m.pins[name]; pinned {
-		return preference{workers: workers}, true
+		return workers, true
 	}
-	p, ok := m.prefer.get(name)
-	if ok && p.until <= m.now {
-		m.prefer.drop(len(m.prefer.keys) - 1)
-		return preference{}, false
-	}
-	return p, ok
+	return m.prefer.get(name, m.now)
 }

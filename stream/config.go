@@ -95,6 +95,7 @@ func DefaultConfig() Config {
 			AffinityTTL:      time.Hour,
 			HintMax:          100_000,
 			HintTTL:          time.Minute,
+			SourceMax:        4096,
 			RetryMin:         time.Second,
 			RetryMax:         30 * time.Second,
 		},

@@ -1,0 +1,208 @@
+package pairing
+
+import "time"
+
+// memory holds what was said, or found, of keys. It is bounded, and so that one
+// source cannot push out what others said:
+//
+//   - What operators said, the source "", only they themselves push out.
+//   - A source has a share at most; beyond it, its own oldest goes.
+//   - When all is full, what is out of date goes first. Then what an operator
+//     says takes the place of the oldest of all sources, and what a source says
+//     that of its own oldest. A source that has nothing yet takes the place of
+//     the oldest of all sources; if there is none, what it says is not held.
+//   - What is of an identity with a live peer never goes, and does not count:
+//     there are as many of these at most as there are peers.
+//
+// All are forgotten some time after they were said or have ceased to be live.
+type memory[K comparable, V any] struct {
+	most      int // 0: nothing is held
+	share     int // of one source, 0 for no bound
+	items     map[K]*item[K, V]
+	live      expiry[*item[K, V]] // never falls due; here and below the oldest first
+	operators expiry[*item[K, V]]
+	sources   expiry[*item[K, V]]
+	shares    map[string]*expiry[*item[K, V]]
+	dropped   func(K) // nil: nobody is interested
+}
+
+type item[K comparable, V any] struct {
+	key     K
+	value   V
+	source  string
+	place   timer[*item[K, V]] // in live, operators or sources
+	inShare timer[*item[K, V]] // while it is in sources
+}
+
+// configure puts bounds in force, each share's first.
+func (m *memory[K, V]) configure(most, share int, ttl time.Duration, now time.Duration) {
+	m.most, m.share = most, share
+	m.operators.after, m.sources.after = ttl, ttl
+	m.expire(now, len(m.items))
+	for _, s := range m.shares {
+		m.boundShare(s)
+	}
+	m.bound(nil)
+	for most == 0 && m.live.head != nil {
+		m.drop(m.live.head.owner)
+	}
+}
+
+// len is how many are held, out of which none is out of date.
+func (m *memory[K, V]) len(now time.Duration) int {
+	m.expire(now, len(m.items))
+	return len(m.items)
+}
+
+func (m *memory[K, V]) get(key K, now time.Duration) (v V, ok bool) {
+	if x := m.items[key]; x != nil && !x.stale(now) {
+		return x.value, true
+	}
+	return v, false
+}
+
+// remove says whether there was something that was not out of date.
+func (m *memory[K, V]) remove(key K, now time.Duration) bool {
+	x := m.items[key]
+	if x == nil {
+		return false
+	}
+	fresh := !x.stale(now)
+	m.drop(x)
+	return fresh
+}
+
+// put holds what a source says of a key. live says that a live peer has, or is
+// about to have, the key's identity.
+func (m *memory[K, V]) put(key K, v V, source string, live bool, now time.Duration) {
+	if m.most == 0 {
+		return
+	}
+	m.expire(now, expireSome)
+	x := m.items[key]
+	if x == nil {
+		x = &item[K, V]{key: key}
+		x.place.owner, x.inShare.owner = x, x
+		if m.items == nil {
+			m.items, m.shares = map[K]*item[K, V]{}, map[string]*expiry[*item[K, V]]{}
+		}
+		m.items[key] = x
+	}
+	if x.source != source {
+		m.leaveShare(x)
+	}
+	x.value, x.source = v, source
+	m.file(x, live, now)
+}
+
+// setLive says that an identity has its first live peer, or has lost its last.
+func (m *memory[K, V]) setLive(key K, live bool, now time.Duration) {
+	m.expire(now, expireSome)
+	switch x := m.items[key]; {
+	case x == nil:
+	case x.stale(now):
+		m.drop(x)
+	default:
+		m.file(x, live, now)
+	}
+}
+
+// file puts x where it belongs, as the newest there.
+func (m *memory[K, V]) file(x *item[K, V], live bool, now time.Duration) {
+	switch {
+	case live:
+		m.leaveShare(x)
+		x.place.start(&m.live, now)
+	case x.source == "":
+		x.place.start(&m.operators, now)
+		m.bound(nil)
+	default:
+		x.place.start(&m.sources, now)
+		s := m.shares[x.source]
+		if s == nil {
+			s = &expiry[*item[K, V]]{}
+			m.shares[x.source] = s
+		}
+		x.inShare.start(s, now)
+		m.boundShare(s)
+		m.bound(s)
+	}
+}
+
+func (m *memory[K, V]) boundShare(s *expiry[*item[K, V]]) {
+	for m.share > 0 && s.n > m.share {
+		m.drop(s.head.owner)
+	}
+}
+
+// bound has no more held than may be. s is the share of who has said something, nil for an operator.
+func (m *memory[K, V]) bound(s *expiry[*item[K, V]]) {
+	for m.operators.n+m.sources.n > m.most {
+		switch {
+		case s != nil && s.n > 1:
+			m.drop(s.head.owner)
+		case m.sources.n > 0:
+			m.drop(m.sources.head.owner)
+		default:
+			m.drop(m.operators.head.owner)
+		}
+	}
+}
+
+// expireSome is how many are dropped that are out of date before one is put in.
+// It is more than one, so that they get fewer.
+const expireSome = 2
+
+// expire drops what is out of date, most at most.
+func (m *memory[K, V]) expire(now time.Duration, most int) {
+	for range most {
+		x := m.operators.due(now)
+		if x == nil {
+			x = m.sources.due(now)
+		}
+		if x == nil {
+			return
+		}
+		m.drop(x.owner)
+	}
+}
+
+func (m *memory[K, V]) drop(x *item[K, V]) {
+	x.place.stop()
+	m.leaveShare(x)
+	delete(m.items, x.key)
+	if m.dropped != nil {
+		m.dropped(x.key)
+	}
+}
+
+func (m *memory[K, V]) leaveShare(x *item[K, V]) {
+	s := x.inShare.in
+	if x.inShare.stop(); s != nil && s.n == 0 {
+		delete(m.shares, x.source)
+	}
+}
+
+// each calls f for what is held until f returns false: of live identities, of
+// operators, of sources, each the oldest first. left is 0 while a peer lives.
+// f may remove the key that it is given.
+func (m *memory[K, V]) each(now time.Duration, f func(key K, v V, left time.Duration) bool) {
+	for _, q := range [...]*expiry[*item[K, V]]{&m.live, &m.operators, &m.sources} {
+		for x := q.head; x != nil; {
+			item, next := x.owner, x.next
+			left := max(0, x.since+q.after-now)
+			if q == &m.live {
+				left = 0
+			}
+			if !item.stale(now) && !f(item.key, item.value, left) {
+				return
+			}
+			x = next
+		}
+	}
+}
+
+func (x *item[K, V]) stale(now time.Duration) bool {
+	q := x.place.in
+	return q.after > 0 && now-x.place.since >= q.after
+}
