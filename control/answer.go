@@ -125,13 +125,49 @@ func (s *Server) renew(c *call, now time.Time) {
 
 // note logs what operators do and what goes wrong.
 func (s *Server) note(c *call, r Request, answer Reply) {
-	level := slog.LevelDebug
-	if answer.Code == Failed || s.steers(r) && answer.Code < Malformed {
+	level, unlogged := slog.LevelDebug, 0
+	switch {
+	case s.steers(r) && answer.Code < Malformed:
 		level = slog.LevelInfo
+	case tells(answer.Code):
+		level, unlogged = s.refusalLevel(c.caller, answer.Code)
 	}
 	if !s.log.Enabled(c.ctx, level) {
 		return
 	}
-	s.log.Log(c.ctx, level, "control", "verb", r.Verb, "args", strings.Join(r.Args, " "), "code", int(answer.Code),
-		"text", answer.Text, "level", c.caller.level.String(), "address", c.caller.address, "caller", c.caller.who)
+	about := []any{
+		"verb", clip(r.Verb), "args", clip(strings.Join(r.Args, " ")), "code", int(answer.Code),
+		"text", clip(answer.Text), "level", c.caller.level.String(), "address", c.caller.address, "caller", c.caller.who,
+	}
+	if unlogged > 0 {
+		about = append(about, "unlogged", unlogged)
+	}
+	s.log.Log(c.ctx, level, "control", about...)
+}
+
+// tells says whether an operator should know of a refused request: that something
+// is not there is asked for every day, and who is too fast is told when it begins.
+func tells(code Code) bool { return code >= Malformed && code != NotFound && code != SlowDown }
+
+// refusalLevel has the first refusal of a caller by a code logged, and then one a
+// minute, with the number of those between.
+func (s *Server) refusalLevel(from *caller, code Code) (level slog.Level, unlogged int) {
+	unlogged, due := s.seldom.due("request "+from.user+" "+from.address+" "+code.String(), time.Now())
+	switch {
+	case !due:
+		return slog.LevelDebug, 0
+	case code == Forbidden:
+		return slog.LevelWarn, unlogged
+	}
+	return slog.LevelInfo, unlogged
+}
+
+// maxLogged bounds what a line of the log has of a caller's own words, in bytes.
+const maxLogged = 200
+
+func clip(s string) string {
+	if len(s) <= maxLogged {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxLogged], "") + "..."
 }

@@ -132,7 +132,8 @@ func (c *Client) secure(socket *zmq4.Socket) error {
 }
 
 // Do sends a request and returns the reply. A code of 400 and above is an
-// [*Error], with the reply; a context that ended is [ErrNoAnswer] and the
+// [*Error], with the reply, also where the request makes no sense and so is not
+// sent; a context that ended is [ErrNoAnswer] and the
 // context's error.
 func (c *Client) Do(ctx context.Context, verb string, args ...string) (Reply, error) {
 	c.mutex.Lock()
@@ -140,12 +141,16 @@ func (c *Client) Do(ctx context.Context, verb string, args ...string) (Reply, er
 	if c.closed {
 		return Reply{}, ErrClosed
 	}
+	request := Request{Verb: verb, Args: args}
+	if err := request.check(); err != nil { // also of frames for which the proxy would only close the connection
+		return failure(err), err
+	}
 	if c.socket == nil {
 		if err := c.connect(); err != nil {
 			return Reply{}, err
 		}
 	}
-	r, err := c.exchange(ctx, Request{Verb: verb, Args: args})
+	r, err := c.exchange(ctx, request)
 	if err != nil {
 		c.drop()
 		return Reply{}, err

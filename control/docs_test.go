@@ -168,6 +168,13 @@ s.close()
 	}
 }
 
+// The manual tells the bound beyond which there is no reply.
+func TestManualHasTheLongestFrame(t *testing.T) {
+	if want := fmt.Sprintf("up to %d KiB", MaxFrame>>10); !strings.Contains(readManual(t), want) {
+		t.Errorf("%q is missing", want)
+	}
+}
+
 // The manual names every reason for which a connection is refused.
 func TestManualHasEveryRefusal(t *testing.T) {
 	text := readManual(t)

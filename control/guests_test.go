@@ -1,12 +1,11 @@
 package control
 
 import (
-	"bytes"
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -124,28 +123,10 @@ func TestCrowdOfCallers(t *testing.T) {
 	}
 }
 
-// lines keeps what is logged.
-type lines struct {
-	mutex sync.Mutex
-	text  bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	return l.text.Write(b)
-}
-
-// with are the lines that contain all of these.
-func (l *lines) with(words ...string) (n int) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	for line := range strings.Lines(l.text.String()) {
-		has := true
-		for _, w := range words {
-			has = has && strings.Contains(line, w)
-		}
-		if has {
+// with counts the lines that contain all of these.
+func (r *recorder) with(words ...string) (n int) {
+	for line := range strings.Lines(r.String()) {
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
 			n++
 		}
 	}
@@ -178,7 +159,7 @@ func TestRefusals(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.want.String(), func(t *testing.T) {
-			log := &lines{}
+			log := &recorder{}
 			r, server, _ := curveRig(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(log, nil)) })
 			tc.try(r, r.server.Bound()[0], server.Public)
 			eventually(t, "refusals are counted", func() bool { return r.server.Stats().Refused[tc.want] >= 5 })
@@ -228,5 +209,43 @@ func TestSeldom(t *testing.T) {
 		if left, due := s.due(step.cause, start.Add(step.after*time.Second)); left != step.left || due != step.due {
 			t.Errorf("%s after %d s: %d %v", step.cause, step.after, left, due)
 		}
+	}
+}
+
+// Of refused requests the log has one a minute for each caller and code, and none
+// of what was only not there.
+func TestRefusedRequests(t *testing.T) {
+	log := &recorder{}
+	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) {
+		c.Endpoints, c.Log = []string{"tcp://127.0.0.1:0"}, slog.New(slog.NewTextHandler(log, nil))
+	})
+	c := r.dial()
+	for range 20 {
+		r.say(c, Forbidden, "STATUS")
+		r.say(c, UnknownVerb, "FROBNICATE", strings.Repeat("x", MaxArgument))
+		r.say(c, NotFound, "HEARTBEAT", "nobody")
+	}
+	for code, want := range map[Code]int{Forbidden: 1, UnknownVerb: 1, NotFound: 0} {
+		if n := log.with("code=" + code.String()); n != want {
+			t.Errorf("%d lines of %d, want %d", n, code, want)
+		}
+	}
+	if log.with("level=WARN", "code=403", "verb=STATUS") != 1 {
+		t.Error("there is no warning of who asked for what it may not")
+	}
+	if n := log.with(strings.Repeat("x", maxLogged+1)); n != 0 {
+		t.Error("a caller's words are logged at any length")
+	}
+}
+
+// What the proxy would not answer is refused by the client itself, which goes on.
+func TestTooLongForTheProxy(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.dial()
+	socket := c.socket
+	r.say(c, Malformed, "HINT", "x", "prefer="+strings.Repeat("w", MaxFrame+1))
+	r.say(c, OK, "PING")
+	if c.socket != socket {
+		t.Error("the connection was lost")
 	}
 }

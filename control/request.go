@@ -50,6 +50,16 @@ func ParseRequest(frames [][]byte) (r Request, err error) {
 	return r, nil
 }
 
+// check is the error that the proxy would answer with, before anything is sent.
+func (r Request) check() error {
+	var frames [][]byte
+	for _, f := range r.Frames() {
+		frames = append(frames, []byte(f))
+	}
+	_, err := ParseRequest(frames)
+	return err
+}
+
 // Frames are the frames of the request, for sending it.
 func (r Request) Frames() []string { return append([]string{r.Verb}, r.Args...) }
 
