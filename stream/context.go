@@ -57,11 +57,13 @@ func NewContext(ioThreads, relayThreads int) (*Context, error) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &rlimit); err != nil {
 		return nil, fmt.Errorf("reading the limit of open descriptors: %w", err)
 	}
-	limit, pipes := budget(int(min(rlimit.Cur, maxDescriptors)), relayThreads)
+	// More than are ever used is no matter, and the kernel would make room for them all.
+	open := min(rlimit.Cur, 2*maxDescriptors)
+	limit, pipes := budget(int(min(open, maxDescriptors)), relayThreads)
 	if limit < fewestForConnections {
-		return nil, fmt.Errorf("only %d descriptors may be open (ulimit -n): at least %d are needed", rlimit.Cur, fewest(relayThreads))
+		return nil, fmt.Errorf("only %d descriptors may be open (ulimit -n): at least %d are needed", open, fewest(relayThreads))
 	}
-	if err := accept.Guard(rlimit.Cur-acceptReserve, rlimit.Cur-lastReserve); err != nil {
+	if err := accept.Guard(open-acceptReserve, open-lastReserve); err != nil {
 		return nil, err
 	}
 	keepMemory()
