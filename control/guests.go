@@ -3,6 +3,7 @@ package control
 import (
 	linked "container/list"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,14 +22,16 @@ const (
 	mostGuests = maxCallers
 )
 
-// guests are the connections to the control socket, as libzmq's monitors tell of
-// them. An endpoint has so many of them only. They are safe for concurrent use.
+// guests are the connections of one socket, as its monitor tells of them: in their
+// order, so that a descriptor is one connection's from its coming until its end. An
+// endpoint has so many of them only. They are safe for concurrent use.
 type guests struct {
 	most  int
+	bound []string // endpoints as libzmq writes them, complete before any guest comes
 	mutex sync.Mutex
 	known map[int]*guest   // by libzmq's descriptor
 	early map[int]bool     // descriptors whose messages came before the monitor's word
-	doors map[string]*door // by endpoint
+	doors map[string]*door // by endpoint, see doorAt
 }
 
 // door is an endpoint's connections.
@@ -55,6 +58,9 @@ func newGuests(most int) *guests {
 	return &guests{most: most, known: map[int]*guest{}, early: map[int]bool{}, doors: map[string]*door{}}
 }
 
+// opened notes an endpoint, before anybody comes to it.
+func (s *guests) opened(endpoint string) { s.bound = append(s.bound, endpoint) }
+
 func guestsAllowed() int {
 	var rlimit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &rlimit); err != nil {
@@ -71,11 +77,7 @@ func (s *guests) came(fd int, endpoint string, now time.Time) (away *guest) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.forget(fd)
-	g.door = s.doors[endpoint]
-	if g.door == nil {
-		g.door = &door{}
-		s.doors[endpoint] = g.door
-	}
+	g.door = s.doorAt(endpoint)
 	s.known[fd] = g
 	g.young = g.door.young.PushBack(g)
 	if s.early[fd] {
@@ -90,6 +92,20 @@ func (s *guests) came(fd int, endpoint string, now time.Time) (away *guest) {
 	}
 	away.sendAway()
 	return away
+}
+
+// doorAt is the door at a connection's own address. A wildcard endpoint has as
+// many addresses as the machine, and nothing else is bound to its port.
+func (s *guests) doorAt(endpoint string) *door {
+	if !slices.Contains(s.bound, endpoint) {
+		endpoint = endpoint[max(0, strings.LastIndexByte(endpoint, ':')):]
+	}
+	at := s.doors[endpoint]
+	if at == nil {
+		at = &door{}
+		s.doors[endpoint] = at
+	}
+	return at
 }
 
 // addressOf is what a connection is called in the log.

@@ -3,6 +3,7 @@ package control
 import (
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -46,13 +47,26 @@ func held(t *testing.T, all []net.Conn) (n int) {
 
 // inside is how many connections the server counts at all its endpoints.
 func (r *rig) inside() (n int) {
-	s := r.server.guests
+	for _, m := range r.server.monitors {
+		n += m.guests.inside()
+	}
+	return n
+}
+
+func (s *guests) inside() (n int) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for _, d := range s.doors {
 		n += d.inside
 	}
 	return n
+}
+
+// endpoints are those that somebody has come to.
+func (s *guests) endpoints() []string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return slices.Sorted(maps.Keys(s.doors))
 }
 
 // doorsRig has the endpoints of a control socket that a crowd may come to.
@@ -96,8 +110,65 @@ func TestCrowd(t *testing.T) {
 				_ = c.Close()
 			}
 			there.Close()
-			eventually(t, "all are forgotten", func() bool { return len(r.server.guests.doors) > 0 && r.inside() <= 1 })
+			eventually(t, "all are forgotten", func() bool { return r.inside() <= 1 })
+			for _, m := range r.server.monitors {
+				for _, e := range m.guests.endpoints() {
+					if !slices.Contains(m.guests.bound, e) {
+						t.Errorf("somebody has come to %s, bound are %v", e, m.guests.bound)
+					}
+				}
+			}
 		})
+	}
+}
+
+// noDescriptor and those above are none of this process.
+const noDescriptor = 1 << 30
+
+// One descriptor is a connection of the other socket as soon as libzmq has closed it,
+// and of that socket's monitor the news may be heard first.
+func TestGuestsOfTwoSockets(t *testing.T) {
+	r, endpoints := doorsRig(t, 1)
+	s, now := r.server, time.Now()
+	requests, events := s.monitors[s.router], s.monitors[s.pub]
+	s.hear(requests, zmq4.EVENT_ACCEPTED, endpoints["ipc"], noDescriptor, now)
+	s.hear(events, zmq4.EVENT_ACCEPTED, endpoints["events"], noDescriptor, now)
+	s.hear(requests, zmq4.EVENT_DISCONNECTED, endpoints["ipc"], noDescriptor, now)
+	if n, m := requests.guests.inside(), events.guests.inside(); n != 0 || m != 1 {
+		t.Errorf("%d are counted for requests, %d for events, want 0 and 1", n, m)
+	}
+	s.hear(events, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, endpoints["events"], 0, now)
+	s.hear(events, zmq4.EVENT_DISCONNECTED, endpoints["events"], noDescriptor, now)
+	if n := s.Stats().Refused[RefusedUnfinished]; n != 1 || r.inside() != 0 {
+		t.Errorf("%d were refused and %d are counted, want 1 and 0", n, r.inside())
+	}
+}
+
+// A wildcard endpoint has one bound for all addresses of the machine, and those
+// that are bound one by one have one each, also with the same port.
+func TestGuestsOfOneEndpoint(t *testing.T) {
+	const most = 2
+	s := newGuests(most)
+	for _, endpoint := range []string{"tcp://[::]:7000", "tcp://[::ffff:127.0.0.1]:7001", "tcp://[fe80::1%eth0]:7001", "ipc://c"} {
+		s.opened(endpoint)
+	}
+	fd := noDescriptor
+	for _, endpoint := range [][]string{
+		{"tcp://[::ffff:127.0.0.1]:7000", "tcp://[::ffff:127.0.0.2]:7000", "tcp://[fe80::1%eth0]:7000"},
+		{"tcp://[::ffff:127.0.0.1]:7001"},
+		{"tcp://[fe80::1%eth0]:7001"},
+		{"ipc://c"},
+	} {
+		for n := range 2 * most {
+			fd++
+			away := s.came(fd, endpoint[n%len(endpoint)], time.Now())
+			if (away != nil) != (n >= most) {
+				t.Errorf("%s, connection %d: sent away is %v", endpoint, n+1, away)
+			}
+		}
+	}
+	if n := s.inside(); n != 4*most {
+		t.Errorf("%d are inside, want %d", n, 4*most)
 	}
 }
 

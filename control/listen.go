@@ -76,6 +76,7 @@ func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string,
 	if err != nil {
 		return "", fmt.Errorf("control %s: %w", l.Endpoint, err)
 	}
+	s.monitors[socket].guests.opened(bound)
 	return strings.Replace(bound, "[::ffff:127.0.0.1]", "127.0.0.1", 1), nil
 }
 

@@ -15,6 +15,7 @@ const monitored = zmq4.EVENT_ACCEPTED | zmq4.EVENT_DISCONNECTED |
 // monitor reads what libzmq tells of one socket's connections.
 type monitor struct {
 	socket  *zmq4.Socket
+	guests  *guests
 	refusal *Refusal // of the connection whose end comes next: one I/O thread tells both
 }
 
@@ -28,7 +29,7 @@ func (s *Server) watch(socket *zmq4.Socket, name string) error {
 	if err != nil {
 		return fmt.Errorf("control: a monitor: %w", err)
 	}
-	s.monitors = append(s.monitors, &monitor{socket: pair})
+	s.monitors[socket] = &monitor{socket: pair, guests: newGuests(s.cfg.Connections)}
 	// Without a bound: libzmq's I/O thread would wait for whoever reads too slowly.
 	return errors.Join(pair.SetRcvhwm(0), pair.SetLinger(0), pair.Connect(at))
 }
@@ -54,11 +55,11 @@ func (s *Server) hear(m *monitor, event zmq4.Event, endpoint string, value int, 
 	}
 	switch event {
 	case zmq4.EVENT_ACCEPTED:
-		if away := s.guests.came(value, endpoint, now); away != nil {
-			s.refused(RefusedCrowded, away.address, now, "endpoint", endpoint, "connections", s.guests.most)
+		if away := m.guests.came(value, endpoint, now); away != nil {
+			s.refused(RefusedCrowded, away.address, now, "endpoint", endpoint, "connections", m.guests.most)
 		}
 	case zmq4.EVENT_DISCONNECTED:
-		g := s.guests.left(value)
+		g := m.guests.left(value)
 		if m.refusal != nil && g != nil && !g.away {
 			s.refused(*m.refusal, g.address, now, "endpoint", endpoint)
 		}

@@ -65,10 +65,9 @@ type Server struct {
 	cert     Cert
 	keys     *keyring
 	callers  *callers
-	guests   *guests    // is anybody's
-	monitors []*monitor // each is of a goroutine of its own
-	seldom   *seldom    // is anybody's
-	beats    []beat     // gathered, see beat.go
+	monitors map[*zmq4.Socket]*monitor // by whom they watch; each is of a goroutine of its own
+	seldom   *seldom                   // is anybody's
+	beats    []beat                    // gathered, see beat.go
 	beatsDue time.Time
 	paths    []string
 	favoured []int // listeners, see favour
@@ -97,6 +96,7 @@ func Open(cfg Config, proxy Proxy, feed *Feed) (*Server, error) {
 	s := &Server{
 		cfg: cfg, proxy: proxy, feed: feed, log: cfg.Log, verbs: map[string]*Verb{}, steering: steering(),
 		counters: newCounters(), started: time.Now(), eventsAt: map[domain]string{},
+		monitors: map[*zmq4.Socket]*monitor{},
 	}
 	for _, v := range Verbs() {
 		s.verbs[v.Name] = &v
@@ -115,7 +115,6 @@ func (s *Server) open(listeners []listener) (err error) {
 	if s.seldom, err = newSeldom(); err != nil {
 		return err
 	}
-	s.guests = newGuests(s.cfg.Connections)
 	if s.cfg.Cert != "" {
 		if s.cert, err = ReadCert(s.cfg.Cert); err == nil && s.cert.Secret == "" {
 			err = fmt.Errorf("%s: has no secret-key", s.cfg.Cert)
