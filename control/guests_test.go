@@ -94,14 +94,13 @@ func TestCrowd(t *testing.T) {
 			if n := r.inside(); n > most+1 {
 				t.Errorf("%d connections are counted", n)
 			}
-			if n := r.server.Stats().Refused[RefusedCrowded]; n < crowd-most {
-				t.Errorf("%d of %d were refused", n, crowd)
-			}
-			before := r.server.Stats().Refused
+			// They are counted a moment later; one that took too long, as unfinished.
+			refused := func() uint64 { return r.server.Stats().Refused.Total() }
+			eventually(t, "they are counted", func() bool { return refused() >= crowd-most })
 			r.say(there, OK, "STATUS")
 			r.say(r.dialAs(there.endpoint, nil), OK, "STATUS")
-			if at != "events" && r.server.Stats().Refused[RefusedCrowded] == before[RefusedCrowded] {
-				t.Error("nobody made way for the operator")
+			if at != "events" { // there are two operators now
+				eventually(t, "somebody made way for the operator", func() bool { return refused() >= crowd+2-most })
 			}
 			if there.socket != socket {
 				t.Error("the operator who was there has had to connect again")
@@ -189,9 +188,7 @@ func TestCrowdOfCallers(t *testing.T) {
 			t.Error("a caller has had to connect again")
 		}
 	}
-	if n := r.server.Stats().Refused[RefusedCrowded]; n != 1 {
-		t.Errorf("%d were refused, want one", n)
-	}
+	eventually(t, "one is counted", func() bool { return r.server.Stats().Refused[RefusedCrowded] == 1 })
 }
 
 // with counts the lines that contain all of these.
