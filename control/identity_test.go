@@ -315,7 +315,10 @@ func testHeartbeat(t *testing.T, ttl time.Duration) (inTime bool) {
 		return false
 	}
 	ended(t, conns["silent"])
-	r.say(callers["silent"], NotFound, "EXPLAIN", conns["silent"].LocalAddr().String())
+	at := "client=" + conns["silent"].LocalAddr().String() // a worker's connection may have the same port
+	if left := body[struct{ Clients []ClientInfo }](t, r.say(callers["silent"], OK, "CLIENTS", at)).Clients; len(left) != 0 {
+		t.Errorf("the silent one is there still: %+v", left)
+	}
 	if n := s.Ended[pairing.HeartbeatExpired]; n != 1 || s.Open != 3 {
 		t.Errorf("%d were ended, and %d pairs are open", n, s.Open)
 	}
