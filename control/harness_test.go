@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -174,6 +175,25 @@ func nullPeer() []byte {
 func (r *rig) connect(endpoints []string) net.Conn {
 	r.t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(endpoints[0], "tcp://"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// connectFrom makes one from an address and port that another may have as well.
+func (r *rig) connectFrom(local string, endpoints []string) net.Conn {
+	r.t.Helper()
+	from, err := net.ResolveTCPAddr("tcp", local)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	d := net.Dialer{LocalAddr: from, Control: func(_, _ string, c syscall.RawConn) (err error) {
+		failed := c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1) })
+		return errors.Join(failed, err)
+	}}
+	c, err := d.Dial("tcp", strings.TrimPrefix(endpoints[0], "tcp://"))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -187,18 +187,31 @@ func TestWorkersName(t *testing.T) {
 	})
 }
 
+// WHOIS and HELLO keep a worker's connection apart from a client's of the same endpoint.
 func TestWhois(t *testing.T) {
 	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) {
 		c.Endpoints = append(c.Endpoints, "tcp://127.0.0.1:*")
 	})
 	peer := r.dialAs(r.server.Bound()[1], nil)
-	client, worker := r.pair()
-	r.say(peer, OK, "HELLO", "client", "ann", "endpoint="+client.LocalAddr().String())
-	k, err := peer.Whois(r.context(), worker.LocalAddr().String(), "")
-	if err != nil || k.Client != client.LocalAddr().String() || k.Identity != "ann" {
+	frontend, backend := r.pool.Bound()
+	worker := r.connectFrom("127.0.0.1:0", backend)
+	r.follow(worker)
+	greet(t, worker)
+	eventually(t, "a slot", func() bool { return r.snapshot().Stats.Slots == 1 })
+	at := worker.LocalAddr().String()
+	r.say(peer, OK, "HELLO", "client", "ann", "endpoint="+at)
+	greet(t, r.connectFrom(at, frontend))
+	eventually(t, "the pair is open", func() bool { return r.snapshot().Stats.Open == 1 })
+	k, err := peer.Whois(r.context(), at, "")
+	if err != nil || k.Client != at || k.Identity != "ann" {
 		t.Errorf("%+v %v", k, err)
 	}
-	r.say(peer, NotFound, "WHOIS", client.LocalAddr().String())
+	stranger := r.connectFrom("127.0.0.2:0", frontend) // no worker comes from there
+	eventually(t, "it is there", func() bool {
+		p, err := r.pool.Find(r.context(), stranger.LocalAddr().String())
+		return err == nil && p != nil
+	})
+	r.say(peer, NotFound, "WHOIS", stranger.LocalAddr().String())
 }
 
 // A worker that was dialled sees the proxy's end.

@@ -9,10 +9,10 @@ import (
 // it says holds for one connection, or, said of an address, for all that come
 // from there: the slots of one process are then one worker with one load.
 
-// name gives a peer an identity and, if that is a worker's, the worker its connection.
+// name gives a peer an identity and, if it is a worker's, the worker its connection.
 func (t *Table) name(p *Peer, n naming) {
 	t.identify(p, n.identity, n.source)
-	if !n.worker || p.client {
+	if p.client {
 		return
 	}
 	t.rename(p, n.identity)

@@ -177,6 +177,53 @@ func TestWorkersAreNamed(t *testing.T) {
 	r.sound()
 }
 
+// A client and a worker's connection that share an endpoint are not taken for each
+// other, whichever of them is there when something is said of it.
+func TestSharedEndpoint(t *testing.T) {
+	const at = "10.0.0.1:1"
+	ofClient := Hint{Identity: "ann", Endpoint: at, Prefer: []string{"w2"}}
+	ofWorker := Hint{Identity: "w9", Endpoint: at, Worker: true}
+	for _, first := range []string{"worker", "client", "hints"} {
+		t.Run(first+" first", func(t *testing.T) {
+			r := newRig(t, nil)
+			r.add(WorkerConfig{Name: "w1"})
+			r.add(WorkerConfig{Name: "w2"})
+			var client, worker PeerID
+			switch first {
+			case "worker":
+				worker = r.dialIn("10.0.0.1", at)
+				r.Hint(0, ofClient)
+				client, _ = r.join(at)
+				r.Hint(0, ofWorker)
+			case "client":
+				client, _ = r.join(at)
+				r.Hint(0, ofWorker)
+				worker = r.dialIn("10.0.0.1", at)
+				r.Hint(0, ofClient)
+			case "hints":
+				r.Hint(0, ofClient)
+				r.Hint(0, ofWorker)
+				worker = r.dialIn("10.0.0.1", at)
+				client, _ = r.join(at)
+			}
+			c, w := r.Peer(client), r.Peer(worker)
+			if c.Identity() != "ann" || first != "client" && c.Worker() != "w2" {
+				t.Errorf("the client is %q and has %q", c.Identity(), c.Worker())
+			}
+			if w.Identity() != "w9" || w.Worker() != "w9" {
+				t.Errorf("the worker is %q, its connection one of %q", w.Identity(), w.Worker())
+			}
+			if r.PeerAt(at, true) != c || r.PeerAt(at, false) != w {
+				t.Error("one is found for the other")
+			}
+			if p, _ := r.Find(0, at); p.ID != client {
+				t.Errorf("%d is found, not the client", p.ID)
+			}
+			r.sound()
+		})
+	}
+}
+
 func TestHeldForItsHint(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.HintWait = time.Second })
 	r.add(WorkerConfig{Name: "w1"})

@@ -123,7 +123,7 @@ type Explanation struct {
 const maxCandidates = 100
 
 // Explain tells of an identity or, if who is no identity, of the connection
-// whose far end is who. false: neither is known.
+// that [Table.Find] finds by it. false: neither is known.
 func (t *Table) Explain(now time.Duration, who string) (Explanation, bool) {
 	t.at(now)
 	e := Explanation{Policy: t.cfg.Policy}
@@ -137,7 +137,7 @@ func (t *Table) Explain(now time.Duration, who string) (Explanation, bool) {
 			}
 		}
 		slices.SortFunc(e.Peers, func(a, b PeerInfo) int { return int(int64(a.ID) - int64(b.ID)) })
-	} else if p := t.peerAt(who); p != nil {
+	} else if p := t.eitherAt(who); p != nil {
 		e.Identity = p.Identity()
 		e.Peers = []PeerInfo{t.info(p)}
 		newest = clientOf(p)

@@ -39,13 +39,15 @@ type identity struct {
 
 // hintKey is what a hint that is held waits for: the connection from an
 // endpoint, or, for one identity, the next client from an address.
-type hintKey struct{ endpoint, address, identity string }
+type hintKey struct {
+	endpoint, address, identity string
+	worker                      bool // a worker's connection
+}
 
 // naming is what a hint says of a connection.
 type naming struct {
 	identity string
-	worker   bool
-	weight   int
+	weight   int // of the worker, of whose connection it is said
 	source   string
 }
 
@@ -64,12 +66,12 @@ func (t *Table) Hint(now time.Duration, h Hint) []Action {
 	if h.Identity == "" {
 		return t.finish()
 	}
-	i, p := t.identities[h.Identity], t.peerAt(h.Endpoint)
+	i, p := t.identities[h.Identity], t.PeerAt(h.Endpoint, !h.Worker)
 	t.preferred.put(h.Identity, slices.Clone(h.Prefer), h.Source, i != nil || p != nil, t.now)
 	if i != nil {
 		t.leaseIdentity(i)
 	}
-	n := naming{identity: h.Identity, worker: h.Worker, weight: h.Weight, source: h.Source}
+	n := naming{identity: h.Identity, weight: h.Weight, source: h.Source}
 	switch {
 	case h.Worker && h.Endpoint == "":
 		t.alias(h.Address, n)
@@ -81,25 +83,12 @@ func (t *Table) Hint(now time.Duration, h Hint) []Action {
 	return t.finish()
 }
 
-// peerAt is the live peer whose far end is endpoint. Should a client and a worker's
-// connection share one, which takes the same port to two addresses of ours, the
-// client is meant.
-func (t *Table) peerAt(endpoint string) *Peer {
-	if endpoint == "" {
-		return nil
-	}
-	if p := t.byEndpoint[1][endpoint]; p != nil {
-		return p
-	}
-	return t.byEndpoint[0][endpoint]
-}
-
 // hold keeps a hint until its connection is there.
 func (t *Table) hold(h Hint, n naming) {
 	if t.cfg.HintMax == 0 || h.Endpoint == "" && h.Address == "" {
 		return
 	}
-	key := hintKey{endpoint: h.Endpoint}
+	key := hintKey{endpoint: h.Endpoint, worker: h.Worker}
 	if h.Endpoint == "" {
 		key = hintKey{address: h.Address, identity: h.Identity}
 		if _, waits := t.hints.held.get(key, t.now); !waits {
@@ -131,7 +120,7 @@ func (t *Table) claimHint(p *Peer) {
 	if t.cfg.HintMax == 0 {
 		return
 	}
-	if e := p.origin.Endpoint; e != "" && t.claim(p, hintKey{endpoint: e}) {
+	if e := p.origin.Endpoint; e != "" && t.claim(p, hintKey{endpoint: e, worker: !p.client}) {
 		return
 	}
 	if !p.client {

@@ -77,13 +77,18 @@ func (t *Table) info(p *Peer) PeerInfo {
 	return i
 }
 
-// Find is the live connection whose far end is endpoint.
+// Find is the live connection whose far end is endpoint: the client's, should it
+// share that with a worker's.
 func (t *Table) Find(now time.Duration, endpoint string) (PeerInfo, bool) {
 	t.at(now)
-	if p := t.peerAt(endpoint); p != nil {
+	if p := t.eitherAt(endpoint); p != nil {
 		return t.info(p), true
 	}
 	return PeerInfo{}, false
+}
+
+func (t *Table) eitherAt(endpoint string) *Peer {
+	return cmp.Or(t.PeerAt(endpoint, true), t.PeerAt(endpoint, false))
 }
 
 // Info copies what is known of a live peer.

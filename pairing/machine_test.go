@@ -96,12 +96,12 @@ func (m *machine) known(states ...PeerState) PeerID {
 }
 
 // origin is that of a new connection; its endpoint may be one that was said in a hint.
-func (m *machine) origin() Origin {
+func (m *machine) origin(client bool) Origin {
 	o := Origin{Address: one(m, machineAddresses)}
 	if n := m.pick(40); n > 0 {
 		o.Endpoint = m.endpoint(n)
-		if p := m.table.peerAt(o.Endpoint); p != nil {
-			o.Endpoint = fmt.Sprintf("%s:%d", o.Address, m.last+1000) // two live connections share none
+		if p := m.table.PeerAt(o.Endpoint, client); p != nil {
+			o.Endpoint = fmt.Sprintf("%s:%d", o.Address, m.last+1000) // two live connections of a side share none
 		}
 	}
 	return o
@@ -192,7 +192,7 @@ func (m *machine) tick() error {
 }
 
 func (m *machine) connectClient() error {
-	id, o := m.fresh(1), m.origin()
+	id, o := m.fresh(1), m.origin(true)
 	if m.pick(50) == 0 {
 		id = m.known() // a number that is used again
 	}
@@ -203,7 +203,7 @@ func (m *machine) connectClient() error {
 }
 
 func (m *machine) connectWorker() error {
-	id, o, name := m.fresh(2), m.origin(), one(m, machineDialling)
+	id, o, name := m.fresh(2), m.origin(false), one(m, machineDialling)
 	return m.both(fmt.Sprintf("worker %d of %s %v", id, name, o), func(now time.Duration) ([]Action, error) {
 		return m.table.WorkerConnected(now, id, name, o, nil), nil
 	}, func() bool { m.twin.workerConnected(id, name, o); return true })

@@ -182,6 +182,16 @@ func (t *Table) Deadline() (at time.Duration, ok bool) {
 // gone, or was ended. It costs three loads, however many peers there are.
 func (t *Table) Peer(id PeerID) *Peer { return t.index.get(id) }
 
+// PeerAt finds the live connection of a client, or with client false of a worker,
+// whose far end is endpoint; nil when there is none. A client's and a worker's may
+// share one: all it takes is the same port of one host to two addresses of ours.
+func (t *Table) PeerAt(endpoint string, client bool) *Peer {
+	if client {
+		return t.byEndpoint[1][endpoint]
+	}
+	return t.byEndpoint[0][endpoint]
+}
+
 // EachPeer calls f for every known peer in the order of their ids, until f
 // returns false. f must not call the table's events.
 func (t *Table) EachPeer(f func(*Peer) bool) { t.index.each(f) }

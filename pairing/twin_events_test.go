@@ -36,7 +36,7 @@ func (m *twin) claim(p *twinPeer) {
 	if m.cfg.HintMax == 0 {
 		return
 	}
-	keys := []hintKey{{endpoint: p.origin.Endpoint}}
+	keys := []hintKey{{endpoint: p.origin.Endpoint, worker: !p.client}}
 	if p.client {
 		for _, k := range m.next {
 			if k.address == p.origin.Address {
@@ -45,9 +45,6 @@ func (m *twin) claim(p *twinPeer) {
 		}
 	}
 	for _, k := range keys {
-		if k == (hintKey{}) {
-			continue
-		}
 		if n, ok := m.held.get(k, m.now); ok {
 			m.held.remove(k, m.now)
 			m.name(p, n)
@@ -62,7 +59,7 @@ func (m *twin) claim(p *twinPeer) {
 // name gives a peer an identity and, of a worker's connection, the worker.
 func (m *twin) name(p *twinPeer, n naming) {
 	m.identify(p, n.identity, n.source)
-	if !n.worker || p.client {
+	if p.client {
 		return
 	}
 	if p.worker.name != n.identity && p.partner == nil {
@@ -247,8 +244,8 @@ func (m *twin) hint(h Hint) {
 	if h.Identity == "" {
 		return
 	}
-	n := naming{identity: h.Identity, worker: h.Worker, weight: h.Weight, source: h.Source}
-	p := m.peerAt(h.Endpoint)
+	n := naming{identity: h.Identity, weight: h.Weight, source: h.Source}
+	p := m.peerAt(h.Endpoint, !h.Worker)
 	_, live := m.beats[h.Identity]
 	m.prefer.put(twinItem[string, []string]{key: h.Identity, value: h.Prefer, source: h.Source, live: live || p != nil, since: m.now})
 	if live {
@@ -262,7 +259,7 @@ func (m *twin) hint(h Hint) {
 		m.name(p, n)
 		return
 	}
-	key := hintKey{endpoint: h.Endpoint}
+	key := hintKey{endpoint: h.Endpoint, worker: h.Worker}
 	if h.Endpoint == "" {
 		key = hintKey{address: h.Address, identity: h.Identity}
 	}
@@ -276,12 +273,10 @@ func (m *twin) hint(h Hint) {
 	m.held.put(twinItem[hintKey, naming]{key: key, value: n, source: h.Source, since: m.now})
 }
 
-func (m *twin) peerAt(endpoint string) *twinPeer {
-	for _, client := range []bool{true, false} {
-		for _, p := range m.peers {
-			if !p.gone && !p.dialled && p.client == client && endpoint != "" && p.origin.Endpoint == endpoint {
-				return p
-			}
+func (m *twin) peerAt(endpoint string, client bool) *twinPeer {
+	for _, p := range m.peers {
+		if !p.gone && !p.dialled && p.client == client && endpoint != "" && p.origin.Endpoint == endpoint {
+			return p
 		}
 	}
 	return nil

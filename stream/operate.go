@@ -174,7 +174,8 @@ func (p *Pool) KickWorker(ctx context.Context, name string) error {
 	})
 }
 
-// Find is the connection whose far end is endpoint; nil when there is none.
+// Find is the connection whose far end is endpoint, see [pairing.Table.Find]; nil
+// when there is none.
 func (p *Pool) Find(ctx context.Context, endpoint string) (*pairing.PeerInfo, error) {
 	return query(ctx, p, func(l *loop) *pairing.PeerInfo {
 		if info, known := l.table.Find(l.now(), endpoint); known {
@@ -200,8 +201,8 @@ func (p *Pool) Whois(ctx context.Context, endpoint string) (*Acquaintance, error
 		host := ""
 		if c := l.locals[endpoint]; c != nil {
 			worker, host = l.table.Peer(c.id), HostOf(c.origin.Endpoint)
-		} else if info, known := l.table.Find(l.now(), endpoint); known && !info.Client {
-			worker, host = l.table.Peer(info.ID), HostOf(info.Origin.Endpoint)
+		} else if worker = l.table.PeerAt(endpoint, false); worker != nil {
+			host = HostOf(endpoint)
 		}
 		if worker == nil {
 			return nil
