@@ -2,6 +2,7 @@ package stream
 
 import (
 	"net/netip"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -136,22 +137,24 @@ func Accepted(fd int, endpoint string) (id uint64, peer netip.AddrPort, ok bool)
 		return 0, peer, false
 	}
 	defer closeDescriptor(dup)
-	if ownAddress(dup) != unmapped(endpoint) {
+	if !isOwnEnd(dup, endpoint) {
 		return 0, peer, false
 	}
 	return cookie(dup), peerEndpoint(dup), true
 }
 
-// ownAddress is our own end as an endpoint.
-func ownAddress(fd int) string {
+// isOwnEnd says whether our own end of a connection is at an endpoint as libzmq
+// writes it: of a link-local address with the zone.
+func isOwnEnd(fd int, endpoint string) bool {
 	sa, err := syscall.Getsockname(fd)
 	if err != nil {
-		return ""
+		return false
 	}
 	if path, ok := sa.(*syscall.SockaddrUnix); ok {
-		return "ipc://" + path.Name
+		return "ipc://"+path.Name == endpoint
 	}
-	return "tcp://" + addrPort(sa).String()
+	at, err := netip.ParseAddrPort(strings.TrimPrefix(endpoint, "tcp://"))
+	return err == nil && addrPort(sa) == netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
 }
 
 // Sever ends both directions of a connection of libzmq's, if the descriptor is
