@@ -30,7 +30,7 @@ type guests struct {
 	bound []string // endpoints as libzmq writes them, complete before any guest comes
 	mutex sync.Mutex
 	known map[int]*guest   // by libzmq's descriptor
-	early map[int]bool     // descriptors whose messages came before the monitor's word
+	early map[int]uint64   // cookies, by descriptor, of whose messages came before the monitor's word
 	doors map[string]*door // by endpoint, see doorAt
 }
 
@@ -55,7 +55,7 @@ func newGuests(most int) *guests {
 	if most == 0 {
 		most = guestsAllowed()
 	}
-	return &guests{most: most, known: map[int]*guest{}, early: map[int]bool{}, doors: map[string]*door{}}
+	return &guests{most: most, known: map[int]*guest{}, early: map[int]uint64{}, doors: map[string]*door{}}
 }
 
 // opened notes an endpoint, before anybody comes to it.
@@ -80,7 +80,7 @@ func (s *guests) came(fd int, endpoint string, now time.Time) (away *guest) {
 	g.door = s.doorAt(endpoint)
 	s.known[fd] = g
 	g.young = g.door.young.PushBack(g)
-	if s.early[fd] {
+	if id != 0 && s.early[fd] == id {
 		g.grown()
 	}
 	delete(s.early, fd)
@@ -147,13 +147,18 @@ func (g *guest) sendAway() {
 }
 
 // spoke notes that the connection with that descriptor has finished its handshake.
+// The message may be read after its connection's end, and that of the descriptor's
+// next be heard only later, so neither is taken for the other.
 func (s *guests) spoke(fd int) {
+	id := stream.Cookie(fd)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if g := s.known[fd]; g != nil {
+	switch g := s.known[fd]; {
+	case id == 0: // it has gone
+	case g != nil && g.cookie == id:
 		g.grown()
-	} else {
-		s.early[fd] = true
+	default:
+		s.early[fd] = id
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -169,6 +171,94 @@ func TestGuestsOfOneEndpoint(t *testing.T) {
 	if n := s.inside(); n != 4*most {
 		t.Errorf("%d are inside, want %d", n, 4*most)
 	}
+}
+
+// connections come under one descriptor, one after the other.
+type connections struct {
+	*guests
+	t  *testing.T
+	fd int
+}
+
+// unnamed is where both ends of a socketpair are, as Go writes it.
+const unnamed = "ipc://@"
+
+// next has the descriptor be another connection's.
+func (c connections) next() {
+	c.t.Helper()
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.become(pair[0])
+	_ = syscall.Close(pair[1])
+}
+
+// none has the descriptor be no connection's, and nobody else's either.
+func (c connections) none() {
+	c.t.Helper()
+	fd, err := syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.become(fd)
+}
+
+func (c connections) become(fd int) {
+	c.t.Helper()
+	if err := syscall.Dup3(fd, c.fd, syscall.O_CLOEXEC); err != nil {
+		c.t.Fatal(err)
+	}
+	_ = syscall.Close(fd)
+}
+
+// comes has the monitor tell of the connection.
+func (c connections) comes() { c.came(c.fd, unnamed, time.Now()) }
+
+func (c connections) expectYoung(when string, want int) {
+	c.t.Helper()
+	if n := c.doorAt(unnamed).young.Len(); n != want {
+		c.t.Errorf("%s: %d are young, want %d", when, n, want)
+	}
+}
+
+// A message counts for the connection that it came by, whether the monitor's word
+// is heard before it or after, and for no other of the same descriptor.
+func TestGuestsWhoSpoke(t *testing.T) {
+	fd, err := syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Close(fd) }()
+	c := connections{newGuests(10), t, fd}
+	c.next()
+	c.comes()
+	c.expectYoung("silent", 1)
+	c.spoke(fd)
+	c.expectYoung("heard of before its message", 0)
+	c.left(fd)
+	c.next()
+	c.spoke(fd)
+	c.comes()
+	c.expectYoung("heard of after its message", 0)
+	c.left(fd)
+	c.next()
+	c.spoke(fd)
+	c.next() // and of the one before nothing was heard
+	c.comes()
+	c.expectYoung("the next one after who spoke", 1)
+	c.next()
+	c.spoke(fd)
+	c.expectYoung("before the end of one the next spoke", 1)
+	c.left(fd)
+	c.comes()
+	c.expectYoung("who spoke before its predecessor's end was heard", 0)
+	c.left(fd)
+	c.none()
+	c.spoke(fd)
+	c.next()
+	c.comes()
+	c.expectYoung("the next one after a message that was read late", 1)
 }
 
 // Where all have finished their handshakes, who comes is sent away.

@@ -79,7 +79,7 @@ func (l *loop) admit(c *conn) {
 		l.act(l.table.End(l.clock, c.id, pairing.Overflow))
 		return
 	}
-	if c.cookie = cookie(c.fd); c.cookie == 0 {
+	if c.cookie = Cookie(c.fd); c.cookie == 0 {
 		// Not a socket any more, and yet no end was announced.
 		l.abort(c)
 		l.act(l.table.Gone(l.clock, c.id, pairing.Closed))

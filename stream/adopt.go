@@ -67,7 +67,7 @@ func (l *loop) adopt(c *conn) {
 
 // adopted finishes an adoption once libzmq has let go; false as long as it has not.
 func (l *loop) adopted(c *conn) bool {
-	if cookie(c.zmqFD) == c.cookie {
+	if Cookie(c.zmqFD) == c.cookie {
 		return false
 	}
 	if taken := takenOut(c.fd); taken != c.received {

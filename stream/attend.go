@@ -117,7 +117,7 @@ func (l *loop) lookAfter(c *conn) (progress bool) {
 // say since has been read.
 func (l *loop) checkReleased(c *conn) {
 	if !c.released {
-		if cookie(c.zmqFD) == c.cookie {
+		if Cookie(c.zmqFD) == c.cookie {
 			return
 		}
 		c.released, c.releaseAt = true, c.sock.attempts

@@ -26,9 +26,9 @@ func duplicate(fd int) (int, error) {
 	return dup, nil
 }
 
-// cookie names a socket for good, whatever its descriptors are numbered
+// Cookie names a socket for good, whatever its descriptors are numbered
 // (socket(7), SO_COOKIE). 0 when fd is not a socket.
-func cookie(fd int) uint64 {
+func Cookie(fd int) uint64 {
 	c, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
 	if err != nil {
 		return 0
@@ -140,7 +140,7 @@ func Accepted(fd int, endpoint string) (id uint64, peer netip.AddrPort, ok bool)
 	if !isOwnEnd(dup, endpoint) {
 		return 0, peer, false
 	}
-	return cookie(dup), peerEndpoint(dup), true
+	return Cookie(dup), peerEndpoint(dup), true
 }
 
 // isOwnEnd says whether our own end of a connection is at an endpoint as libzmq
@@ -165,7 +165,7 @@ func Sever(fd int, id uint64) bool {
 		return false
 	}
 	defer closeDescriptor(dup)
-	if id == 0 || cookie(dup) != id {
+	if id == 0 || Cookie(dup) != id {
 		return false
 	}
 	sever(dup)

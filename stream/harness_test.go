@@ -235,7 +235,7 @@ func (r *rig) dump() {
 		l, n := r.pool.loop, map[string]int{}
 		each := func(where string, c *conn) {
 			n[fmt.Sprintf("%s: phase %d fd %v zmq-has-it %v hung-up %v told %v released %v watched %v attending %v",
-				where, c.phase, c.fd >= 0, cookie(c.zmqFD) == c.cookie, c.hungUp, c.told, c.released, c.watched, c.attending)]++
+				where, c.phase, c.fd >= 0, Cookie(c.zmqFD) == c.cookie, c.hungUp, c.told, c.released, c.watched, c.attending)]++
 		}
 		for _, c := range l.orphans {
 			each("orphan", c)

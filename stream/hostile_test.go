@@ -233,7 +233,7 @@ func TestEndIsSeenWhenTheNoticeIsLost(t *testing.T) {
 			while(func() bool { return unacknowledged(worker) > 0 || unreadOf(c.fd) > 0 })
 		}
 		_ = worker.Close()
-		while(func() bool { return cookie(c.zmqFD) == c.cookie })
+		while(func() bool { return Cookie(c.zmqFD) == c.cookie })
 		release()
 		if got := len(expectEnd(t, client)); got != chunks*100 {
 			t.Errorf("%d chunks: the client got %d bytes of %d", chunks, got, chunks*100)
