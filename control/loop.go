@@ -16,8 +16,9 @@ const batch = 64
 // Serve answers until ctx ends.
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	publishing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var others sync.WaitGroup
-	others.Go(func() { s.feed.publish(ctx, s.pub) })
+	others.Go(func() { s.feed.publish(publishing, s.pub) })
 	for _, m := range s.monitors {
 		others.Go(func() { s.listenTo(m) })
 	}
@@ -30,7 +31,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	})
 	err := s.serve(ctx)
 	cancel()
-	s.unfavour()
+	s.unfavour() // both sockets still listen
+	stop()
 	_ = s.router.Close()
 	_ = s.zap.Close()
 	others.Wait()
