@@ -2,7 +2,10 @@ package pairing
 
 import (
 	"cmp"
+	"math"
 	"slices"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // A worker that dials in is known by its address until it says who it is. What
@@ -64,18 +67,16 @@ func (t *Table) insertSlot(w *worker, p *Peer) {
 }
 
 // alias has all connections that workers make from an address be of the worker
-// that n names, those in pairs excepted.
+// that n names, those in pairs excepted. At most [Config.HintMax] addresses are
+// known so; the one that has been of no use for longest goes first.
 func (t *Table) alias(address string, n naming) {
 	if t.cfg.HintMax == 0 {
 		return
 	}
-	if t.aliases == nil {
-		t.aliases = map[string]naming{}
+	// Over ipc each process of a worker has an address of its own, and is gone one day.
+	for t.aliases.Add(address, n); t.aliases.Len() > t.cfg.HintMax; {
+		t.aliases.RemoveOldest()
 	}
-	if _, known := t.aliases[address]; !known && len(t.aliases) >= t.cfg.HintMax {
-		return
-	}
-	t.aliases[address] = n
 	for _, p := range t.unpairedFrom(address) {
 		if p.identity == nil || p.identity.name == n.identity {
 			t.name(p, n)
@@ -98,11 +99,20 @@ func (t *Table) unpairedFrom(address string) (peers []*Peer) {
 // dropAlias forgets the addresses of a worker, and says whether there were any.
 func (t *Table) dropAlias(name string) bool {
 	found := false
-	for address, n := range t.aliases {
-		if n.identity == name {
-			delete(t.aliases, address)
+	for _, address := range t.aliases.Keys() {
+		if n, _ := t.aliases.Peek(address); n.identity == name {
+			t.aliases.Remove(address)
 			found = true
 		}
 	}
 	return found
+}
+
+// newAliases has no bound of its own, since that can change: see alias.
+func newAliases() *simplelru.LRU[string, naming] {
+	l, err := simplelru.NewLRU[string, naming](math.MaxInt, nil)
+	if err != nil {
+		panic("pairing: an LRU of a positive size cannot be made: " + err.Error())
+	}
+	return l
 }

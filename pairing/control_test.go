@@ -265,6 +265,25 @@ func TestHelloRequired(t *testing.T) {
 	r.sound()
 }
 
+// Of the addresses that are a worker's, the one that has been of no use for longest makes room.
+func TestAliasesMakeRoom(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.HintMax = 2 })
+	named := func(address, want string) {
+		t.Helper()
+		if got := r.Peer(r.dialIn(address, address+":1")).Worker(); got != want {
+			t.Errorf("who dials in from %s is %q, want %q", address, got, want)
+		}
+	}
+	r.Hint(0, Hint{Identity: "w1", Address: "10.0.0.1", Worker: true})
+	r.Hint(0, Hint{Identity: "w2", Address: "10.0.0.2", Worker: true})
+	named("10.0.0.1", "w1")
+	r.Hint(0, Hint{Identity: "w3", Address: "10.0.0.3", Worker: true})
+	named("10.0.0.1", "w1")
+	named("10.0.0.2", "10.0.0.2")
+	named("10.0.0.3", "w3")
+	r.sound()
+}
+
 func TestPins(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.HintMax = 2 })
 	for _, name := range []string{"w1", "w2"} {

@@ -124,7 +124,7 @@ func (t *Table) claimHint(p *Peer) {
 		return
 	}
 	if !p.client {
-		if a, ok := t.aliases[p.origin.Address]; ok {
+		if a, ok := t.aliases.Get(p.origin.Address); ok {
 			t.name(p, a)
 		}
 		return

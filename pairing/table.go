@@ -49,10 +49,10 @@ type Table struct {
 
 	identities map[string]*identity
 	hints      hints
-	preferred  memory[string, []string]    // workers by identity
-	pins       map[string][]string         // by identity: what an operator has it prefer
-	aliases    map[string]naming           // of workers by the address that they dial in from
-	affinity   memory[affinityKey, string] // the worker that each had last
+	preferred  memory[string, []string]       // workers by identity
+	pins       map[string][]string            // by identity: what an operator has it prefer
+	aliases    *simplelru.LRU[string, naming] // of workers by the address that they dial in from
+	affinity   memory[affinityKey, string]    // the worker that each had last
 
 	stats    counters
 	activity func(conn any) time.Duration // nil: Touch tells everything
@@ -70,6 +70,7 @@ func New(cfg Config) *Table {
 		dialledIn:  map[string][]*Peer{},
 		workers:    map[string]*worker{},
 		departed:   newDeparted(),
+		aliases:    newAliases(),
 		identities: map[string]*identity{},
 		hints:      hints{next: map[string][]string{}},
 	}

@@ -51,8 +51,13 @@ func (m *twin) claim(p *twinPeer) {
 			return
 		}
 	}
-	if a, said := m.alias[p.origin.Address]; said && !p.client {
-		m.name(p, a)
+	if p.client {
+		return
+	}
+	if i := m.aliasOf(p.origin.Address); i >= 0 {
+		a := m.alias[i]
+		m.alias = append(slices.Delete(m.alias, i, i+1), a)
+		m.name(p, a.naming)
 	}
 }
 
@@ -284,15 +289,24 @@ func (m *twin) peerAt(endpoint string, client bool) *twinPeer {
 
 // aliased has all that workers dial in from an address be of one worker.
 func (m *twin) aliased(address string, n naming) {
-	if _, said := m.alias[address]; m.cfg.HintMax == 0 || !said && len(m.alias) >= m.cfg.HintMax {
+	if m.cfg.HintMax == 0 {
 		return
 	}
-	m.alias[address] = n
+	if i := m.aliasOf(address); i >= 0 {
+		m.alias = slices.Delete(m.alias, i, i+1)
+	}
+	m.alias = append(m.alias, twinAlias{address, n})
+	m.alias = m.alias[max(0, len(m.alias)-m.cfg.HintMax):]
 	for _, p := range slices.Clone(m.peers) {
 		if !p.client && !p.dialled && p.partner == nil && p.origin.Address == address && (p.identity == "" || p.identity == n.identity) {
 			m.name(p, n)
 		}
 	}
+}
+
+// aliasOf is where an address is among those that are a worker's, -1 if nowhere.
+func (m *twin) aliasOf(address string) int {
+	return slices.IndexFunc(m.alias, func(a twinAlias) bool { return a.address == address })
 }
 
 func (m *twin) pin(name string, workers []string) bool {
@@ -310,14 +324,10 @@ func (m *twin) unpin(name string) bool {
 }
 
 // unprefer forgets what an identity prefers and the addresses that are its own.
-func (m *twin) unprefer(name string) (found bool) {
-	for address, a := range m.alias {
-		if a.identity == name {
-			delete(m.alias, address)
-			found = true
-		}
-	}
-	return m.prefer.remove(name, m.now) || found
+func (m *twin) unprefer(name string) bool {
+	n := len(m.alias)
+	m.alias = slices.DeleteFunc(m.alias, func(a twinAlias) bool { return a.identity == name })
+	return m.prefer.remove(name, m.now) || len(m.alias) < n
 }
 
 func (m *twin) unhint(now time.Duration, name string) (found bool) {

@@ -6,6 +6,12 @@ import (
 	"time"
 )
 
+// twinAlias is an address all of whose connections are one worker's.
+type twinAlias struct {
+	address string
+	naming
+}
+
 // twin is the table written so that one can see that it is right: everything is
 // a list, every question a walk along it. It predicts each action of the real
 // table, in order. Only where chance or a tie decides does it look at what the
@@ -25,8 +31,8 @@ type twin struct {
 	beats   map[string]time.Duration // of identities that have live peers
 	namedBy map[string]string        // of them: the source that named the first
 	pins    map[string][]string
-	alias   map[string]naming // by address
-	away    []twinAway        // workers that are remembered
+	alias   []twinAlias // the longest unused first
+	away    []twinAway  // workers that are remembered
 
 	got  []Action // what the table did
 	want []Action
@@ -68,7 +74,7 @@ type twinAway struct {
 }
 
 func newTwin(cfg Config) *twin {
-	m := &twin{cfg: cfg, beats: map[string]time.Duration{}, namedBy: map[string]string{}, pins: map[string][]string{}, alias: map[string]naming{}}
+	m := &twin{cfg: cfg, beats: map[string]time.Duration{}, namedBy: map[string]string{}, pins: map[string][]string{}}
 	m.held.dropped = func(k hintKey) {
 		m.next = slices.DeleteFunc(m.next, func(n hintKey) bool { return n == k })
 	}
