@@ -2,10 +2,7 @@ package pairing
 
 import (
 	"cmp"
-	"math"
 	"slices"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // A worker that dials in is known by its address until it says who it is. What
@@ -106,13 +103,4 @@ func (t *Table) dropAlias(name string) bool {
 		}
 	}
 	return found
-}
-
-// newAliases has no bound of its own, since that can change: see alias.
-func newAliases() *simplelru.LRU[string, naming] {
-	l, err := simplelru.NewLRU[string, naming](math.MaxInt, nil)
-	if err != nil {
-		panic("pairing: an LRU of a positive size cannot be made: " + err.Error())
-	}
-	return l
 }

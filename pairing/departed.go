@@ -1,10 +1,6 @@
 package pairing
 
-import (
-	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-)
+import "time"
 
 // A worker that dials in is forgotten while nothing of it is connected, be it for
 // the tenth of a second in which it redials. What was counted of it is kept for a
@@ -19,14 +15,6 @@ const (
 type departed struct {
 	since            time.Duration
 	failures, served uint64
-}
-
-func newDeparted() *simplelru.LRU[string, departed] {
-	l, err := simplelru.NewLRU[string, departed](departedMax, nil)
-	if err != nil {
-		panic("pairing: an LRU of a positive size cannot be made: " + err.Error())
-	}
-	return l
 }
 
 // depart keeps what was counted of a worker that is about to be forgotten. One

@@ -1,6 +1,7 @@
 package pairing
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -61,6 +62,15 @@ type Table struct {
 	changes []WorkerChange
 }
 
+// newLRU is for size entries, at least 1, by name.
+func newLRU[V any](size int) *simplelru.LRU[string, V] {
+	l, err := simplelru.NewLRU[string, V](size, nil)
+	if err != nil {
+		panic("pairing: an LRU of a positive size cannot be made: " + err.Error())
+	}
+	return l
+}
+
 // New makes an empty table. cfg should have passed [Config.Validate].
 func New(cfg Config) *Table {
 	t := &Table{
@@ -69,8 +79,8 @@ func New(cfg Config) *Table {
 		addresses:  map[string]int{},
 		dialledIn:  map[string][]*Peer{},
 		workers:    map[string]*worker{},
-		departed:   newDeparted(),
-		aliases:    newAliases(),
+		departed:   newLRU[departed](departedMax),
+		aliases:    newLRU[naming](math.MaxInt), // alias bounds them, by what the configuration then says
 		identities: map[string]*identity{},
 		hints:      hints{next: map[string][]string{}},
 	}
