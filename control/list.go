@@ -98,11 +98,7 @@ func workers(c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	var states []string
-	for _, s := range [...]pairing.State{pairing.Ready, pairing.Draining, pairing.Maintenance, pairing.SetAside} {
-		states = append(states, s.String())
-	}
-	if _, err := c.state(states); err != nil {
+	if _, err := c.state(pairing.StateNames()); err != nil {
 		return Reply{}, err
 	}
 	s, err := pool.Snapshot(c.ctx)
@@ -175,11 +171,7 @@ func (c *call) state(known []string) (string, error) {
 // selection reads the filters of CLIENTS and PAIRS.
 func (c *call) selection() (s pairing.Selection, err error) {
 	s.Worker, s.Who = c.options["worker"], c.options["client"]
-	var known []string
-	for i := range pairing.NumPeerStates {
-		known = append(known, pairing.PeerState(i).String())
-	}
-	if s.State, err = c.state(known); err != nil {
+	if s.State, err = c.state(pairing.PeerStateNames()); err != nil {
 		return s, err
 	}
 	if e, err := endpoint(s.Who); err == nil {

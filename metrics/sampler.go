@@ -109,12 +109,7 @@ func (s sampler) choicesOf(t *pairing.Stats) {
 const gone = "gone"
 
 // workerStates are all that a worker may be in.
-func workerStates() (all []string) {
-	for _, state := range []pairing.State{pairing.Ready, pairing.Draining, pairing.Maintenance, pairing.SetAside} {
-		all = append(all, state.String())
-	}
-	return append(all, gone)
-}
+func workerStates() []string { return append(pairing.StateNames(), gone) }
 
 func (s sampler) workersOf(from *stream.Snapshot) {
 	in := map[string]int{}

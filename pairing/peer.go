@@ -2,6 +2,7 @@ package pairing
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -35,6 +36,9 @@ const (
 )
 
 var peerStateNames = [peerStates]string{"connected", "waiting", "dialling", "slot", "paired", "open", "draining"}
+
+// PeerStateNames are all states, in their words.
+func PeerStateNames() []string { return slices.Clone(peerStateNames[:]) }
 
 // String is the state in lower case.
 func (s PeerState) String() string {

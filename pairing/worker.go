@@ -30,6 +30,9 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", uint8(s))
 }
 
+// StateNames are all states, in their words.
+func StateNames() []string { return slices.Clone(stateNames[:]) }
+
 // MaxWeight is the greatest weight of a worker; the least is 1.
 const MaxWeight = 256
 

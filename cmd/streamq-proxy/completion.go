@@ -150,17 +150,11 @@ func (c *completion) clients() []string {
 }
 
 // states are those that a list can be filtered by.
-func states(verb string) (names []string) {
+func states(verb string) []string {
 	if verb == "WORKERS" {
-		for _, s := range [...]pairing.State{pairing.Ready, pairing.Draining, pairing.Maintenance, pairing.SetAside} {
-			names = append(names, s.String())
-		}
-		return names
+		return pairing.StateNames()
 	}
-	for i := range pairing.NumPeerStates {
-		names = append(names, pairing.PeerState(i).String())
-	}
-	return names
+	return pairing.PeerStateNames()
 }
 
 // listed are the words that can be the last of a list W1,W2,... with those before it.
