@@ -193,6 +193,18 @@ func (c *ctl) security() (*control.Security, error) {
 	return &control.Security{Cert: own, Server: server.Public}, err
 }
 
+// untilInterrupted has do work with a client until SIGINT or SIGTERM.
+func (c *ctl) untilInterrupted(cmd *cobra.Command, do func(context.Context, *control.Client) error) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	client, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return do(ctx, client)
+}
+
 // say is one request and its answer.
 func (c *ctl) say(ctx context.Context, to io.Writer, verb string, args []string) error {
 	client, err := c.dial(ctx)
@@ -222,9 +234,4 @@ func (c *ctl) print(to io.Writer, reply control.Reply) error {
 		return printJSON(to, reply)
 	}
 	return printTable(to, reply)
-}
-
-// interrupted is ctx until SIGINT or SIGTERM.
-func interrupted(ctx context.Context) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -21,31 +23,31 @@ func (c *ctl) newEventsCommand() *cobra.Command {
 
 		ValidArgsFunction: completeTopics,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, stop := interrupted(cmd.Context())
-			defer stop()
-			client, err := c.dial(ctx)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			n, enough := 0, errors.New("enough")
-			err = client.Events(ctx, args, nil, func(e stream.Event) error {
-				if err := c.printEvent(cmd.OutOrStdout(), e); err != nil {
-					return err
-				}
-				if n++; n == count {
-					return enough
-				}
-				return nil
+			return c.untilInterrupted(cmd, func(ctx context.Context, client *control.Client) error {
+				return c.events(ctx, client, cmd.OutOrStdout(), args, count)
 			})
-			if errors.Is(err, enough) || ctx.Err() != nil {
-				return nil
-			}
-			return exitOf(err)
 		},
 	}
 	cmd.Flags().IntVar(&count, "count", 0, "end after so many, 0 for never")
 	return cmd
+}
+
+// events ends without an error when it is interrupted, or has printed count events.
+func (c *ctl) events(ctx context.Context, client *control.Client, to io.Writer, topics []string, count int) error {
+	n, enough := 0, errors.New("enough")
+	err := client.Events(ctx, topics, nil, func(e stream.Event) error {
+		if err := c.printEvent(to, e); err != nil {
+			return err
+		}
+		if n++; n == count {
+			return enough
+		}
+		return nil
+	})
+	if errors.Is(err, enough) || ctx.Err() != nil {
+		return nil
+	}
+	return exitOf(err)
 }
 
 func (c *ctl) printEvent(to io.Writer, e stream.Event) error {

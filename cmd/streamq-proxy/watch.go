@@ -32,18 +32,13 @@ func (c *ctl) newWatchCommand() *cobra.Command {
 			if every < 10*time.Millisecond {
 				return misuse("--every %v: at least 10ms", every)
 			}
-			ctx, stop := interrupted(cmd.Context())
-			defer stop()
-			client, err := c.dial(ctx)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			return c.watch(ctx, cmd.OutOrStdout(), every, count, func(page io.Writer) error {
-				if len(args) == 0 {
-					return c.allWorkers(ctx, client, page)
-				}
-				return c.ask(ctx, client, page, strings.ToUpper(args[0]), args[1:])
+			return c.untilInterrupted(cmd, func(ctx context.Context, client *control.Client) error {
+				return c.watch(ctx, cmd.OutOrStdout(), every, count, func(page io.Writer) error {
+					if len(args) == 0 {
+						return c.allWorkers(ctx, client, page)
+					}
+					return c.ask(ctx, client, page, strings.ToUpper(args[0]), args[1:])
+				})
 			})
 		},
 	}
