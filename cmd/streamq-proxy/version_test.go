@@ -32,3 +32,22 @@ func TestMakeStampsTheRevision(t *testing.T) {
 		}
 	}
 }
+
+// Go's cache of what is built does not key the headers of libzmq: make tells it.
+func TestMakeTellsLibzmq(t *testing.T) {
+	for _, program := range []string{"make", "pkg-config"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(program + " is not installed")
+		}
+	}
+	version, err := exec.Command("pkg-config", "--modversion", "libzmq").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	show := exec.Command("make", "-s", "--eval", "show: ; @echo $$CGO_CPPFLAGS", "show", "SHELL=/bin/bash")
+	show.Dir = "../.."
+	said, err := show.CombinedOutput()
+	if want := "-DLIBZMQ=" + strings.TrimSpace(string(version)); err != nil || !strings.Contains(string(said), want) {
+		t.Errorf("%v: CGO_CPPFLAGS is %s, want %s", err, said, want)
+	}
+}
