@@ -11,6 +11,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/streamq/streamq-proxy/internal/libzmq"
 	"github.com/streamq/streamq-proxy/stream"
 	"github.com/streamq/streamq-proxy/stream/accept"
 )
@@ -53,7 +54,7 @@ func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string,
 	err = errors.Join(socket.SetZapDomain(string(at)), socket.SetIpv6(true))
 	if l.domain == domainCURVE {
 		err = errors.Join(err, socket.SetCurveServer(1), socket.SetCurveSecretkey(s.cert.Secret))
-	} else {
+	} else if libzmq.HasCurve() { // libzmq without has no such option, nor an endpoint that set it
 		err = errors.Join(err, socket.SetCurveServer(0))
 	}
 	if err != nil {

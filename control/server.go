@@ -10,6 +10,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/streamq/streamq-proxy/internal/libzmq"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -121,6 +122,9 @@ func (s *Server) open(listeners []listener) (err error) {
 		}
 		if err == nil {
 			s.keys, err = newKeyring(s.cfg.Clients, s.log)
+		}
+		if err == nil {
+			err = libzmq.NeedCurve()
 		}
 		if err != nil {
 			return fmt.Errorf("control: %w", err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	_ "github.com/streamq/streamq-proxy/internal/libzmq" // has pebbe/zmq4 take every libzmq 4.3
 	"github.com/streamq/streamq-proxy/stream/accept"
 	"github.com/streamq/streamq-proxy/stream/splice"
 )
@@ -104,12 +105,6 @@ func fewest(relayThreads int) int {
 func (c *Context) Close() error {
 	c.relay.Close()
 	return c.zmq.Term()
-}
-
-// LibzmqVersion is the version of the libzmq that is loaded, such as 4.3.4.
-func LibzmqVersion() string {
-	major, minor, patch := zmq4.Version()
-	return fmt.Sprintf("%d.%d.%d", major, minor, patch)
 }
 
 // Descriptors says how many connections' descriptors are open and how many may be.

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/internal/libzmq"
 	"github.com/streamq/streamq-proxy/metrics"
-	"github.com/streamq/streamq-proxy/stream"
 )
 
 // openControl binds the control socket, if there is to be one.
@@ -20,7 +20,7 @@ func (s *server) openControl() (err error) {
 	b := build()
 	s.control, err = control.Open(cfg, control.Proxy{
 		Pools:    s.pools,
-		Version:  control.Version{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion, Libzmq: stream.LibzmqVersion()},
+		Version:  control.Version{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion, Libzmq: libzmq.Version()},
 		Reload:   s.reloadFor,
 		Shutdown: s.shutdownFor,
 		Level:    s.level,

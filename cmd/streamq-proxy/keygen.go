@@ -8,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/pebbe/zmq4"
 	"github.com/spf13/cobra"
 
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/internal/libzmq"
 )
 
 // keypair is a CURVE key pair, each key 40 characters of Z85 (32/Z85).
@@ -28,9 +28,9 @@ func newKeygenCommand() *cobra.Command {
 		Short: "make a CURVE key pair for a client or a worker, or for the control socket",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			public, secret, err := zmq4.NewCurveKeypair()
+			public, secret, err := libzmq.NewKeypair()
 			if err != nil {
-				return fmt.Errorf("libzmq cannot make keys (was it built without CURVE?): %w", err)
+				return err
 			}
 			if cert != "" {
 				return writeCert(cmd.OutOrStdout(), cert, level, keypair{public, secret})

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/streamq/streamq-proxy/internal/libzmq"
 	"github.com/streamq/streamq-proxy/metrics"
-	"github.com/streamq/streamq-proxy/stream"
 )
 
 func newVersionCommand() *cobra.Command {
@@ -19,7 +19,7 @@ func newVersionCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := build()
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "streamq-proxy %s (%s, %s, libzmq %s, %s/%s)\n",
-				b.Version, b.Revision, b.GoVersion, stream.LibzmqVersion(), runtime.GOOS, runtime.GOARCH)
+				b.Version, b.Revision, b.GoVersion, libzmq.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

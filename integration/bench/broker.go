@@ -6,6 +6,8 @@ import (
 	"runtime"
 
 	zmq "github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/internal/libzmq"
 )
 
 // keys are all CURVE keys of a run. The broker's pair is what clients see of it, and what it shows to the worker.
@@ -19,8 +21,8 @@ func newKeys() (k keys, err error) {
 	for _, pair := range []struct{ public, secret *string }{
 		{&k.workerPublic, &k.workerSecret}, {&k.clientPublic, &k.clientSecret}, {&k.brokerPublic, &k.brokerSecret},
 	} {
-		if *pair.public, *pair.secret, err = zmq.NewCurveKeypair(); err != nil {
-			return k, fmt.Errorf("libzmq makes no CURVE keys: %w", err)
+		if *pair.public, *pair.secret, err = libzmq.NewKeypair(); err != nil {
+			return k, err
 		}
 	}
 	return k, nil

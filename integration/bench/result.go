@@ -10,8 +10,9 @@ import (
 	"strings"
 	"time"
 
-	zmq "github.com/pebbe/zmq4"
 	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/internal/libzmq"
 )
 
 // result is a run: what -json writes and every table and plot is made of.
@@ -79,8 +80,7 @@ func modelName(info string) string {
 
 // versions are of what plays in the rows.
 func versions(ctx context.Context, p programs, rows []row) map[string]string {
-	major, minor, patch := zmq.Version()
-	v := map[string]string{"libzmq": fmt.Sprintf("%d.%d.%d", major, minor, patch)}
+	v := map[string]string{"libzmq": libzmq.Version()}
 	for _, r := range rows {
 		switch r.name {
 		case "haproxy", "haproxy-splice":

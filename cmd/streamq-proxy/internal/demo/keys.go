@@ -1,18 +1,11 @@
 package demo
 
-import (
-	"fmt"
-
-	"github.com/pebbe/zmq4"
-)
+import "github.com/streamq/streamq-proxy/internal/libzmq"
 
 // keys are a CURVE key pair in Z85.
 type keys struct{ public, secret string }
 
 func newKeys() (keys, error) {
-	public, secret, err := zmq4.NewCurveKeypair()
-	if err != nil {
-		return keys{}, fmt.Errorf("CURVE keys: %w (was libzmq built with CURVE?)", err)
-	}
-	return keys{public, secret}, nil
+	public, secret, err := libzmq.NewKeypair()
+	return keys{public, secret}, err
 }
