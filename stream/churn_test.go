@@ -80,7 +80,7 @@ func TestStormOfConnects(t *testing.T) {
 	for range 10 {
 		wg.Go(func() {
 			for range burst / 10 {
-				c, err := net.Dial("tcp", ep.hostPort())
+				c, err := net.Dial("tcp", ep.HostPort())
 				if err != nil {
 					t.Errorf("a connect failed: %v", err)
 					return

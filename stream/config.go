@@ -165,7 +165,7 @@ func (c *Config) checkWorkers() (errs []error) {
 	for _, w := range c.Workers {
 		ep, err := ParseEndpoint(w.Endpoint)
 		if err == nil {
-			err = ep.dialable()
+			err = ep.Dialable()
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("worker %s: %w", w.Name, err))

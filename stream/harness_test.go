@@ -147,7 +147,7 @@ func dialPeer(t *testing.T, endpoint string) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	network, address := "tcp", ep.hostPort()
+	network, address := "tcp", ep.HostPort()
 	if ep.Network == "ipc" {
 		network, address = "unix", ep.Path
 	}

@@ -181,7 +181,7 @@ func (p *Pool) Hint(ctx context.Context, hint pairing.Hint) error {
 func (p *Pool) AddWorker(ctx context.Context, w pairing.WorkerConfig) error {
 	if ep, err := ParseEndpoint(w.Endpoint); err != nil {
 		return fmt.Errorf("worker %s: %w", w.Name, err)
-	} else if err := ep.dialable(); err != nil {
+	} else if err := ep.Dialable(); err != nil {
 		return fmt.Errorf("worker %s: %w", w.Name, err)
 	}
 	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.AddWorker(l.now(), w) })

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/endpoint"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -171,12 +172,9 @@ func (c *checker) span(pool int, path, s string, standard, low, high time.Durati
 
 // plain is an endpoint's error without the words that all of them begin with.
 func plain(err error) error {
-	if err == nil {
-		return nil
+	var bad *endpoint.Error
+	if errors.As(err, &bad) {
+		return fmt.Errorf("%q: %s", bad.Endpoint, bad.Reason)
 	}
-	text, found := strings.CutPrefix(err.Error(), stream.ErrEndpoint.Error()+" ")
-	if !found {
-		return err
-	}
-	return errors.New(text)
+	return err
 }

@@ -147,7 +147,7 @@ func TestMistakesInFiles(t *testing.T) {
 		{"colon in braces", "pools:\n  - {frontend: [tcp://a:1], backend: []}\n", "f.yaml:2:24: want one value (between { } a text with a colon goes in quotes)"},
 		{"no bool", "log: {access: perhaps}\n" + pool(""), "f.yaml:1:15: want true or false"},
 		{"endpoint", pool("    workers:\n      - endpoint: tcp://h\n"), `f.yaml:6:19: endpoint: "tcp://h": want tcp://HOST:PORT`},
-		{"endpoint of a worker without a port", pool("    workers:\n      - endpoint: tcp://h:0\n"), `f.yaml:6:19: endpoint: "tcp://h:0": a worker's endpoint needs a host and a port`},
+		{"endpoint of a worker without a port", pool("    workers:\n      - endpoint: tcp://h:0\n"), `f.yaml:6:19: endpoint: "tcp://h:0": want a host and a port to connect to`},
 		{"worker without an endpoint", pool("    workers:\n      - name: w\n"), `f.yaml:6:9: endpoint: a worker needs an endpoint`},
 		{"transport", "pools:\n  - frontend: [udp://127.0.0.1:1]\n    backend: [tcp://*:2]\n", `f.yaml:2:16: frontend: "udp://127.0.0.1:1": transport "udp" is not served`},
 		{"port", "pools:\n  - frontend: [tcp://*:3]\n    backend:\n      - tcp://127.0.0.1:x\n", `f.yaml:4:9: backend: "tcp://127.0.0.1:x": port "x" is not a number`},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/streamq/streamq-proxy/endpoint"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
@@ -15,9 +16,6 @@ const DefaultName = "default"
 
 // DefaultHeartbeat is the ttl of a lease by heartbeat: three times 2.5 s.
 const DefaultHeartbeat = 7500 * time.Millisecond
-
-// MaxWeight is the greatest weight of a worker.
-const MaxWeight = 256
 
 // pool turns one pool's settings into its configuration.
 func (c *checker) pool(i int, p *Pool) stream.Config {
@@ -48,7 +46,7 @@ func (c *checker) pool(i int, p *Pool) stream.Config {
 
 func (c *checker) endpoints(pool int, setting string, endpoints []string) {
 	for k, e := range endpoints {
-		_, err := stream.ParseEndpoint(e)
+		_, err := endpoint.Parse(e)
 		c.fail(pool, fmt.Sprintf("%s[%d]", setting, k), plain(err))
 	}
 }
@@ -57,12 +55,12 @@ func (c *checker) workers(pool int, workers []Worker) (all []pairing.WorkerConfi
 	names := map[string]bool{}
 	for k, w := range workers {
 		at := fmt.Sprintf("workers[%d]", k)
-		ep, err := stream.ParseEndpoint(w.Endpoint)
+		ep, err := endpoint.Parse(w.Endpoint)
 		switch {
 		case w.Endpoint == "":
 			err = errors.New("a worker needs an endpoint that the proxy can dial")
-		case err == nil && ep.Network == "tcp" && (ep.Host == "*" || ep.Port == 0):
-			err = fmt.Errorf("%q: a worker's endpoint needs a host and a port", w.Endpoint)
+		case err == nil:
+			err = ep.Dialable()
 		}
 		c.fail(pool, at+".endpoint", plain(err))
 		if w.Name == "" {
@@ -77,7 +75,7 @@ func (c *checker) workers(pool int, workers []Worker) (all []pairing.WorkerConfi
 		names[w.Name] = true
 		all = append(all, pairing.WorkerConfig{
 			Name: w.Name, Endpoint: w.Endpoint,
-			Weight:   c.number(pool, at+".weight", w.Weight, 1, 1, MaxWeight),
+			Weight:   c.number(pool, at+".weight", w.Weight, 1, 1, pairing.MaxWeight),
 			MaxPairs: c.number(pool, at+".max", w.Max, 0, 0, 0),
 		})
 	}

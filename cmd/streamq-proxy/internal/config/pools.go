@@ -3,12 +3,13 @@ package config
 import (
 	"fmt"
 
+	"github.com/streamq/streamq-proxy/endpoint"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
 // listener is an endpoint that a pool binds.
 type listener struct {
-	stream.Endpoint
+	endpoint.Endpoint
 	text string
 	pool string
 }
@@ -30,7 +31,7 @@ func (c *checker) across(pools []stream.Config) {
 			endpoints []string
 		}{{"frontend", p.Frontend}, {"backend", p.Backend}} {
 			for k, e := range list.endpoints {
-				ep, err := stream.ParseEndpoint(e)
+				ep, err := endpoint.Parse(e)
 				if err != nil {
 					continue // is a mistake already
 				}

@@ -1,0 +1,72 @@
+package endpoint
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestParse(t *testing.T) {
+	for _, tc := range []struct {
+		text string
+		want Endpoint
+	}{
+		{"tcp://127.0.0.1:5555", Endpoint{Network: "tcp", Host: "127.0.0.1", Port: 5555}},
+		{"tcp://[::1]:5555", Endpoint{Network: "tcp", Host: "::1", Port: 5555}},
+		{"tcp://*:0", Endpoint{Network: "tcp", Host: "*"}},
+		{"tcp://eth0:1", Endpoint{Network: "tcp", Host: "eth0", Port: 1}},
+		{"ipc:///run/a.sock", Endpoint{Network: "ipc", Path: "/run/a.sock"}},
+		{"ipc://@name", Endpoint{Network: "ipc", Path: "@name"}},
+	} {
+		got, err := Parse(tc.text)
+		if got != tc.want || err != nil || got.String() != tc.text {
+			t.Errorf("%s is %+v (%s), %v", tc.text, got, got, err)
+		}
+	}
+	if e, err := Parse("tcp://*:*"); e.Port != 0 || err != nil {
+		t.Errorf("libzmq's word for any port: %+v, %v", e, err)
+	}
+}
+
+// What is no endpoint has an error of one line, with the endpoint and the reason.
+func TestParseMistakes(t *testing.T) {
+	for text, reason := range map[string]string{
+		"":                                   "want tcp://HOST:PORT or ipc://PATH",
+		"127.0.0.1:5555":                     "want tcp://HOST:PORT or ipc://PATH",
+		"udp://127.0.0.1:1":                  `transport "udp" is not served`,
+		"tcp://127.0.0.1":                    "want tcp://HOST:PORT",
+		"tcp://::1:5555":                     "brackets",
+		"tcp://127.0.0.1:65536":              "from 0 to 65535",
+		"tcp://:5555":                        "no usable host",
+		"tcp://a;b:1":                        "no usable host",
+		"ipc://":                             "want ipc:///path/of/socket",
+		"ipc://@":                            "want ipc:///path/of/socket",
+		"ipc:///a\x00b":                      "a NUL",
+		"ipc:///" + strings.Repeat("x", 107): "the path has 108 bytes",
+		"ipc://@" + strings.Repeat("x", 107): "the path has 108 bytes",
+		"tcp://" + strings.Repeat("x\n", 3) + ":1": "no usable host",
+	} {
+		_, err := Parse(text)
+		var bad *Error
+		if !errors.As(err, &bad) || !errors.Is(err, ErrInvalid) || bad.Endpoint != text || !strings.Contains(bad.Reason, reason) {
+			t.Errorf("%q: %v", text, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: two lines: %v", text, err)
+		}
+	}
+}
+
+func TestDialable(t *testing.T) {
+	for text, can := range map[string]bool{
+		"tcp://host:1": true, "tcp://*:1": false, "tcp://host:0": false, "ipc:///run/a.sock": true, "ipc://@name": true,
+	} {
+		e, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Dialable(); (err == nil) != can || err != nil && !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
