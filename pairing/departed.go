@@ -13,7 +13,7 @@ const (
 
 // departed is a worker of which nothing is left.
 type departed struct {
-	since            time.Duration
+	since, returning time.Duration
 	failures, served uint64
 }
 
@@ -21,7 +21,7 @@ type departed struct {
 // that an operator took out is not missed.
 func (t *Table) depart(w *worker) {
 	if !w.removed {
-		t.departed.Add(w.name, departed{since: t.now, failures: w.failures, served: w.served})
+		t.departed.Add(w.name, departed{since: t.now, returning: w.returning, failures: w.failures, served: w.served})
 	}
 }
 
@@ -48,4 +48,26 @@ func (t *Table) Departed(now time.Duration) (all []WorkerInfo) {
 		}
 	}
 	return all
+}
+
+// Returning says whether a worker that dials in, takes clients and has no
+// connection now was here within the last ten seconds: libzmq redials within some
+// of them, so it is away for a moment and not gone. A connection that never
+// greeted was none of a worker's. It looks at every worker.
+func (t *Table) Returning(now time.Duration) bool {
+	t.at(now)
+	if t.refuse != NoReason {
+		return false
+	}
+	for _, w := range t.workers {
+		if w.accepts() && !w.failing && !w.isReady() && t.now < w.returning {
+			return true
+		}
+	}
+	for _, d := range t.departed.Values() {
+		if t.now < d.returning {
+			return true
+		}
+	}
+	return false
 }

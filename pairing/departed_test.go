@@ -96,3 +96,42 @@ func TestEndsAndDialsAreCounted(t *testing.T) {
 		t.Errorf("dials: %+v and failed ones %+v", s.DialsDone, s.DialsFailed)
 	}
 }
+
+// A worker that redials is away for a moment, and for no longer than ten seconds;
+// what never greeted, was taken out of service or listens does not come back by itself.
+func TestReturning(t *testing.T) {
+	r := newRig(t, nil)
+	want := func(want bool, when string) {
+		t.Helper()
+		if r.Returning(r.now) != want {
+			t.Errorf("%s: returning is %v", when, !want)
+		}
+	}
+	want(false, "nobody was ever here")
+	id := r.dialIn("a", "10.0.0.1")
+	want(false, "it is here")
+	r.leave(id)
+	want(true, "it has just gone")
+	r.now += redialFor - 1
+	want(true, "it may still come")
+	r.now++
+	want(false, "it has not come")
+
+	r.WorkerConnected(r.now, 77, "scan", Origin{Address: "10.0.0.7"}, nil)
+	r.leave(77)
+	want(false, "a connection that never greeted has gone")
+
+	r.dialIn("a", "10.0.0.1")
+	r.dialIn("b", "10.0.0.2")
+	r.set("a", Draining)
+	r.set("b", Maintenance)
+	for range 2 {
+		r.EachPeer(func(p *Peer) bool { id = p.ID; return false })
+		r.leave(id)
+	}
+	want(false, "those that have gone would take no clients")
+	r.set("a", Ready)
+	want(true, "one of them would")
+	r.StopWaiting(r.now, Shutdown)
+	want(false, "stopping")
+}

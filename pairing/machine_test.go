@@ -462,6 +462,8 @@ func (m *machine) compare() error {
 		return errors.New("a worker is missing")
 	case m.table.Usable() != m.twin.usable():
 		return fmt.Errorf("usable is %v", m.table.Usable())
+	case m.table.Returning(m.now) != m.twin.returning():
+		return fmt.Errorf("returning is %v", m.table.Returning(m.now))
 	case (m.table.able > 0) != m.twin.able():
 		return fmt.Errorf("able is %v", m.table.able)
 	}

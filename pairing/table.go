@@ -259,6 +259,9 @@ func (t *Table) leaveAddress(p *Peer) {
 	}
 	p.worker.dialledIn--
 	p.worker.awaited = t.now + redialFor
+	if p.state != PeerConnected { // else it may be nobody's: a scan, a balancer's check
+		p.worker.returning = p.worker.awaited
+	}
 	all := t.dialledIn[a]
 	last := len(all) - 1
 	all[p.addressAt] = all[last]

@@ -64,6 +64,7 @@ type twinWorker struct {
 	unopened                                []time.Duration // when pairs ended before they opened, in a row
 	served                                  uint64
 	left                                    []time.Duration // when connections went that it had dialled in
+	missed                                  []time.Duration // those of them that had greeted
 }
 
 // twinAway is a worker of which nothing is left.
@@ -71,6 +72,7 @@ type twinAway struct {
 	name   string
 	served uint64
 	since  time.Duration
+	missed []time.Duration
 }
 
 func newTwin(cfg Config) *twin {
@@ -181,6 +183,20 @@ func (m *twin) usable() bool {
 	})
 }
 
+// returning: somebody is not usable for the only reason that it is redialling.
+func (m *twin) returning() bool {
+	if m.refuse != NoReason {
+		return false
+	}
+	lately := func(at time.Duration) bool { return m.now-at < redialFor }
+	return slices.ContainsFunc(m.away, func(a twinAway) bool { return slices.ContainsFunc(a.missed, lately) }) ||
+		slices.ContainsFunc(m.workers, func(w *twinWorker) bool {
+			pairs := m.count(func(p *twinPeer) bool { return p.worker == w && !p.client && p.partner != nil })
+			return !w.removed && w.state == Ready && !w.failing && w.endpoint == "" && m.slots(w)+pairs == 0 &&
+				slices.ContainsFunc(w.missed, lately)
+		})
+}
+
 func (m *twin) firstWaiting() (first *twinPeer) {
 	for _, p := range m.peers {
 		if p.state == PeerWaiting && (first == nil || p.place < first.place) {
@@ -209,6 +225,9 @@ func (m *twin) leave(p *twinPeer) {
 	p.gone = true
 	if !p.client && !p.dialled {
 		p.worker.left = append(p.worker.left, m.now)
+		if p.state != PeerConnected {
+			p.worker.missed = append(p.worker.missed, m.now)
+		}
 	}
 	if p.partner == nil || p.partner.gone {
 		m.peers = slices.DeleteFunc(m.peers, func(q *twinPeer) bool { return q == p || q == p.partner })
@@ -223,7 +242,7 @@ func (m *twin) sweep() {
 	m.workers = slices.DeleteFunc(m.workers, func(w *twinWorker) bool {
 		forgotten := !m.here(w) && (w.removed || !w.listed && !w.kept && w.state == Ready && len(w.unopened) == 0)
 		if forgotten && !w.removed {
-			m.away = append(m.away, twinAway{w.name, w.served, m.now})
+			m.away = append(m.away, twinAway{w.name, w.served, m.now, w.missed})
 		}
 		return forgotten
 	})

@@ -88,6 +88,7 @@ type worker struct {
 	// See dialsIn.
 	dialledIn int           // its connections that it dialled in, in pairs or not
 	awaited   time.Duration // until then it is waited for, since the last of them that went
+	returning time.Duration // the same, since the last that went and had greeted
 
 	// Back-off; see dial.go.
 	failing     bool
