@@ -96,6 +96,9 @@ streamq_loop_queue_depth{pool="orders"} 2
 # HELP streamq_pool_paused 1 when the pool is paused: nothing is read from its connections.
 # TYPE streamq_pool_paused gauge
 streamq_pool_paused{pool="orders"} 0
+# HELP streamq_pool_ready 1 when /readyz?pool=NAME is 200: new clients should be sent to the pool.
+# TYPE streamq_pool_ready gauge
+streamq_pool_ready{pool="orders"} 1
 # HELP streamq_pool_up 1 when the pool answered this scrape.
 # TYPE streamq_pool_up gauge
 streamq_pool_up{pool="orders"} 1

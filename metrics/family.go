@@ -7,7 +7,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type families struct {
 	all []*prometheus.Desc
 
-	up, usable, draining, paused              *prometheus.Desc
+	up, ready, usable, draining, paused       *prometheus.Desc
 	bytes, backlog                            *prometheus.Desc
 	connections, lostNotices                  *prometheus.Desc
 	descriptors, descriptorLimit              *prometheus.Desc
@@ -29,6 +29,7 @@ type families struct {
 func newFamilies() *families {
 	f := &families{}
 	f.up = f.add("pool_up", "1 when the pool answered this scrape.")
+	f.ready = f.add("pool_ready", "1 when /readyz?pool=NAME is 200: new clients should be sent to the pool.")
 	f.usable = f.add("pool_usable", "1 when some worker takes clients, now or when it is less busy.")
 	f.draining = f.add("pool_draining", "1 when the pool no longer listens.")
 	f.paused = f.add("pool_paused", "1 when the pool is paused: nothing is read from its connections.")

@@ -18,6 +18,7 @@ type sampler struct {
 }
 
 func (s sampler) snapshot(from *stream.Snapshot) {
+	s.flag(s.ready, from.Readiness().Ready())
 	s.flag(s.usable, from.Usable)
 	s.flag(s.draining, from.Draining)
 	s.flag(s.paused, from.Paused)

@@ -32,6 +32,8 @@ type Snapshot struct {
 	Commands int
 	// Usable: a worker could take a client, now or when one of its pairs ends.
 	Usable bool
+	// Returning: a worker that dials in is away for a moment, see [pairing.Table.Returning].
+	Returning bool
 	// Draining: who connects now is refused.
 	Draining bool
 	// Paused: nothing is read, see [Pool.Pause].
@@ -65,6 +67,7 @@ func (l *loop) snapshot() Snapshot {
 		DescriptorLimit: limit,
 		Turns:           l.turns,
 		Usable:          l.table.Usable(),
+		Returning:       l.table.Returning(l.now()),
 		Draining:        l.draining,
 		Paused:          l.halted,
 	}

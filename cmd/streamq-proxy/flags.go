@@ -54,6 +54,8 @@ func (f *flags) register(fs *pflag.FlagSet) {
 		func(s *config.Settings, v string) { s.HTTP = &v })
 	f.process(fs, "drain-timeout", "drain-timeout", "duration", config.DefaultDrainTimeout.String(), "on SIGTERM pairs may go on for so long; a second SIGTERM ends them at once",
 		func(s *config.Settings, v string) { s.DrainTimeout = v })
+	f.process(fs, "ready", "ready", "any|all", config.ReadyAny, "which pools have to be ready for /readyz to be 200; /readyz?pool=NAME asks for one",
+		func(s *config.Settings, v string) { s.Ready = v })
 	f.process(fs, "io-threads", "io-threads", "N", strconv.Itoa(config.DefaultIOThreads), "I/O threads of libzmq, about one per gigabyte per second",
 		func(s *config.Settings, v string) { s.IOThreads = v })
 	f.process(fs, "relay-threads", "relay-threads", "N", "one for each CPU", "threads that move the bytes of open pairs",

@@ -7,14 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/streamq/streamq-proxy/metrics"
-	"github.com/streamq/streamq-proxy/stream"
 )
 
 // Bounds that keep slow, many or strange HTTP clients from costing anything.
@@ -26,9 +24,6 @@ const (
 	httpMaxHeader     = 16 << 10 // bytes
 	httpMaxConns      = 256
 	httpMaxScrapes    = 4
-	// probeTimeout is how long a loop may take to answer before it counts as
-	// one that does not turn.
-	probeTimeout = 2 * time.Second
 )
 
 // httpServer serves /metrics, /healthz and /readyz.
@@ -101,51 +96,7 @@ func newHandler(s *server) http.Handler {
 		MaxRequestsInFlight: httpMaxScrapes,
 		Timeout:             httpTimeout,
 	}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, r, func(stream.Snapshot) (string, bool) { return "alive", true })
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, r, s.ready)
-	})
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
 	return mux
-}
-
-// ready says what keeps a pool from serving a client.
-func (s *server) ready(snap stream.Snapshot) (string, bool) {
-	switch {
-	case snap.Draining || s.draining.Load():
-		return "draining", false
-	case snap.Paused:
-		return "paused", false
-	case !snap.Usable:
-		return "no usable worker", false
-	}
-	return "ready", true
-}
-
-// answer writes one line for each pool: 200, or 503 when judge is not content with all.
-func (s *server) answer(w http.ResponseWriter, r *http.Request, judge func(stream.Snapshot) (string, bool)) {
-	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
-	defer cancel()
-	status, body := http.StatusOK, strings.Builder{}
-	for _, p := range s.pools {
-		snap, err := p.Snapshot(ctx)
-		word, good := "", false
-		switch {
-		case errors.Is(err, stream.ErrStopped):
-			word = "stopped"
-		case err != nil:
-			word = "the loop does not answer"
-		default:
-			word, good = judge(snap)
-		}
-		if !good {
-			status = http.StatusServiceUnavailable
-		}
-		fmt.Fprintf(&body, "%s: %s\n", p.Name(), word)
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body.String())) // a client that has gone does not matter
 }

@@ -62,6 +62,7 @@ func (s *server) tryReload(ctx context.Context) error {
 		}
 	}
 	s.level.Set(plan.LogLevel)
+	s.readyAll.Store(plan.ReadyAll)
 	s.access.turn(plan.Access)
 	s.plan = plan
 	return nil

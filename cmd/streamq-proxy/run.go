@@ -76,6 +76,7 @@ type server struct {
 	asked    chan func(context.Context) // what the control socket has the goroutine of signals do
 	ended    chan struct{}              // closed when the pools have
 	closed   chan struct{}              // closed when everything has
+	readyAll atomic.Bool                // see readyz
 	draining atomic.Bool
 	drainBy  time.Time     // the deadline of that; only the goroutine of signals reads and writes it
 	force    time.Duration // forceAfter, but for tests
@@ -93,6 +94,7 @@ func open(plan *config.Plan, replan func() (*config.Plan, error), stderr io.Writ
 		reloads: metrics.NewReloads(time.Now()), force: forceAfter,
 	}
 	s.level.Set(plan.LogLevel)
+	s.readyAll.Store(plan.ReadyAll)
 	s.lines = newLogQueue(stderr, newLogger(stderr, plan.LogJSON, s.level))
 	s.log = newLogger(s.lines, plan.LogJSON, s.level)
 	s.access = newAccessLog(s.log, plan.Access)

@@ -21,6 +21,12 @@ const (
 	DefaultIOThreads    = 1
 )
 
+// Which pools have to be ready for /readyz to say so, when it is not asked for one.
+const (
+	ReadyAny = "any"
+	ReadyAll = "all"
+)
+
 // maxIOThreads is far above what any machine can use (libzmq's manual advises
 // one per gigabyte per second).
 const maxIOThreads = 64
@@ -32,6 +38,7 @@ type Plan struct {
 	IOThreads    int           // of libzmq
 	RelayThreads int           // of the relay of open pairs
 	DrainTimeout time.Duration // from the first signal until pairs are ended
+	ReadyAll     bool          // /readyz wants all pools to be ready, and not any
 	LogLevel     slog.Level
 	LogJSON      bool
 	Access       bool           // log each client that ended
@@ -105,6 +112,10 @@ func (c *checker) process(p *Plan) {
 	p.IOThreads = c.number(-1, "io-threads", s.IOThreads, DefaultIOThreads, 1, maxIOThreads)
 	p.RelayThreads = c.number(-1, "relay-threads", s.RelayThreads, stream.RelayThreads(p.CPUs), 1, stream.MaxRelayThreads)
 	p.DrainTimeout = c.span(-1, "drain-timeout", s.DrainTimeout, DefaultDrainTimeout, 0, 0)
+	if s.Ready != "" {
+		c.fail(-1, "ready", oneOf(s.Ready, ReadyAny, ReadyAll))
+		p.ReadyAll = s.Ready == ReadyAll
+	}
 	if l := s.Log.Level; l != "" && !c.fail(-1, "log.level", oneOf(l, "debug", "info", "warn", "error")) {
 		_ = p.LogLevel.UnmarshalText([]byte(l)) // oneOf has left nothing that could fail
 	}

@@ -27,6 +27,7 @@ http: ""
 io-threads: 2
 relay-threads: 3
 drain-timeout: 1m
+ready: all
 log: {level: warn, format: json, access: false}
 control: {endpoints: ['ipc:///run/c.sock', 'tcp://127.0.0.1:7000'], mode: "0660", loopback-level: operator, rate: 10}
 pools:
@@ -94,7 +95,7 @@ pools:
 	standard.Name = "defaults"
 	standard.Frontend, standard.Backend = []string{"tcp://[::1]:0"}, []string{"tcp://[::1]:0"}
 	want := &Plan{
-		CPUs: testCPUs, IOThreads: 2, RelayThreads: 3, DrainTimeout: time.Minute, LogLevel: slog.LevelWarn, LogJSON: true,
+		CPUs: testCPUs, IOThreads: 2, RelayThreads: 3, DrainTimeout: time.Minute, ReadyAll: true, LogLevel: slog.LevelWarn, LogJSON: true,
 		Control: control.Config{
 			Endpoints: []string{"ipc:///run/c.sock", "tcp://127.0.0.1:7000"},
 			Mode:      0o660, LoopbackLevel: control.Operator, Rate: 10,
@@ -113,7 +114,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.HTTP != DefaultHTTP || p.IOThreads != DefaultIOThreads || p.RelayThreads != testCPUs || p.DrainTimeout != DefaultDrainTimeout || !p.Access || p.LogJSON || p.LogLevel != slog.LevelInfo {
+	if p.HTTP != DefaultHTTP || p.IOThreads != DefaultIOThreads || p.RelayThreads != testCPUs || p.DrainTimeout != DefaultDrainTimeout || p.ReadyAll || !p.Access || p.LogJSON || p.LogLevel != slog.LevelInfo {
 		t.Errorf("%+v", p)
 	}
 	// What the help shows as defaults is what applies when nothing is said.
@@ -137,6 +138,7 @@ func TestMistakesInFiles(t *testing.T) {
 	pool := func(lines string) string { return "pools:\n  - name: a\n" + endpoints + lines }
 	for _, c := range []struct{ name, text, says string }{
 		{"unknown key", pool("    nonsense: 3\n"), `f.yaml:5:5: unknown field "nonsense"`},
+		{"which pools have to be ready", "ready: most\n" + pool(""), `f.yaml:1:8: ready: "most" is unknown, want any or all`},
 		{"unknown key of a worker", pool("    workers: [{endpoint: tcp://a:1, wait: 2}]\n"), `f.yaml:5:37: unknown field "wait"`},
 		{"unknown key of log", "log: {levl: info}\n" + pool(""), `f.yaml:1:7: unknown field "levl"`},
 		{"key twice", pool("    policy: random\n    policy: random\n"), `f.yaml:6:5: mapping key "policy" already defined at [5:5]`},

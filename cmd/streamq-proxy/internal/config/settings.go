@@ -7,6 +7,7 @@ type Settings struct {
 	IOThreads    string  `yaml:"io-threads"`
 	RelayThreads string  `yaml:"relay-threads"`
 	DrainTimeout string  `yaml:"drain-timeout"`
+	Ready        string  `yaml:"ready"`
 	Log          Log     `yaml:"log"`
 	Control      Control `yaml:"control"`
 	Pools        []Pool  `yaml:"pools"`

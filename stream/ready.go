@@ -1,0 +1,46 @@
+package stream
+
+// Readiness says whether new clients should be sent to a pool, and why.
+type Readiness uint8
+
+// The ways to be ready, and not to be.
+const (
+	// ReadyNow: a worker takes clients, now or when one of its pairs ends.
+	ReadyNow Readiness = iota
+	// ReadySoon: a worker that dials in is away for a moment, see [pairing.Table.Returning].
+	ReadySoon
+	NotReadyDraining // the pool refuses who connects
+	NotReadyPaused   // nothing is read, see [Pool.Pause]
+	NotReadyWorker   // no worker takes clients
+	readinesses
+)
+
+var readinessWords = [readinesses]string{
+	"ready", "ready, a worker is expected back", "draining", "paused", "no usable worker",
+}
+
+// String is the readiness in words for a person, which hold for scripts, too.
+func (r Readiness) String() string {
+	if r < readinesses {
+		return readinessWords[r]
+	}
+	return "unknown"
+}
+
+// Ready says whether new clients should be sent.
+func (r Readiness) Ready() bool { return r <= ReadySoon }
+
+// Readiness of the pool at the moment of the snapshot.
+func (s *Snapshot) Readiness() Readiness {
+	switch {
+	case s.Draining:
+		return NotReadyDraining
+	case s.Paused:
+		return NotReadyPaused
+	case s.Usable:
+		return ReadyNow
+	case s.Returning:
+		return ReadySoon
+	}
+	return NotReadyWorker
+}
