@@ -1,9 +1,15 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	zmq "github.com/pebbe/zmq4"
@@ -51,6 +57,21 @@ func (ws *named) serve() {
 func (ws *named) start(i int) {
 	name := fmt.Sprintf("w%d", i)
 	ws.stop[name] = ws.sockets[i].serve(ws.t, func(m frames) frames { return append(frames{[]byte(name)}, m...) })
+}
+
+// gone waits until nobody listens any more where a worker that was stopped did: a socket that closes lets its listener go
+// some time later, and what a client asks it meanwhile is lost.
+func (ws *named) gone(name string) {
+	ws.t.Helper()
+	i, err := strconv.Atoi(strings.TrimPrefix(name, "w"))
+	must(ws.t, err)
+	eventually(ws.t, name+" no longer listens", func() bool {
+		c, err := net.Dial("tcp", strings.TrimPrefix(ws.endpoints[i], "tcp://"))
+		if err == nil {
+			_ = c.Close()
+		}
+		return errors.Is(err, syscall.ECONNREFUSED)
+	})
 }
 
 // restart has a worker that listened and was stopped listen again where it did.
@@ -193,11 +214,49 @@ func TestR8SameWorkerWithFallbacks(t *testing.T) {
 	}
 	for _, next := range []struct{ stop, want string }{{"w2", "w3"}, {"w3", "w1"}, {"w1", "w0"}} {
 		ws.stop[next.stop]()
+		ws.gone(next.stop)
 		for range 2 {
 			if got := visit(); got != next.want {
 				t.Fatalf("%s has gone and the client has %s, want %s", next.stop, got, next.want)
 			}
 		}
+	}
+}
+
+// TestR8HintIsHeldAgain has a named client's first worker leave in the middle of their handshake: libzmq connects again
+// without a word to the application, and the client has its name and its fallback still.
+func TestR8HintIsHeldAgain(t *testing.T) {
+	ctx := newContext(t)
+	sec := newSecurity(t, "CURVE")
+	ws := newNamed(t, ctx, sec, 3, 1)
+	leaves, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer leaves.Close()
+	p := openPool(t, func(c *stream.Config) {
+		c.Workers = append(ws.configs(), pairing.WorkerConfig{Name: "leaves", Endpoint: "tcp://" + leaves.Addr().String()})
+		c.Pairing.Policy = pairing.RoundRobin
+	})
+	ws.serve()
+	left := make(chan error, 1)
+	go func() {
+		c, err := leaves.Accept()
+		if err == nil {
+			_, err = io.ReadFull(c, make([]byte, 10)) // the client's signature
+			leaves.Close()
+			c.Close()
+		}
+		left <- err
+	}()
+	must(t, p.Hint(t.Context(), pairing.Hint{Identity: "ann", Address: "127.0.0.1", Prefer: []string{"leaves", "w2"}}))
+	c := newClient(t, ctx, zmq.REQ, sec, "")
+	must(t, c.Connect(p.frontend))
+	if got := ask(t, c); got != "w2" {
+		t.Errorf("the client has %s, want its fallback w2", got)
+	}
+	must(t, <-left)
+	eventually(t, "the first pair has ended", func() bool { return len(p.accesses()) == 1 })
+	if first := p.accesses()[0]; first.Worker != "leaves" || first.Opened || first.Identity != "ann" {
+		t.Errorf("the client came first to %+v", first.Record)
 	}
 }
 

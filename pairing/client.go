@@ -91,6 +91,7 @@ func (t *Table) endClient(p *Peer, why Reason, abort bool) {
 	case PeerDialling:
 		t.undial(p)
 	}
+	t.holdAgain(p, why)
 	t.forget(p)
 	if abort {
 		t.abort(p, why)

@@ -130,9 +130,19 @@ func (t *Table) claimHint(p *Peer) {
 		return
 	}
 	for a := p.origin.Address; len(t.hints.next[a]) > 0; {
-		if t.claim(p, hintKey{address: a, identity: t.hints.next[a][0]}) {
+		if p.hinted = t.claim(p, hintKey{address: a, identity: t.hints.next[a][0]}); p.hinted {
 			return
 		}
+	}
+}
+
+// holdAgain keeps the hint by address of a client that ends before its pair has
+// opened and can be expected to come back: the application has seen nothing of it,
+// and does not know that it has to say anything again.
+func (t *Table) holdAgain(p *Peer, why Reason) {
+	if p.hinted && p.identity != nil && why.comesBack() {
+		n := naming{identity: p.identity.name, source: p.identity.source}
+		t.hold(Hint{Identity: n.identity, Address: p.origin.Address, Source: n.source}, n)
 	}
 }
 

@@ -139,6 +139,7 @@ func (t *Table) over(c *Peer, why Reason) {
 	case PeerPaired:
 		t.stats.handshaking--
 		t.doubt(c.worker, why)
+		t.holdAgain(c, why)
 	case PeerOpen:
 		t.stats.open--
 	default: // it drains, its cause is known

@@ -80,6 +80,7 @@ type Peer struct {
 	dials, failedDials                     int
 	decision                               decision // client: how it got its worker
 	held                                   bool     // client: ready, and waits for its identity
+	hinted                                 bool     // client: by a hint for the next one from its address
 	wasOpen                                bool
 }
 

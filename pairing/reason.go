@@ -47,6 +47,16 @@ func (r Reason) String() string {
 	return fmt.Sprintf("reason(%d)", uint8(r))
 }
 
+// comesBack says whether a client that ended so connects again for the sake of the
+// same application: it has neither left by itself nor been sent away.
+func (r Reason) comesBack() bool {
+	switch r {
+	case ClientClosed, ClientReset, HeartbeatExpired, Kicked, Shutdown:
+		return false
+	}
+	return true
+}
+
 // Reasons lists every reason a client may end with, in a fixed order.
 func Reasons() []Reason {
 	all := make([]Reason, 0, reasonCount-1)

@@ -47,6 +47,7 @@ func (m *twin) claim(p *twinPeer) {
 	for _, k := range keys {
 		if n, ok := m.held.get(k, m.now); ok {
 			m.held.remove(k, m.now)
+			p.hinted = k.address != ""
 			m.name(p, n)
 			return
 		}
@@ -271,11 +272,23 @@ func (m *twin) hint(h Hint) {
 	if m.cfg.HintMax == 0 || h.Endpoint == "" && h.Address == "" {
 		return
 	}
+	m.hold(key, n)
+}
+
+func (m *twin) hold(key hintKey, n naming) {
 	m.held.expire(m.now)
-	if h.Endpoint == "" && !slices.Contains(m.next, key) {
+	if key.address != "" && !slices.Contains(m.next, key) {
 		m.next = append(m.next, key)
 	}
-	m.held.put(twinItem[hintKey, naming]{key: key, value: n, source: h.Source, since: m.now})
+	m.held.put(twinItem[hintKey, naming]{key: key, value: n, source: n.source, since: m.now})
+}
+
+// holdAgain keeps the hint of a client that was to have a worker and will come again.
+func (m *twin) holdAgain(p *twinPeer, why Reason) {
+	left := []Reason{ClientClosed, ClientReset, HeartbeatExpired, Kicked, Shutdown}
+	if p.hinted && !p.opened && m.cfg.HintMax > 0 && !slices.Contains(left, why) {
+		m.hold(hintKey{address: p.origin.Address, identity: p.identity}, naming{identity: p.identity, source: m.namedBy[p.identity]})
+	}
 }
 
 func (m *twin) peerAt(endpoint string, client bool) *twinPeer {

@@ -43,6 +43,7 @@ type twinPeer struct {
 	id                                       PeerID
 	client, gone, spoke, opened, dialled     bool
 	held                                     bool // for its identity
+	hinted                                   bool // by an address
 	holding                                  time.Duration
 	origin                                   Origin
 	identity                                 string
@@ -294,6 +295,7 @@ func (m *twin) ended(p *twinPeer, why Reason) {
 
 func (m *twin) endClient(p *twinPeer, why Reason, abort bool) {
 	p.state, p.worker, p.held = PeerConnected, nil, false
+	m.holdAgain(p, why)
 	m.leave(p)
 	if abort {
 		m.abort(p, why)
@@ -304,6 +306,7 @@ func (m *twin) endClient(p *twinPeer, why Reason, abort bool) {
 func (m *twin) endPair(c *twinPeer, why Reason) {
 	if c.state != PeerDraining {
 		m.doubt(c, why)
+		m.holdAgain(c, why)
 		c.reason, c.over = why, m.now
 	}
 	for _, p := range []*twinPeer{c, c.partner} {
@@ -347,6 +350,7 @@ func (m *twin) vanish(p *twinPeer, how Gone) {
 			m.suspect(p.worker)
 		}
 		m.doubt(c, why)
+		m.holdAgain(c, why)
 		c.reason, c.over = why, m.now
 		p.state, p.partner.state = PeerDraining, PeerDraining
 		p.partner.drains = m.now
