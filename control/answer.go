@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 const (
@@ -39,9 +41,9 @@ func (s *Server) answer(ctx context.Context, m message) error {
 // execute is everything about a request but its envelope. nil stands for a
 // heartbeat, whose reply comes later.
 func (s *Server) execute(ctx context.Context, from *caller, m message, now time.Time) []any {
-	r, err := ParseRequest(m.frames)
+	r, err := wire.ParseRequest(m.frames)
 	if !s.callers.admit(from, now) {
-		err = refuse(SlowDown, "more than %d requests a second", s.cfg.Rate)
+		err = wire.Errorf(wire.SlowDown, "more than %d requests a second", s.cfg.Rate)
 		if !from.silenced {
 			from.silenced = true
 			s.log.Warn("control: a caller is too fast", "address", from.address, "caller", from.who)
@@ -53,11 +55,11 @@ func (s *Server) execute(ctx context.Context, from *caller, m message, now time.
 		defer cancel()
 	}
 	c := &call{ctx: ctx, server: s, caller: from}
-	var answer Reply
+	var answer wire.Reply
 	if err == nil {
 		if words, was := steerable(c, r.Verb, m.frames); was {
-			s.counters.count(r.Verb, OK)
-			s.note(c, r, Reply{Code: OK, Text: "OK"})
+			s.counters.count(r.Verb, wire.OK)
+			s.note(c, r, wire.Reply{Code: wire.OK, Text: "OK"})
 			return words
 		}
 		s.renew(c, now)
@@ -75,7 +77,7 @@ func (s *Server) execute(ctx context.Context, from *caller, m message, now time.
 	}
 	s.counters.count(r.Verb, answer.Code)
 	s.note(c, r, answer)
-	return answer.frames()
+	return answer.Frames()
 }
 
 // timeout bounds a request of that verb.
@@ -87,17 +89,17 @@ func timeout(verb string) time.Duration {
 }
 
 // understand finds the verb of a request that is well-formed, and its arguments.
-func (s *Server) understand(c *call, r Request) (*Verb, error) {
+func (s *Server) understand(c *call, r wire.Request) (*Verb, error) {
 	v := s.verbs[r.Verb]
 	if v == nil {
 		text := fmt.Sprintf("no verb %q, HELP lists them", r.Verb)
 		if s.verbs[strings.ToUpper(r.Verb)] != nil {
 			text = fmt.Sprintf("no verb %q: verbs are upper case", r.Verb)
 		}
-		return nil, refuse(UnknownVerb, "%s", text)
+		return nil, wire.Errorf(wire.UnknownVerb, "%s", text)
 	}
 	if c.caller.level < v.Level {
-		return nil, refuse(Forbidden, "%s is for the level %s, and you are %s", v.Name, v.Level, c.caller.level)
+		return nil, wire.Errorf(wire.Forbidden, "%s is for the level %s, and you are %s", v.Name, v.Level, c.caller.level)
 	}
 	var err error
 	if c.args, c.options, err = v.arguments(r.Args); err != nil {
@@ -124,10 +126,10 @@ func (s *Server) renew(c *call, now time.Time) {
 }
 
 // note logs what operators do and what goes wrong.
-func (s *Server) note(c *call, r Request, answer Reply) {
+func (s *Server) note(c *call, r wire.Request, answer wire.Reply) {
 	level, unlogged := slog.LevelDebug, 0
 	switch {
-	case s.steers(r) && answer.Code < Malformed:
+	case s.steers(r) && answer.Code < wire.Malformed:
 		level = slog.LevelInfo
 	case tells(answer.Code):
 		level, unlogged = s.refusalLevel(c.caller, answer.Code)
@@ -147,16 +149,18 @@ func (s *Server) note(c *call, r Request, answer Reply) {
 
 // tells says whether an operator should know of a refused request: that something
 // is not there is asked for every day, and who is too fast is told when it begins.
-func tells(code Code) bool { return code >= Malformed && code != NotFound && code != SlowDown }
+func tells(code wire.Code) bool {
+	return code >= wire.Malformed && code != wire.NotFound && code != wire.SlowDown
+}
 
 // refusalLevel has the first refusal of a caller by a code logged, and then one a
 // minute, with the number of those between.
-func (s *Server) refusalLevel(from *caller, code Code) (level slog.Level, unlogged int) {
+func (s *Server) refusalLevel(from *caller, code wire.Code) (level slog.Level, unlogged int) {
 	unlogged, due := s.seldom.due("request "+from.user+" "+from.address+" "+code.String(), time.Now())
 	switch {
 	case !due:
 		return slog.LevelDebug, 0
-	case code == Forbidden:
+	case code == wire.Forbidden:
 		return slog.LevelWarn, unlogged
 	}
 	return slog.LevelInfo, unlogged

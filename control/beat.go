@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -25,7 +26,7 @@ type beat struct {
 	pool     *stream.Pool
 	identity string
 	judge    stream.Judge
-	answer   Reply
+	answer   wire.Reply
 }
 
 // gather takes a HEARTBEAT that is well-formed.
@@ -67,7 +68,7 @@ func (s *Server) passBeats(ctx context.Context, must bool) error {
 		b.caller.pending--
 		s.counters.count("HEARTBEAT", b.answer.Code)
 		if err == nil {
-			err = s.send(b.message, b.answer.frames())
+			err = s.send(b.message, b.answer.Frames())
 		}
 	}
 	clear(s.beats)
@@ -96,7 +97,7 @@ func (s *Server) passTo(ctx context.Context, p *stream.Pool) {
 	}
 }
 
-func beaten(identity string, b stream.Beaten) Reply {
+func beaten(identity string, b stream.Beaten) wire.Reply {
 	if b.Err != nil {
 		return failure(b.Err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -28,7 +29,7 @@ func BenchmarkRequests(b *testing.B) {
 		b.Run(bc.name, func(b *testing.B) {
 			r := newRig(b, func(_ *rig, c *Config, _ *stream.Config) { c.Rate, c.Log = 1<<30, nil })
 			s := r.raw(zmq4.DEALER)
-			r.say(r.dial(), OK, "PIN", "ann", "w1")
+			r.say(r.dial(), wire.OK, "PIN", "ann", "w1")
 			b.ResetTimer()
 			under := 0
 			for i := range b.N {
@@ -66,7 +67,7 @@ func BenchmarkPairBesideHeartbeats(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			r.say(r.dial(), OK, "PIN", "ann", "w1")
+			r.say(r.dial(), wire.OK, "PIN", "ann", "w1")
 			stop, done := make(chan struct{}), make(chan struct{})
 			s := r.raw(zmq4.DEALER)
 			go func() {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -21,7 +22,7 @@ const (
 // caller is one connection to the ROUTER.
 type caller struct {
 	user    string // as ZAP has named it; the next three are read from it
-	level   Level
+	level   wire.Level
 	domain  domain
 	who     string // the name of its certificate, "" without one
 	address string // IP, or localhost:uid:gid:pid over ipc

@@ -12,8 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
-	"github.com/streamq/streamq-proxy/stream"
 )
 
 // gather reads a list to its end.
@@ -56,7 +57,7 @@ func TestClientSaysEveryVerb(t *testing.T) {
 	r.mutex.Unlock()
 	said := map[string]bool{}
 	for _, n := range r.server.Stats().Requests {
-		if n.Code < Malformed {
+		if n.Code < wire.Malformed {
 			said[n.Verb] = true
 		}
 	}
@@ -68,11 +69,11 @@ func TestClientSaysEveryVerb(t *testing.T) {
 }
 
 // testClientSees has what lists and what tells of one thing.
-func testClientSees(t *testing.T, r *rig, c *Client) {
+func testClientSees(t *testing.T, r *rig, c *client.Client) {
 	ctx, pool := r.context(), c.Pool("default")
-	client, worker := r.pair()
-	at := client.LocalAddr().String()
-	lease, err := c.Hello(ctx, Hello{Identity: "ann", Endpoint: at, Prefer: []string{"w1"}})
+	own, worker := r.pair()
+	at := own.LocalAddr().String()
+	lease, err := c.Hello(ctx, client.Hello{Identity: "ann", Endpoint: at, Prefer: []string{"w1"}})
 	if lease.Worker != "127.0.0.1" || err != nil {
 		t.Errorf("%+v, %v", lease, err)
 	}
@@ -84,7 +85,7 @@ func testClientSees(t *testing.T, r *rig, c *Client) {
 	if v, err := c.Version(ctx); v.Version != "test" || err != nil {
 		t.Errorf("%+v, %v", v, err)
 	}
-	if v, err := c.Verbs(ctx); len(v) != len(Verbs()) || v[0].Name != "PING" || v[len(v)-1].Level != Operator || err != nil {
+	if v, err := c.Verbs(ctx); len(v) != len(Verbs()) || v[0].Name != "PING" || v[len(v)-1].Level != wire.Operator || err != nil {
 		t.Errorf("%+v, %v", v, err)
 	}
 	if s, err := c.Status(ctx); s.Pairs != 1 || len(s.Pools) != 1 || s.Pools[0].Identities != 1 || !s.Pools[0].Usable || err != nil {
@@ -94,16 +95,16 @@ func testClientSees(t *testing.T, r *rig, c *Client) {
 	if p, err := c.Pools(ctx); len(p) != 1 || p[0].Pool != "default" || !slices.Equal(p[0].Frontend, frontend) || err != nil {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if in, out, err := c.Statistics(ctx); in.Bytes != uint64(len(nullPeer())) || out.Chunks == 0 || err != nil {
-		t.Errorf("%+v %+v %v", in, out, err)
+	if s, err := c.Statistics(ctx); s.In.Bytes != uint64(len(nullPeer())) || s.Out.Chunks == 0 || err != nil {
+		t.Errorf("%+v %v", s, err)
 	}
-	if w := gather(t, pool.Workers(ctx, Filter{State: "ready"})); len(w) != 1 || w[0].Worker != "127.0.0.1" || w[0].Pairs != 1 {
+	if w := gather(t, pool.Workers(ctx, client.Filter{State: "ready"})); len(w) != 1 || w[0].Worker != "127.0.0.1" || w[0].Pairs != 1 {
 		t.Errorf("%+v", w)
 	}
-	if all := gather(t, pool.Clients(ctx, Filter{Client: "ann"})); len(all) != 1 || all[0].Client != at || all[0].State != "open" {
+	if all := gather(t, pool.Clients(ctx, client.Filter{Client: "ann"})); len(all) != 1 || all[0].Client != at || all[0].State != "open" {
 		t.Errorf("%+v", all)
 	}
-	if all := gather(t, pool.Pairs(ctx, Filter{Worker: "127.0.0.1"})); len(all) != 1 || all[0].Identity != "ann" || all[0].Rule != "policy" {
+	if all := gather(t, pool.Pairs(ctx, client.Filter{Worker: "127.0.0.1"})); len(all) != 1 || all[0].Identity != "ann" || all[0].Rule != "policy" {
 		t.Errorf("%+v", all)
 	}
 	x, err := pool.Explain(ctx, at)
@@ -112,18 +113,18 @@ func testClientSees(t *testing.T, r *rig, c *Client) {
 	}
 	enough := errors.New("enough")
 	events, stop := context.WithCancelCause(ctx)
-	err = c.Events(events, nil, func() { stop(enough) }, func(stream.Event) error { return nil })
+	err = c.Events(events, nil, func() { stop(enough) }, func(wire.Event) error { return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Events: %v", err)
 	}
 	good(t, c.Bye(ctx, "ann"))
-	ended(t, client)
+	ended(t, own)
 }
 
 // testClientSteers has what changes something in a pool.
-func testClientSteers(t *testing.T, r *rig, c *Client) {
+func testClientSteers(t *testing.T, r *rig, c *client.Client) {
 	ctx, pool := r.context(), c.Pool("")
-	good(t, pool.Hint(ctx, Hint{Identity: "bob", Address: "10.0.0.9", Prefer: []string{"w1", "w2"}}), pool.Pin(ctx, "bob", "w3", "w4"))
+	good(t, pool.Hint(ctx, client.Hint{Identity: "bob", Address: "10.0.0.9", Prefer: []string{"w1", "w2"}}), pool.Pin(ctx, "bob", "w3", "w4"))
 	hints := gather(t, pool.Hints(ctx, "bob"))
 	if len(hints) != 3 || !hints[0].Pinned || !slices.Equal(hints[1].Prefer, []string{"w1", "w2"}) || hints[2].Address != "10.0.0.9" ||
 		hints[2].Left.Duration() <= 0 {
@@ -131,20 +132,19 @@ func testClientSteers(t *testing.T, r *rig, c *Client) {
 	}
 	good(t, pool.Unpin(ctx, "bob"), pool.Unhint(ctx, "bob"))
 
-	listening := r.listening("w1")
-	listening.Weight, listening.MaxPairs = 2, 5
+	listening := client.Worker{Name: "w1", Endpoint: r.listening("w1").Endpoint, Weight: 2, MaxPairs: 5}
 	good(t, pool.Add(ctx, listening))
 	if w := r.snapshot().Workers; len(w) != 1 || w[0].Weight != 2 || w[0].MaxPairs != 5 || w[0].Endpoint != listening.Endpoint {
 		t.Errorf("%+v", w)
 	}
-	if err := pool.Add(ctx, listening); CodeOf(err) != Conflict {
+	if err := pool.Add(ctx, listening); wire.CodeOf(err) != wire.Conflict {
 		t.Errorf("added twice: %v", err)
 	}
 	good(t, pool.Weight(ctx, "w1", 7), pool.MaxConn(ctx, "w1", 9))
 	if w := r.snapshot().Workers[0]; w.Weight != 7 || w.MaxPairs != 9 {
 		t.Errorf("%+v", w)
 	}
-	kicked := func(f func(context.Context, string) ([]ClientInfo, error)) {
+	kicked := func(f func(context.Context, string) ([]wire.ClientInfo, error)) {
 		t.Helper()
 		client := r.client()
 		greet(t, client)
@@ -157,12 +157,12 @@ func testClientSteers(t *testing.T, r *rig, c *Client) {
 	}
 	kicked(pool.KickClient)
 	kicked(pool.KickPair)
-	kicked(func(ctx context.Context, _ string) ([]ClientInfo, error) {
+	kicked(func(ctx context.Context, _ string) ([]wire.ClientInfo, error) {
 		left, err := pool.Drain(ctx, "w1")
 		if left != 1 {
 			t.Errorf("%d are left", left)
 		}
-		all := gather(t, pool.Clients(ctx, Filter{}))
+		all := gather(t, pool.Clients(ctx, client.Filter{}))
 		return all, errors.Join(err, pool.KickWorker(ctx, "w1"))
 	})
 	good(t, pool.Maint(ctx, "w1"))
@@ -180,7 +180,7 @@ func TestClientTurnsPages(t *testing.T) {
 	r := newRig(t, nil)
 	c, ctx := r.dial(), r.context()
 	pool := c.Pool("")
-	const n = 2*maxPage + 1
+	const n = 2*wire.MaxPage + 1
 	for i := range n {
 		good(t, r.pool.Hint(ctx, pairing.Hint{Identity: "i" + strconv.Itoa(i)}))
 	}
@@ -217,28 +217,28 @@ func TestClientErrors(t *testing.T) {
 	r := newRig(t, nil)
 	c, ctx := r.dial(), r.context()
 	rows, failures := 0, 0
-	for _, err := range c.Pool("nowhere").Clients(ctx, Filter{}) {
-		if rows++; CodeOf(err) == NotFound {
+	for _, err := range c.Pool("nowhere").Clients(ctx, client.Filter{}) {
+		if rows++; wire.CodeOf(err) == wire.NotFound {
 			failures++
 		}
 	}
 	if rows != 1 || failures != 1 {
 		t.Errorf("a list of an unknown pool has %d rows and %d errors", rows, failures)
 	}
-	var refused *Error
-	if err := c.Pool("").Weight(ctx, "nobody", 1); !errors.As(err, &refused) || refused.Code != NotFound || !strings.Contains(refused.Text, "nobody") {
+	var refused *wire.Error
+	if err := c.Pool("").Weight(ctx, "nobody", 1); !errors.As(err, &refused) || refused.Code != wire.NotFound || !strings.Contains(refused.Text, "nobody") {
 		t.Errorf("%v", err)
 	}
-	if _, err := c.Pool("").Drain(ctx, "nobody"); CodeOf(err) != NotFound {
+	if _, err := c.Pool("").Drain(ctx, "nobody"); wire.CodeOf(err) != wire.NotFound {
 		t.Errorf("%v", err)
 	}
 	over, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := c.Status(over); !errors.Is(err, ErrNoAnswer) || !errors.Is(err, context.Canceled) {
+	if _, err := c.Status(over); !errors.Is(err, client.ErrNoAnswer) || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 	c.Close()
-	if _, err := c.Status(ctx); !errors.Is(err, ErrClosed) {
+	if _, err := c.Status(ctx); !errors.Is(err, client.ErrClosed) {
 		t.Errorf("%v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -28,7 +29,7 @@ type Config struct {
 	// loopback is served.
 	Cert, Clients string
 	// LoopbackLevel is that of callers over tcp without CURVE.
-	LoopbackLevel Level
+	LoopbackLevel wire.Level
 	// Rate bounds the requests a second of one connection; 0 means DefaultRate.
 	Rate int
 	// Connections bounds those of one endpoint; 0 means an eighth of the descriptors

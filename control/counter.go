@@ -3,6 +3,8 @@ package control
 import (
 	"slices"
 	"sync/atomic"
+
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // otherVerb counts what is no verb.
@@ -11,14 +13,14 @@ const otherVerb = "other"
 // counters count requests. They are written by the server and read by anybody.
 type counters struct {
 	verbs    []string // sorted
-	codes    []Code
+	codes    []wire.Code
 	requests []atomic.Uint64
 	refused  [numRefusals]atomic.Uint64 // connections
 	unread   atomic.Uint64              // replies that were dropped
 }
 
 func newCounters() *counters {
-	c := &counters{codes: Codes(), verbs: []string{otherVerb}}
+	c := &counters{codes: wire.Codes(), verbs: []string{otherVerb}}
 	for _, v := range Verbs() {
 		c.verbs = append(c.verbs, v.Name)
 	}
@@ -27,14 +29,14 @@ func newCounters() *counters {
 	return c
 }
 
-func (c *counters) count(verb string, code Code) {
+func (c *counters) count(verb string, code wire.Code) {
 	v, known := slices.BinarySearch(c.verbs, verb)
 	if !known {
 		v, _ = slices.BinarySearch(c.verbs, otherVerb)
 	}
 	k, known := slices.BinarySearch(c.codes, code)
 	if !known {
-		k, _ = slices.BinarySearch(c.codes, Failed)
+		k, _ = slices.BinarySearch(c.codes, wire.Failed)
 	}
 	c.requests[v*len(c.codes)+k].Add(1)
 }
@@ -42,7 +44,7 @@ func (c *counters) count(verb string, code Code) {
 // RequestCount is how often a verb was answered by a code.
 type RequestCount struct {
 	Verb  string // "other" for what is no verb
-	Code  Code
+	Code  wire.Code
 	Count uint64
 }
 

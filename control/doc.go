@@ -1,26 +1,13 @@
 // Package control is the control socket: by it applications give their
 // connections identities and heartbeats, and operators see and steer a proxy
-// that runs. It also has the client of it, for applications in Go.
+// that runs. This package is its server; package wire has the words that both
+// sides speak, and package client is the other side.
 //
-//	c, err := control.Dial(ctx, "ipc:///run/streamq-proxy/control.sock")
-//	defer c.Close()
-//	err = c.Hello(ctx, control.Hello{Identity: "alice", Endpoint: local, Prefer: []string{"w1", "w2"}})
-//	err = c.KeepAlive(ctx, "alice") // until ctx ends
+// # Verbs
 //
-//	pool := c.Pool("") // an operator's
-//	left, err := pool.Drain(ctx, "w1")
-//	for p, err := range pool.Pairs(ctx, control.Filter{Worker: "w1"}) { ... }
-//
-// A call that the proxy has refused returns an [*Error], whose code [CodeOf]
-// tells; one that it has not answered in time, [ErrNoAnswer].
-//
-// # Protocol
-//
-// A request is [VERB, argument, ...], one string per frame; optional arguments
-// are KEY=VALUE. A reply is [code, text] or [code, text, json], exactly one for
-// each request, also for nonsense. [Verbs] is the table of what can be said;
-// HELP sends it. REQ and DEALER callers both work: an envelope that ends with an
-// empty frame is sent back as it came.
+// [Verbs] is the table of what can be said; HELP sends it. REQ and DEALER callers
+// both work: an envelope that ends with an empty frame is sent back as it came.
+// Each request has one reply, also nonsense.
 //
 // The one exception are the words of zmq_proxy_steerable(3): a single frame
 // PAUSE, RESUME or TERMINATE is answered by one empty frame, STATISTICS by eight
@@ -59,8 +46,8 @@
 // sent away that has been in its handshake for longest, or the newest where all
 // have finished: strangers do not keep operators out.
 //
-// A frame has at most MaxFrame bytes, else libzmq closes the connection. Of a
-// request only the first MaxFrames frames are kept; one that has more is
+// A frame has at most [wire.MaxFrame] bytes, else libzmq closes the connection. Of a
+// request only the first [wire.MaxFrames] frames are kept; one that has more is
 // answered 400. A connection has Rate requests a second, then 429. Replies that
 // a caller does not read are dropped, beyond a few, and the caller is never
 // waited for. What peers say of identities is held within a share of each

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -52,7 +53,7 @@ func TestManualHasEveryVerb(t *testing.T) {
 // The manual names every code and topic.
 func TestManualHasEveryWord(t *testing.T) {
 	text := readManual(t)
-	for _, c := range Codes() {
+	for _, c := range wire.Codes() {
 		if !strings.Contains(text, fmt.Sprintf("\n| %d |", int(c))) {
 			t.Errorf("code %d is missing", int(c))
 		}
@@ -74,13 +75,13 @@ func TestManualHasEveryBound(t *testing.T) {
 		t.Error("the manual says that there may be as many last workers as hints")
 	}
 	for _, bound := range []string{
-		fmt.Sprintf("at most %d names and %d KiB", MaxPrefer, MaxList>>10),
+		fmt.Sprintf("at most %d names and %d KiB", wire.MaxPrefer, wire.MaxList>>10),
 		fmt.Sprintf("at most %s hints for connections to come", thousands(p.HintMax)),
 		fmt.Sprintf("has at most %s; beyond", thousands(p.SourceMax)),
 		fmt.Sprintf("takes at most %d KiB: %d MiB for one address, %d MiB for a pool",
 			hintBytes>>10, p.SourceMax*hintBytes>>20, (p.HintMax*hintBytes+1<<20-1)>>20),
 		fmt.Sprintf("the last %s connections", thousands(maxCallers)),
-		fmt.Sprintf("%d in a pool, %d KiB each", maxNames, maxNames*(MaxName+1+32)>>10), // 16 bytes of a string twice, for room to grow
+		fmt.Sprintf("%d in a pool, %d KiB each", maxNames, maxNames*(wire.MaxName+1+32)>>10), // 16 bytes of a string twice, for room to grow
 	} {
 		if !strings.Contains(text, bound) {
 			t.Errorf("it does not say %q", bound)
@@ -160,7 +161,7 @@ s.close()
 		return endpoint
 	}
 	first := named("")
-	r.say(r.dial(), OK, "KICK", "client", first)
+	r.say(r.dial(), wire.OK, "KICK", "client", first)
 	named(first)
 	_ = stdin.Close()
 	if err := cmd.Wait(); err != nil {
@@ -170,7 +171,7 @@ s.close()
 
 // The manual tells the bound beyond which there is no reply.
 func TestManualHasTheLongestFrame(t *testing.T) {
-	if want := fmt.Sprintf("up to %d KiB", MaxFrame>>10); !strings.Contains(readManual(t), want) {
+	if want := fmt.Sprintf("up to %d KiB", wire.MaxFrame>>10); !strings.Contains(readManual(t), want) {
 		t.Errorf("%q is missing", want)
 	}
 }

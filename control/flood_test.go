@@ -10,6 +10,8 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
@@ -24,7 +26,7 @@ const (
 
 // floodRig has a pool with two workers that listen, and a control socket for
 // operators and one for peers.
-func floodRig(t *testing.T) (r *rig, operator, peer *Client) {
+func floodRig(t *testing.T) (r *rig, operator, peer *client.Client) {
 	t.Helper()
 	r = newRig(t, func(r *rig, c *Config, p *stream.Config) {
 		c.Endpoints = append(c.Endpoints, "tcp://127.0.0.1:*")
@@ -39,7 +41,7 @@ func floodRig(t *testing.T) (r *rig, operator, peer *Client) {
 // waits for the answers.
 func (r *rig) flood() {
 	r.t.Helper()
-	prefer := "prefer=" + strings.Repeat("w1,", MaxPrefer-1) + "w1"
+	prefer := "prefer=" + strings.Repeat("w1,", wire.MaxPrefer-1) + "w1"
 	var sockets []*zmq4.Socket
 	for range floodConnections {
 		sockets = append(sockets, r.socket(zmq4.DEALER, r.server.Bound()[1]))
@@ -90,16 +92,16 @@ func (r *rig) left(say func(endpoint string)) {
 // workers that they had last.
 func TestFloodOfHello(t *testing.T) {
 	r, operator, peer := floodRig(t)
-	hello := func(c *Client, identity string) func(string) {
+	hello := func(c *client.Client, identity string) func(string) {
 		return func(endpoint string) {
-			r.say(c, OK, "HELLO", "client", identity, "endpoint="+endpoint, "prefer=w2")
+			r.say(c, wire.OK, "HELLO", "client", identity, "endpoint="+endpoint, "prefer=w2")
 		}
 	}
 	r.served(hello(peer, "learned"))
 	r.left(hello(operator, "gone"))
 	r.left(hello(peer, "forgotten"))
-	r.say(operator, OK, "HINT", "memo", "prefer=w2")
-	r.say(operator, OK, "HINT", "precious", "address=127.0.0.1", "prefer=w2")
+	r.say(operator, wire.OK, "HINT", "memo", "prefer=w2")
+	r.say(operator, wire.OK, "HINT", "precious", "address=127.0.0.1", "prefer=w2")
 	if err := r.pool.Hint(r.context(), pairing.Hint{Identity: "other", Endpoint: "192.0.2.1:5", Prefer: []string{"w2"}, Source: "192.0.2.1"}); err != nil {
 		t.Fatal(err)
 	}
@@ -107,13 +109,13 @@ func TestFloodOfHello(t *testing.T) {
 	r.flood()
 
 	for _, name := range []string{"learned", "gone", "memo", "precious", "other"} {
-		x := body[Explanation](t, r.say(operator, OK, "EXPLAIN", name))
+		x := body[wire.Explanation](t, r.say(operator, wire.OK, "EXPLAIN", name))
 		if !slices.Equal(x.Prefer, []string{"w2"}) {
 			t.Errorf("%s: %+v", name, x)
 		}
 	}
 	for _, name := range []string{"learned", "gone", "forgotten"} { // the last has only what it preferred pushed out
-		if x := body[Explanation](t, r.say(operator, OK, "EXPLAIN", name)); x.Last != "w2" {
+		if x := body[wire.Explanation](t, r.say(operator, wire.OK, "EXPLAIN", name)); x.Last != "w2" {
 			t.Errorf("%s: %+v", name, x)
 		}
 	}
@@ -128,7 +130,7 @@ func TestFloodOfHello(t *testing.T) {
 
 // checkHeld is that STATUS counts what HINTS lists: the flood's share of
 // preferences and of hints, five preferences of others, and a hint of one.
-func checkHeld(t *testing.T, r *rig, operator *Client) {
+func checkHeld(t *testing.T, r *rig, operator *client.Client) {
 	t.Helper()
 	listed, flooded := 0, 0
 	for h, err := range operator.Pool("").Hints(r.context(), "") {
@@ -139,7 +141,7 @@ func checkHeld(t *testing.T, r *rig, operator *Client) {
 			flooded++
 		}
 	}
-	status := body[Status](t, r.say(operator, OK, "STATUS"))
+	status := body[wire.Status](t, r.say(operator, wire.OK, "STATUS"))
 	if flooded != 2*floodShare || listed != flooded+6 || status.Pools[0].Hints != listed {
 		t.Errorf("%d are listed, %d of the flood, %d counted", listed, flooded, status.Pools[0].Hints)
 	}
@@ -148,21 +150,21 @@ func checkHeld(t *testing.T, r *rig, operator *Client) {
 // Who speaks from where shares with whom.
 func TestSource(t *testing.T) {
 	for _, tc := range []struct {
-		level         Level
+		level         wire.Level
 		address, want string
 	}{
-		{Peer, "10.0.0.1", "10.0.0.1"},
-		{Peer, "::ffff:10.0.0.1", "10.0.0.1"},
-		{Peer, "127.0.0.1", "localhost"},
-		{Peer, "127.5.6.7", "localhost"},
-		{Peer, "::1", "localhost"},
-		{Peer, "::ffff:127.0.0.1", "localhost"},
-		{Peer, "", "localhost"}, // anything but an operator
-		{Peer, "2001:db8::1", "2001:db8::/64"},
-		{Peer, "2001:db8::ffff:1", "2001:db8::/64"},
-		{Peer, "2001:db8:0:1::1", "2001:db8:0:1::/64"},
-		{Operator, "10.0.0.1", ""},
-		{Operator, "localhost:0:0:1", ""},
+		{wire.Peer, "10.0.0.1", "10.0.0.1"},
+		{wire.Peer, "::ffff:10.0.0.1", "10.0.0.1"},
+		{wire.Peer, "127.0.0.1", "localhost"},
+		{wire.Peer, "127.5.6.7", "localhost"},
+		{wire.Peer, "::1", "localhost"},
+		{wire.Peer, "::ffff:127.0.0.1", "localhost"},
+		{wire.Peer, "", "localhost"}, // anything but an operator
+		{wire.Peer, "2001:db8::1", "2001:db8::/64"},
+		{wire.Peer, "2001:db8::ffff:1", "2001:db8::/64"},
+		{wire.Peer, "2001:db8:0:1::1", "2001:db8:0:1::/64"},
+		{wire.Operator, "10.0.0.1", ""},
+		{wire.Operator, "localhost:0:0:1", ""},
 	} {
 		c := &call{caller: &caller{level: tc.level, address: tc.address}}
 		if got := c.source(); got != tc.want {

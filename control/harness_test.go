@@ -17,6 +17,8 @@ import (
 	"github.com/pebbe/zmq4"
 	"go.uber.org/goleak"
 
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
@@ -68,7 +70,7 @@ func newRig(t testing.TB, change func(*rig, *Config, *stream.Config)) *rig {
 	if r.pool, err = stream.Open(zctx, pool); err != nil {
 		t.Fatal(err)
 	}
-	proxy := Proxy{Pools: []*stream.Pool{r.pool}, Version: Version{Version: "test"}, Reload: r.reload, Shutdown: r.shutdown, Level: r.level}
+	proxy := Proxy{Pools: []*stream.Pool{r.pool}, Version: wire.Version{Version: "test"}, Reload: r.reload, Shutdown: r.shutdown, Level: r.level}
 	if r.server, err = Open(cfg, proxy, feed); err != nil {
 		t.Fatal(err)
 	}
@@ -122,11 +124,11 @@ func (w testWriter) Write(b []byte) (int, error) {
 }
 
 // dial is a client of the first endpoint.
-func (r *rig) dial() *Client { return r.dialAs(r.server.Bound()[0], nil) }
+func (r *rig) dial() *client.Client { return r.dialAs(r.server.Bound()[0], nil) }
 
-func (r *rig) dialAs(endpoint string, security *Security) *Client {
+func (r *rig) dialAs(endpoint string, security *client.Security) *client.Client {
 	r.t.Helper()
-	c, err := Dial(r.context(), endpoint, security)
+	c, err := client.Dial(r.context(), endpoint, security)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -141,10 +143,10 @@ func (r *rig) context() context.Context {
 }
 
 // say sends a request and wants a code.
-func (r *rig) say(c *Client, want Code, verb string, args ...string) Reply {
+func (r *rig) say(c *client.Client, want wire.Code, verb string, args ...string) wire.Reply {
 	r.t.Helper()
 	reply, err := c.Do(r.context(), verb, args...)
-	if err != nil && CodeOf(err) == 0 {
+	if err != nil && wire.CodeOf(err) == 0 {
 		r.t.Fatalf("%s %q: %v", verb, args, err)
 	}
 	if reply.Code != want {
@@ -288,6 +290,13 @@ func (r *rig) listening(name string) pairing.WorkerConfig {
 	return pairing.WorkerConfig{Name: name, Endpoint: "tcp://" + l.Addr().String()}
 }
 
+func curve(s *zmq4.Socket, security *client.Security) error {
+	if security == nil {
+		return nil
+	}
+	return errors.Join(s.SetCurveServerkey(security.Server), s.SetCurvePublickey(security.Cert.Public), s.SetCurveSecretkey(security.Cert.Secret))
+}
+
 // raw is a socket of a caller that minds no manners.
 func (r *rig) raw(kind zmq4.Type) *zmq4.Socket { return r.socket(kind, r.server.Bound()[0]) }
 
@@ -298,14 +307,14 @@ func (r *rig) socket(kind zmq4.Type, endpoint string) *zmq4.Socket {
 }
 
 // secured is a socket with CURVE, or without.
-func (r *rig) secured(kind zmq4.Type, endpoint string, security *Security) *zmq4.Socket {
+func (r *rig) secured(kind zmq4.Type, endpoint string, security *client.Security) *zmq4.Socket {
 	r.t.Helper()
 	zctx, err := zmq4.NewContext()
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	s, err := zctx.NewSocket(kind)
-	err = errors.Join(err, s.SetLinger(0), s.SetRcvtimeo(patience), s.SetSndtimeo(patience), (&Client{security: security}).secure(s))
+	err = errors.Join(err, s.SetLinger(0), s.SetRcvtimeo(patience), s.SetSndtimeo(patience), curve(s, security))
 	if err == nil {
 		err = s.Connect(endpoint)
 	}

@@ -10,12 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
 // body reads what a reply has to say.
-func body[T any](t *testing.T, r Reply) (v T) {
+func body[T any](t *testing.T, r wire.Reply) (v T) {
 	t.Helper()
 	if err := json.Unmarshal(r.Body, &v); err != nil {
 		t.Fatalf("%s: %v", r.Body, err)
@@ -46,13 +48,13 @@ func TestStickiness(t *testing.T) {
 		p.Pairing.Policy, p.Pairing.HintWait = pairing.RoundRobin, 10*time.Second
 	})
 	c := r.dial()
-	visit := func() (worker string, x Explanation) {
+	visit := func() (worker string, x wire.Explanation) {
 		t.Helper()
 		conn := r.client()
 		greet(t, conn)
 		at := conn.LocalAddr().String()
 		// Said before or after the connection is seen: the client is held for it.
-		r.say(c, OK, "HELLO", "client", "ann", "endpoint="+at, "prefer=w2,w4,w1")
+		r.say(c, wire.OK, "HELLO", "client", "ann", "endpoint="+at, "prefer=w2,w4,w1")
 		eventually(t, "it is paired", func() bool {
 			p, err := r.pool.Find(r.context(), at)
 			if err != nil {
@@ -63,7 +65,7 @@ func TestStickiness(t *testing.T) {
 			}
 			return worker != ""
 		})
-		x = body[Explanation](t, r.say(c, OK, "EXPLAIN", at))
+		x = body[wire.Explanation](t, r.say(c, wire.OK, "EXPLAIN", at))
 		_ = conn.Close()
 		return worker, x
 	}
@@ -72,25 +74,25 @@ func TestStickiness(t *testing.T) {
 			t.Fatalf("visit %d: %s by %+v", i, w, x)
 		}
 	}
-	r.say(c, OK, "MAINT", "w2")
-	if w, x := visit(); w != "w4" || !slices.Equal(x.Passed, []Passed{{"w2", "maintenance"}}) {
+	r.say(c, wire.OK, "MAINT", "w2")
+	if w, x := visit(); w != "w4" || !slices.Equal(x.Passed, []wire.Passed{{Worker: "w2", Why: "maintenance"}}) {
 		t.Errorf("without w2: %s by %+v", w, x)
 	}
-	r.say(c, OK, "REMOVE", "w4")
+	r.say(c, wire.OK, "REMOVE", "w4")
 	eventually(t, "w4 is forgotten", func() bool { return len(r.snapshot().Workers) == 4 })
-	if w, x := visit(); w != "w1" || !slices.Equal(x.Passed, []Passed{{"w2", "maintenance"}, {"w4", "unknown"}}) {
+	if w, x := visit(); w != "w1" || !slices.Equal(x.Passed, []wire.Passed{{Worker: "w2", Why: "maintenance"}, {Worker: "w4", Why: "unknown"}}) {
 		t.Errorf("without w2 and w4: %s by %+v", w, x)
 	}
-	r.say(c, OK, "ENABLE", "w2")
+	r.say(c, wire.OK, "ENABLE", "w2")
 	if w, _ := visit(); w != "w2" {
 		t.Errorf("w2 is back, and it has %s", w)
 	}
-	r.say(c, OK, "PIN", "ann", "w5")
+	r.say(c, wire.OK, "PIN", "ann", "w5")
 	if w, x := visit(); w != "w5" || !x.Pinned {
 		t.Errorf("pinned to w5: %s by %+v", w, x)
 	}
-	r.say(c, OK, "UNPIN", "ann")
-	r.say(c, NotFound, "UNPIN", "ann")
+	r.say(c, wire.OK, "UNPIN", "ann")
+	r.say(c, wire.NotFound, "UNPIN", "ann")
 	if w, _ := visit(); w != "w2" {
 		t.Errorf("not pinned any more, and it has %s", w)
 	}
@@ -99,7 +101,7 @@ func TestStickiness(t *testing.T) {
 func TestHelloForTheNextConnection(t *testing.T) {
 	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) { c.Endpoints = []string{"tcp://127.0.0.1:*"} })
 	c := r.dial()
-	if _, err := c.Hello(r.context(), Hello{Identity: "bob"}); err != nil {
+	if _, err := c.Hello(r.context(), client.Hello{Identity: "bob"}); err != nil {
 		t.Fatal(err)
 	}
 	conn := r.client()
@@ -114,7 +116,7 @@ func TestHelloForTheNextConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended(t, conn)
-	if _, err := c.Heartbeat(r.context(), "bob"); CodeOf(err) != NotFound {
+	if _, err := c.Heartbeat(r.context(), "bob"); wire.CodeOf(err) != wire.NotFound {
 		t.Errorf("a heartbeat after BYE: %v", err)
 	}
 }
@@ -125,38 +127,38 @@ func TestOthersConnections(t *testing.T) {
 		c.Endpoints = append(c.Endpoints, "tcp://127.0.0.1:*")
 	})
 	operator, peer := r.dial(), r.dialAs(r.server.Bound()[1], nil)
-	r.say(peer, Forbidden, "HELLO", "client", "eve", "endpoint=10.1.2.3:4000")
-	r.say(operator, OK, "HELLO", "client", "ann", "endpoint=10.1.2.3:4000")
+	r.say(peer, wire.Forbidden, "HELLO", "client", "eve", "endpoint=10.1.2.3:4000")
+	r.say(operator, wire.OK, "HELLO", "client", "ann", "endpoint=10.1.2.3:4000")
 	// Two connections of one address may share an identity.
-	r.say(peer, OK, "HELLO", "client", "eve", "endpoint=127.0.0.1:4000")
-	r.say(peer, OK, "HELLO", "client", "eve", "endpoint=127.0.0.1:4001")
-	r.say(operator, OK, "ADD", "w1", "tcp://127.0.0.1:1")
-	r.say(peer, Conflict, "HELLO", "worker", "w1")
+	r.say(peer, wire.OK, "HELLO", "client", "eve", "endpoint=127.0.0.1:4000")
+	r.say(peer, wire.OK, "HELLO", "client", "eve", "endpoint=127.0.0.1:4001")
+	r.say(operator, wire.OK, "ADD", "w1", "tcp://127.0.0.1:1")
+	r.say(peer, wire.Conflict, "HELLO", "worker", "w1")
 }
 
 // foreign has a judge see an identity of another host.
 func TestOwnership(t *testing.T) {
 	for _, tc := range []struct {
-		level   Level
+		level   wire.Level
 		address string
 		host    string
 		want    bool
 	}{
-		{Peer, "10.0.0.1", "10.0.0.1", true},
-		{Peer, "10.0.0.1", "10.0.0.2", false},
-		{Peer, "127.0.0.1", "127.9.9.9", true},
-		{Peer, "::1", "127.0.0.1", true},
-		{Peer, "::ffff:10.0.0.1", "10.0.0.1", true},
-		{Peer, "", "", false},
-		{Peer, "localhost:0:0:1", "localhost:0:0:1", true},
-		{Operator, "localhost:0:0:1", "10.0.0.2", true},
+		{wire.Peer, "10.0.0.1", "10.0.0.1", true},
+		{wire.Peer, "10.0.0.1", "10.0.0.2", false},
+		{wire.Peer, "127.0.0.1", "127.9.9.9", true},
+		{wire.Peer, "::1", "127.0.0.1", true},
+		{wire.Peer, "::ffff:10.0.0.1", "10.0.0.1", true},
+		{wire.Peer, "", "", false},
+		{wire.Peer, "localhost:0:0:1", "localhost:0:0:1", true},
+		{wire.Operator, "localhost:0:0:1", "10.0.0.2", true},
 	} {
 		c := &call{caller: &caller{level: tc.level, address: tc.address}}
 		if got := c.owns(tc.host); got != tc.want {
 			t.Errorf("%v at %q speaks for %q: %v", tc.level, tc.address, tc.host, got)
 		}
 		info := &pairing.IdentityInfo{Peers: []pairing.PeerInfo{{Origin: pairing.Origin{Address: tc.host, Endpoint: ""}}}}
-		if err := c.judge("x")(info, false); (err == nil) != tc.want || err != nil && CodeOf(err) != Forbidden {
+		if err := c.judge("x")(info, false); (err == nil) != tc.want || err != nil && wire.CodeOf(err) != wire.Forbidden {
 			t.Errorf("%v at %q, judged for %q: %v", tc.level, tc.address, tc.host, err)
 		}
 	}
@@ -171,18 +173,18 @@ func TestWorkersName(t *testing.T) {
 	early := r.worker()
 	greet(t, early)
 	eventually(t, "a slot", func() bool { return r.snapshot().Stats.Slots == 1 })
-	r.say(peer, OK, "HELLO", "worker", "w1", "weight=3")
+	r.say(peer, wire.OK, "HELLO", "worker", "w1", "weight=3")
 	greet(t, r.worker())
 	eventually(t, "both slots are w1's", func() bool {
-		w := body[struct{ Workers []WorkerInfo }](t, r.say(operator, OK, "WORKERS")).Workers
+		w := body[struct{ Workers []wire.WorkerInfo }](t, r.say(operator, wire.OK, "WORKERS")).Workers
 		return len(w) == 1 && w[0].Worker == "w1" && w[0].Slots == 2 && w[0].Weight == 3
 	})
 	// One that says its own name, by its endpoint.
 	third := r.worker()
 	greet(t, third)
-	r.say(peer, OK, "HELLO", "worker", "w2", "endpoint="+third.LocalAddr().String())
+	r.say(peer, wire.OK, "HELLO", "worker", "w2", "endpoint="+third.LocalAddr().String())
 	eventually(t, "w2 has a slot", func() bool {
-		w := body[struct{ Workers []WorkerInfo }](t, r.say(operator, OK, "WORKERS", "worker=w2")).Workers
+		w := body[struct{ Workers []wire.WorkerInfo }](t, r.say(operator, wire.OK, "WORKERS", "worker=w2")).Workers
 		return len(w) == 1 && w[0].Slots == 1
 	})
 }
@@ -199,7 +201,7 @@ func TestWhois(t *testing.T) {
 	greet(t, worker)
 	eventually(t, "a slot", func() bool { return r.snapshot().Stats.Slots == 1 })
 	at := worker.LocalAddr().String()
-	r.say(peer, OK, "HELLO", "client", "ann", "endpoint="+at)
+	r.say(peer, wire.OK, "HELLO", "client", "ann", "endpoint="+at)
 	greet(t, r.connectFrom(at, frontend))
 	eventually(t, "the pair is open", func() bool { return r.snapshot().Stats.Open == 1 })
 	k, err := peer.Whois(r.context(), at, "")
@@ -211,7 +213,7 @@ func TestWhois(t *testing.T) {
 		p, err := r.pool.Find(r.context(), stranger.LocalAddr().String())
 		return err == nil && p != nil
 	})
-	r.say(peer, NotFound, "WHOIS", stranger.LocalAddr().String())
+	r.say(peer, wire.NotFound, "WHOIS", stranger.LocalAddr().String())
 }
 
 // A worker that was dialled sees the proxy's end.
@@ -242,7 +244,7 @@ func TestWhoisOfDialled(t *testing.T) {
 	_ = accepted.Close()
 	eventually(t, "it is forgotten", func() bool {
 		_, err := c.Whois(r.context(), accepted.RemoteAddr().String(), "")
-		return CodeOf(err) == NotFound
+		return wire.CodeOf(err) == wire.NotFound
 	})
 }
 
@@ -278,7 +280,7 @@ func testHeartbeat(t *testing.T, ttl time.Duration) (inTime bool) {
 	r := newRig(t, func(_ *rig, _ *Config, p *stream.Config) {
 		p.Pairing.Lease = pairing.Lease{Strategy: pairing.LeaseHeartbeat, TTL: ttl}
 	})
-	conns, callers := map[string]net.Conn{}, map[string]*Client{}
+	conns, callers := map[string]net.Conn{}, map[string]*client.Client{}
 	for _, who := range []string{"kept", "other", "silent"} {
 		conns[who], _ = r.pair()
 		callers[who] = r.dial()
@@ -286,8 +288,8 @@ func testHeartbeat(t *testing.T, ttl time.Duration) (inTime bool) {
 	r.pair() // of a stranger, who never says HELLO
 	begin := time.Now()
 	for who, c := range callers {
-		l, err := c.Hello(r.context(), Hello{Identity: who, Endpoint: conns[who].LocalAddr().String()})
-		if err != nil || l.TTL != ttl || l.Worker == "" {
+		l, err := c.Hello(r.context(), client.Hello{Identity: who, Endpoint: conns[who].LocalAddr().String()})
+		if err != nil || l.TTL.Duration() != ttl || l.Worker == "" {
 			t.Fatalf("%s: %+v %v", who, l, err)
 		}
 	}
@@ -299,7 +301,7 @@ func testHeartbeat(t *testing.T, ttl time.Duration) (inTime bool) {
 	live := func() { // and look how the living are
 		time.Sleep(time.Millisecond) // a caller may say so much a second
 		asked := time.Now()
-		r.say(callers["other"], OK, "PING")
+		r.say(callers["other"], wire.OK, "PING")
 		now := time.Now()
 		other.sign(asked, now)
 		if n := r.beats(); n > beats {
@@ -329,7 +331,7 @@ func testHeartbeat(t *testing.T, ttl time.Duration) (inTime bool) {
 	}
 	ended(t, conns["silent"])
 	at := "client=" + conns["silent"].LocalAddr().String() // a worker's connection may have the same port
-	if left := body[struct{ Clients []ClientInfo }](t, r.say(callers["silent"], OK, "CLIENTS", at)).Clients; len(left) != 0 {
+	if left := body[struct{ Clients []wire.ClientInfo }](t, r.say(callers["silent"], wire.OK, "CLIENTS", at)).Clients; len(left) != 0 {
 		t.Errorf("the silent one is there still: %+v", left)
 	}
 	if n := s.Ended[pairing.HeartbeatExpired]; n != 1 || s.Open != 3 {
@@ -341,7 +343,7 @@ func testHeartbeat(t *testing.T, ttl time.Duration) (inTime bool) {
 // beats is how many heartbeats were taken.
 func (r *rig) beats() (n uint64) {
 	for _, c := range r.server.Stats().Requests {
-		if c.Verb == "HEARTBEAT" && c.Code == OK {
+		if c.Verb == "HEARTBEAT" && c.Code == wire.OK {
 			n = c.Count
 		}
 	}
@@ -363,7 +365,7 @@ func TestRequireHello(t *testing.T) {
 		t.Errorf("%d ended", n)
 	}
 	known := r.client()
-	r.say(c, OK, "HELLO", "client", "ann", "endpoint="+known.LocalAddr().String())
+	r.say(c, wire.OK, "HELLO", "client", "ann", "endpoint="+known.LocalAddr().String())
 	greet(t, known)
 	eventually(t, "ann is served", func() bool { return r.snapshot().Stats.Open == 1 })
 }
@@ -372,10 +374,10 @@ func TestRequireHello(t *testing.T) {
 func TestKeepAliveAfterRestart(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.dial()
-	if _, err := c.Hello(r.context(), Hello{Identity: "ann", Endpoint: "127.0.0.1:4000"}); err != nil {
+	if _, err := c.Hello(r.context(), client.Hello{Identity: "ann", Endpoint: "127.0.0.1:4000"}); err != nil {
 		t.Fatal(err)
 	}
-	r.say(r.dial(), OK, "UNHINT", "ann")
+	r.say(r.dial(), wire.OK, "UNHINT", "ann")
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- c.KeepAlive(ctx, "ann") }()
@@ -384,7 +386,7 @@ func TestKeepAliveAfterRestart(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("KeepAlive: %v", err)
 	}
-	if err := c.KeepAlive(t.Context(), "nobody"); CodeOf(err) != NotFound {
+	if err := c.KeepAlive(t.Context(), "nobody"); wire.CodeOf(err) != wire.NotFound {
 		t.Errorf("KeepAlive of nobody: %v", err)
 	}
 }
@@ -397,29 +399,29 @@ func TestHeartbeatOfNobody(t *testing.T) {
 		p.Pairing.HintTTL = time.Second
 	})
 	client, _ := r.pair()
-	r.say(r.dial(), OK, "HELLO", "client", "ann", "endpoint="+client.LocalAddr().String())
+	r.say(r.dial(), wire.OK, "HELLO", "client", "ann", "endpoint="+client.LocalAddr().String())
 	ended(t, client)
 	c := r.dial() // what the other says would renew the lease
 	held := func() bool {
-		return len(body[struct{ Hints []HintInfo }](t, r.say(c, OK, "HINTS", "identity=ann")).Hints) > 0
+		return len(body[struct{ Hints []wire.HintInfo }](t, r.say(c, wire.OK, "HINTS", "identity=ann")).Hints) > 0
 	}
-	code := func() Code {
+	code := func() wire.Code {
 		reply, _ := c.Do(r.context(), "HEARTBEAT", "ann")
 		return reply.Code
 	}
 	eventually(t, "nothing is held of ann", func() bool {
 		before, got, after := held(), code(), held()
-		if before == after && (got == OK) != after {
+		if before == after && (got == wire.OK) != after {
 			t.Fatalf("HEARTBEAT is %v, held: %v", got, after)
 		}
 		return !after
 	})
-	r.say(c, NotFound, "HEARTBEAT", "ann")
-	r.say(c, NotFound, "BYE", "ann")
-	r.say(c, OK, "PIN", "ann", "w1")
-	r.say(c, OK, "HEARTBEAT", "ann")
-	r.say(c, OK, "UNPIN", "ann")
-	r.say(c, NotFound, "HEARTBEAT", "ann")
-	r.say(c, OK, "HELLO", "client", "ann", "endpoint=127.0.0.1:9") // which is to come
-	r.say(c, OK, "HEARTBEAT", "ann")
+	r.say(c, wire.NotFound, "HEARTBEAT", "ann")
+	r.say(c, wire.NotFound, "BYE", "ann")
+	r.say(c, wire.OK, "PIN", "ann", "w1")
+	r.say(c, wire.OK, "HEARTBEAT", "ann")
+	r.say(c, wire.OK, "UNPIN", "ann")
+	r.say(c, wire.NotFound, "HEARTBEAT", "ann")
+	r.say(c, wire.OK, "HELLO", "client", "ann", "endpoint=127.0.0.1:9") // which is to come
+	r.say(c, wire.OK, "HEARTBEAT", "ann")
 }

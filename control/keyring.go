@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // keyring are the public certificates of a directory. It is read again when the
@@ -18,8 +20,8 @@ type keyring struct {
 	log     *slog.Logger
 	changed time.Time
 	read    time.Time
-	certs   map[string]Cert // by public key
-	doubts  []doubt         // what was logged of the last reading
+	certs   map[string]wire.Cert // by public key
+	doubts  []doubt              // what was logged of the last reading
 }
 
 // doubt is what an operator should know of a keyring.
@@ -56,14 +58,14 @@ func (k *keyring) refresh() error {
 // take reads the certificates among the files of the directory.
 func (k *keyring) take(entries []os.DirEntry) {
 	before := k.doubts
-	k.certs, k.doubts = map[string]Cert{}, nil
+	k.certs, k.doubts = map[string]wire.Cert{}, nil
 	files := map[string]string{} // by public key
 	for _, e := range entries {
 		if e.IsDir() || strings.HasSuffix(e.Name(), "_secret") || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
 		file := filepath.Join(k.dir, e.Name())
-		c, err := ReadCert(file)
+		c, err := wire.ReadCert(file)
 		if err != nil {
 			k.doubt(before, doubt{"control: a certificate is left out", file, strings.TrimPrefix(err.Error(), file+": ")})
 			continue

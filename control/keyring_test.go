@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // What is wrong with the files of the directory is the same warning at the start
@@ -50,31 +52,31 @@ func TestKeyring(t *testing.T) {
 
 	bad := "file=" + filepath.Join(dir, "bad") + ` reason="has no public-key`
 	write("bad", "curve\n")
-	ann := newCert(t, dir, "ann", Operator)
+	ann := newCert(t, dir, "ann", wire.Operator)
 	look(k, bad)
 	look(k)
-	if len(k.certs) != 1 || k.certs[ann.Public].Level != Operator {
+	if len(k.certs) != 1 || k.certs[ann.Public].Level != wire.Operator {
 		t.Errorf("the certificates are %v", k.certs)
 	}
 	fresh, err := newKeyring(dir, log)
-	if err != nil || fresh.certs[ann.Public].Level != Operator {
+	if err != nil || fresh.certs[ann.Public].Level != wire.Operator {
 		t.Errorf("a bad file at the start: %v, %v", fresh.certs, err)
 	}
 	look(fresh, bad)
 
 	// Of two levels the lower one counts, in whatever order they are read.
 	for _, name := range []string{"aaa", "zzz"} {
-		twin := Cert{Public: ann.Public, Name: name, Level: Peer}
+		twin := wire.Cert{Public: ann.Public, Name: name, Level: wire.Peer}
 		write(name, twin.Text())
 		look(k, "a key has two levels")
-		if c := k.certs[ann.Public]; c.Level != Peer {
+		if c := k.certs[ann.Public]; c.Level != wire.Peer {
 			t.Errorf("with %s the key is %v's", name, c.Level)
 		}
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 		look(k)
-		if c := k.certs[ann.Public]; c.Level != Operator {
+		if c := k.certs[ann.Public]; c.Level != wire.Operator {
 			t.Errorf("without %s the key is %v's", name, c.Level)
 		}
 	}

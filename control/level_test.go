@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,17 +9,19 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
 // newCert writes the two files of a certificate into dir, which may be the directory of public ones.
-func newCert(t *testing.T, dir, name string, level Level) Cert {
+func newCert(t *testing.T, dir, name string, level wire.Level) wire.Cert {
 	t.Helper()
 	public, secret, err := zmq4.NewCurveKeypair()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Cert{Public: public, Secret: secret, Name: name, Level: level}
+	c := wire.Cert{Public: public, Secret: secret, Name: name, Level: level}
 	open := c
 	open.Secret = ""
 	for file, text := range map[string]string{name: open.Text(), name + "_secret": c.Text()} {
@@ -32,9 +33,9 @@ func newCert(t *testing.T, dir, name string, level Level) Cert {
 }
 
 // curveRig has one endpoint with CURVE.
-func curveRig(t *testing.T, changes ...func(*Config)) (r *rig, server Cert, clients string) {
+func curveRig(t *testing.T, changes ...func(*Config)) (r *rig, server wire.Cert, clients string) {
 	r = newRig(t, func(r *rig, c *Config, _ *stream.Config) {
-		server = newCert(t, r.dir, "proxy", Peer)
+		server = newCert(t, r.dir, "proxy", wire.Peer)
 		clients = filepath.Join(r.dir, "clients")
 		if err := os.Mkdir(clients, 0o700); err != nil {
 			t.Fatal(err)
@@ -52,14 +53,14 @@ func curveRig(t *testing.T, changes ...func(*Config)) (r *rig, server Cert, clie
 func TestEveryVerbAtEveryLevel(t *testing.T) {
 	ofPeers := []string{"PING", "HELLO", "HEARTBEAT", "BYE", "WHOIS"} // and nothing else, whatever the code says
 	curve, server, clients := curveRig(t)
-	as := func(level Level) func() *Client {
-		return func() *Client {
+	as := func(level wire.Level) func() *client.Client {
+		return func() *client.Client {
 			own := newCert(t, clients, level.String(), level)
-			return curve.dialAs(curve.server.Bound()[0], &Security{Cert: own, Server: server.Public})
+			return curve.dialAs(curve.server.Bound()[0], &client.Security{Cert: own, Server: server.Public})
 		}
 	}
-	loopbackAt := func(level Level) func() *Client {
-		return func() *Client {
+	loopbackAt := func(level wire.Level) func() *client.Client {
+		return func() *client.Client {
 			r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) {
 				c.Endpoints, c.LoopbackLevel = []string{"tcp://127.0.0.1:*"}, level
 			})
@@ -68,15 +69,15 @@ func TestEveryVerbAtEveryLevel(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name  string
-		level Level
-		dial  func() *Client
+		level wire.Level
+		dial  func() *client.Client
 	}{
-		{"ipc", Operator, func() *Client { return newRig(t, nil).dial() }},
-		{"ipc beside CURVE", Operator, func() *Client { return curve.dialAs(curve.server.Bound()[1], nil) }},
-		{"loopback", Peer, loopbackAt(Peer)},
-		{"loopback for operators", Operator, loopbackAt(Operator)},
-		{"CURVE peer", Peer, as(Peer)},
-		{"CURVE operator", Operator, as(Operator)},
+		{"ipc", wire.Operator, func() *client.Client { return newRig(t, nil).dial() }},
+		{"ipc beside CURVE", wire.Operator, func() *client.Client { return curve.dialAs(curve.server.Bound()[1], nil) }},
+		{"loopback", wire.Peer, loopbackAt(wire.Peer)},
+		{"loopback for operators", wire.Operator, loopbackAt(wire.Operator)},
+		{"CURVE peer", wire.Peer, as(wire.Peer)},
+		{"CURVE operator", wire.Operator, as(wire.Operator)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := tc.dial()
@@ -84,19 +85,19 @@ func TestEveryVerbAtEveryLevel(t *testing.T) {
 				// Too many arguments, so that nothing happens; the level is looked at first.
 				args := slices.Repeat([]string{"x"}, 20)
 				reply, err := c.Do(t.Context(), v.Name, args...)
-				if CodeOf(err) == 0 {
+				if wire.CodeOf(err) == 0 {
 					t.Fatalf("%s: %v", v.Name, err)
 				}
-				want := Malformed
-				if tc.level < Operator && !slices.Contains(ofPeers, v.Name) {
-					want = Forbidden
+				want := wire.Malformed
+				if tc.level < wire.Operator && !slices.Contains(ofPeers, v.Name) {
+					want = wire.Forbidden
 				}
 				if reply.Code != want {
 					t.Errorf("%s: %d %s, want %d", v.Name, reply.Code, reply.Text, want)
 				}
 			}
 			for _, word := range []string{"PAUSE", "RESUME", "STATISTICS", "TERMINATE"} {
-				if _, err := c.Do(t.Context(), word); (CodeOf(err) == Forbidden) != (tc.level < Operator) {
+				if _, err := c.Do(t.Context(), word); (wire.CodeOf(err) == wire.Forbidden) != (tc.level < wire.Operator) {
 					t.Errorf("%s: %v", word, err)
 				}
 			}
@@ -122,13 +123,13 @@ func TestFileMode(t *testing.T) {
 // Who has a key that is not known is not let in, from the moment that its file has gone.
 func TestStrangersKey(t *testing.T) {
 	r, server, clients := curveRig(t)
-	refused := func(s *Security) {
+	refused := func(s *client.Security) {
 		t.Helper()
 		before := r.server.Stats().Refused[RefusedKey]
 		done := make(chan error, 1)
 		ctx := r.context()
 		go func() {
-			c, err := Dial(ctx, r.server.Bound()[0], s)
+			c, err := client.Dial(ctx, r.server.Bound()[0], s)
 			if err == nil {
 				c.Close()
 			}
@@ -141,11 +142,11 @@ func TestStrangersKey(t *testing.T) {
 		default:
 		}
 	}
-	stranger := newCert(t, r.dir, "stranger", Operator)
-	known := newCert(t, clients, "known", Operator)
-	security := &Security{Cert: known, Server: server.Public}
-	r.say(r.dialAs(r.server.Bound()[0], security), OK, "STATUS")
-	refused(&Security{Cert: stranger, Server: server.Public})
+	stranger := newCert(t, r.dir, "stranger", wire.Operator)
+	known := newCert(t, clients, "known", wire.Operator)
+	security := &client.Security{Cert: known, Server: server.Public}
+	r.say(r.dialAs(r.server.Bound()[0], security), wire.OK, "STATUS")
+	refused(&client.Security{Cert: stranger, Server: server.Public})
 	if err := os.Remove(filepath.Join(clients, "known")); err != nil {
 		t.Fatal(err)
 	}
@@ -178,9 +179,9 @@ func TestUnsafeRefusesToStart(t *testing.T) {
 // A name is served at its first address, and without CURVE only when nobody else can reach any of them.
 func TestNames(t *testing.T) {
 	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) {
-		c.Endpoints, c.LoopbackLevel = []string{"tcp://localhost:*"}, Operator
+		c.Endpoints, c.LoopbackLevel = []string{"tcp://localhost:*"}, wire.Operator
 	})
-	r.say(r.dial(), OK, "STATUS")
+	r.say(r.dial(), wire.OK, "STATUS")
 	at := func(hosts ...string) (all []stream.Endpoint) {
 		for _, h := range hosts {
 			all = append(all, stream.Endpoint{Network: "tcp", Host: h, Port: 7000})
@@ -221,60 +222,37 @@ func TestEndpointInUse(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	r.say(r.dial(), OK, "PING")
-}
-
-func TestCert(t *testing.T) {
-	dir := t.TempDir()
-	want := newCert(t, dir, "alice", Operator)
-	got, err := ReadCert(filepath.Join(dir, "alice_secret"))
-	if err != nil || got != want {
-		t.Errorf("%+v %v, want %+v", got, err, want)
-	}
-	for name, text := range map[string]string{
-		"nothing":    "",
-		"short":      "curve\n    public-key = \"abc\"\n",
-		"level":      "metadata\n    level = \"king\"\n" + got.Text(),
-		"other zpl":  "metadata\n    name = \"x\"\n",
-		"bad secret": "curve\n    public-key = \"" + want.Public + "\"\n    secret-key = \"x\"\n",
-	} {
-		if c, err := parseCert(text); err == nil {
-			t.Errorf("%s: %+v", name, c)
-		}
-	}
-	if c, err := parseCert("#   ****  Generated by CZMQ  ****\n\nmetadata\ncurve\n    public-key = \"" + want.Public + "\"\n"); err != nil || c.Level != Peer {
-		t.Errorf("czmq's own: %+v %v", c, err)
-	}
+	r.say(r.dial(), wire.OK, "PING")
 }
 
 // Events over CURVE are one port up, and operators' only.
 func TestEventsOverCURVE(t *testing.T) {
 	r, server, clients := curveRig(t)
-	operator := r.dialAs(r.server.Bound()[0], &Security{Cert: newCert(t, clients, "op", Operator), Server: server.Public})
-	at := body[struct{ Endpoint string }](t, r.say(operator, OK, "EVENTS")).Endpoint
-	watch := func(s *Security) (got chan stream.Event, stop func()) {
-		c := r.dialAs(r.server.Bound()[0], s)
-		got = make(chan stream.Event, 100)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			_ = c.subscribe(ctx, at, nil, nil, func(e stream.Event) error { got <- e; return nil })
-		}()
-		return got, func() { cancel(); <-done }
+	own := &client.Security{Cert: newCert(t, clients, "op", wire.Operator), Server: server.Public}
+	operator := r.dialAs(r.server.Bound()[0], own)
+	at := body[struct{ Endpoint string }](t, r.say(operator, wire.OK, "EVENTS")).Endpoint
+	// hears says whether a subscriber has heard anything since it was last asked.
+	hears := func(s *zmq4.Socket) bool {
+		m, err := s.RecvMessage(zmq4.DONTWAIT)
+		return err == nil && len(m) == 2
 	}
-	heard, stop := watch(operator.security)
-	defer stop()
+	subscriber := func(s *client.Security) *zmq4.Socket {
+		sub := r.secured(zmq4.SUB, at, s)
+		if err := sub.SetSubscribe(""); err != nil {
+			t.Fatal(err)
+		}
+		return sub
+	}
+	heard := subscriber(own)
 	before := r.server.Stats().Refused[RefusedKey]
-	unheard, stopPeer := watch(&Security{Cert: newCert(t, clients, "app", Peer), Server: server.Public})
-	defer stopPeer()
+	unheard := subscriber(&client.Security{Cert: newCert(t, clients, "app", wire.Peer), Server: server.Public})
 	eventually(t, "the peer is refused", func() bool { return r.server.Stats().Refused[RefusedKey] > before })
 	eventually(t, "the operator hears", func() bool {
-		r.say(operator, OK, "ADD", "w", "tcp://127.0.0.1:1")
-		r.say(operator, OK, "REMOVE", "w")
-		return len(heard) > 0
+		r.say(operator, wire.OK, "ADD", "w", "tcp://127.0.0.1:1")
+		r.say(operator, wire.OK, "REMOVE", "w")
+		return hears(heard)
 	})
-	if len(unheard) > 0 {
+	if hears(unheard) {
 		t.Error("a peer hears of events")
 	}
 }

@@ -2,50 +2,47 @@ package control
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
-// Bounds of a page.
-const (
-	defaultPage = 100
-	maxPage     = 1000
-)
+// defaultPage is how many rows a page has unless limit= says otherwise.
+const defaultPage = 100
 
 func listVerbs() []Verb {
 	return []Verb{
-		{"VERSION", "", Operator, "what is running", version},
-		{"HELP", "[VERB]", Operator, "this table", help},
-		{"STATUS", "", Operator, "the whole at a glance", status},
-		{"POOLS", "", Operator, "the pools and their endpoints", pools},
-		{"WORKERS", "[worker=NAME] [state=STATE] [pool=NAME] " + paging, Operator, "the workers with state, load and weight", workers},
-		{"CLIENTS", "[worker=NAME] [client=WHO] [state=STATE] [pool=NAME] " + paging, Operator, "the clients; WHO is an identity, an IP:PORT or an address", clients},
-		{"PAIRS", "[worker=NAME] [client=WHO] [state=STATE] [pool=NAME] " + paging, Operator, "the pairs", pairs},
-		{"HINTS", "[identity=NAME] [pool=NAME] " + paging, Operator, "what is held of identities: preferences, pins, hints for connections to come", hints},
-		{"EXPLAIN", "IDENTITY|IP:PORT [pool=NAME]", Operator, "which rule gave it its worker, who was passed over and why", explain},
-		{"EVENTS", "", Operator, "where to subscribe to events: [topic, json] on a PUB socket", events},
+		{"VERSION", "", wire.Operator, "what is running", version},
+		{"HELP", "[VERB]", wire.Operator, "this table", help},
+		{"STATUS", "", wire.Operator, "the whole at a glance", status},
+		{"POOLS", "", wire.Operator, "the pools and their endpoints", pools},
+		{"WORKERS", "[worker=NAME] [state=STATE] [pool=NAME] " + paging, wire.Operator, "the workers with state, load and weight", workers},
+		{"CLIENTS", "[worker=NAME] [client=WHO] [state=STATE] [pool=NAME] " + paging, wire.Operator, "the clients; WHO is an identity, an IP:PORT or an address", clients},
+		{"PAIRS", "[worker=NAME] [client=WHO] [state=STATE] [pool=NAME] " + paging, wire.Operator, "the pairs", pairs},
+		{"HINTS", "[identity=NAME] [pool=NAME] " + paging, wire.Operator, "what is held of identities: preferences, pins, hints for connections to come", hints},
+		{"EXPLAIN", "IDENTITY|IP:PORT [pool=NAME]", wire.Operator, "which rule gave it its worker, who was passed over and why", explain},
+		{"EVENTS", "", wire.Operator, "where to subscribe to events: [topic, json] on a PUB socket", events},
 	}
 }
 
-func version(c *call) (Reply, error) { return reply(OK, c.server.proxy.Version) }
+func version(c *call) (wire.Reply, error) { return wire.NewReply(wire.OK, c.server.proxy.Version) }
 
-func help(c *call) (Reply, error) {
+func help(c *call) (wire.Reply, error) {
 	if c.arg(0) == "" {
-		return reply(OK, map[string]any{"verbs": Verbs()})
+		return wire.NewReply(wire.OK, map[string]any{"verbs": Verbs()})
 	}
 	v := c.server.verbs[c.arg(0)]
 	if v == nil {
-		return Reply{}, refuse(NotFound, "no verb %q", c.arg(0))
+		return wire.Reply{}, wire.Errorf(wire.NotFound, "no verb %q", c.arg(0))
 	}
-	return reply(OK, v)
+	return wire.NewReply(wire.OK, v)
 }
 
-func statusOf(s *stream.Snapshot) PoolStatus {
+func statusOf(s *stream.Snapshot) wire.PoolStatus {
 	t := &s.Stats
-	p := PoolStatus{
+	p := wire.PoolStatus{
 		Pool: s.Pool, Waiting: t.Waiting, Pairs: t.Handshaking + t.Open + t.Draining, Slots: t.Slots, Workers: len(s.Workers),
 		Identities: t.Identities, Hints: t.Hints, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
 		Connections: s.Connections, Usable: s.Usable, Draining: s.Draining, Paused: s.Paused,
@@ -56,12 +53,12 @@ func statusOf(s *stream.Snapshot) PoolStatus {
 	return p
 }
 
-func status(c *call) (Reply, error) {
-	all := Status{Uptime: seconds(time.Since(c.server.started)), EventsLost: c.server.feed.Lost()}
+func status(c *call) (wire.Reply, error) {
+	all := wire.Status{Uptime: wire.InSeconds(time.Since(c.server.started)), EventsLost: c.server.feed.Lost()}
 	for _, p := range c.server.proxy.Pools {
 		s, err := p.Snapshot(c.ctx)
 		if err != nil {
-			return Reply{}, err
+			return wire.Reply{}, err
 		}
 		one := statusOf(&s)
 		all.Clients += one.Clients
@@ -71,39 +68,39 @@ func status(c *call) (Reply, error) {
 		all.Workers += one.Workers
 		all.Pools = append(all.Pools, one)
 	}
-	return reply(OK, all)
+	return wire.NewReply(wire.OK, all)
 }
 
-func pools(c *call) (Reply, error) {
-	var all []PoolInfo
+func pools(c *call) (wire.Reply, error) {
+	var all wire.Pools
 	for _, p := range c.server.proxy.Pools {
 		frontend, backend := p.Bound()
-		all = append(all, PoolInfo{p.Name(), array(frontend), array(backend), p.Paused()})
+		all.Pools = append(all.Pools, wire.PoolInfo{Pool: p.Name(), Frontend: array(frontend), Backend: array(backend), Paused: p.Paused()})
 	}
-	return reply(OK, map[string]any{"pools": all})
+	return wire.NewReply(wire.OK, all)
 }
 
 // array is [] in JSON, not null, when it is empty.
 func array(of []string) []string { return append([]string{}, of...) }
 
 // limit is how many a page may have.
-func (c *call) limit() (int, error) { return c.number("limit", defaultPage, 1, maxPage) }
+func (c *call) limit() (int, error) { return c.number("limit", defaultPage, 1, wire.MaxPage) }
 
-func workers(c *call) (Reply, error) {
+func workers(c *call) (wire.Reply, error) {
 	pool, err := c.pool()
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	limit, err := c.limit()
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	if _, err := c.state(pairing.StateNames()); err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	s, err := pool.Snapshot(c.ctx)
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	var fit []pairing.WorkerInfo
 	next := ""
@@ -122,12 +119,12 @@ func workers(c *call) (Reply, error) {
 	if s.Paused { // seldom, and then nothing else matters
 		body["paused"] = true
 	}
-	return reply(OK, body)
+	return wire.NewReply(wire.OK, body)
 }
 
 // page replies with a page.
-func page[Item, Row any](list string, items []Item, row func(Item) Row, next string) (Reply, error) {
-	return reply(OK, pageOf(list, items, row, next))
+func page[Item, Row any](list string, items []Item, row func(Item) Row, next string) (wire.Reply, error) {
+	return wire.NewReply(wire.OK, pageOf(list, items, row, next))
 }
 
 // pageOf is one page of a list, each item as row writes it. next is what after= has
@@ -149,16 +146,6 @@ func matches(options map[string]string, key, is string) bool {
 	return !said || want == is
 }
 
-// word is one of those that are known.
-func word(what, s string, known ...string) (string, error) {
-	for _, k := range known {
-		if s == k {
-			return s, nil
-		}
-	}
-	return "", refuse(Malformed, "%s: %q is none of %s", what, s, strings.Join(known, ", "))
-}
-
 // state is the option that selects one of these, "" when it was left out.
 func (c *call) state(known []string) (string, error) {
 	s, said := c.options["state"]
@@ -174,7 +161,7 @@ func (c *call) selection() (s pairing.Selection, err error) {
 	if s.State, err = c.state(pairing.PeerStateNames()); err != nil {
 		return s, err
 	}
-	if e, err := endpoint(s.Who); err == nil {
+	if e, err := farEnd(s.Who); err == nil {
 		s.Who = e
 	}
 	if s.Max, err = c.limit(); err != nil {
@@ -183,7 +170,7 @@ func (c *call) selection() (s pairing.Selection, err error) {
 	if after, said := c.options["after"]; said {
 		n, err := strconv.ParseUint(after, 10, 64)
 		if err != nil {
-			return s, refuse(Malformed, "after: %q is not what next was", after)
+			return s, wire.Errorf(wire.Malformed, "after: %q is not what next was", after)
 		}
 		s.After = pairing.PeerID(n)
 	}
@@ -216,39 +203,39 @@ func (c *call) peers(s pairing.Selection) (peers []pairing.PeerInfo, next string
 }
 
 // listPeers answers with a page of connections, each as row writes it.
-func listPeers[Row any](c *call, list string, paired bool, row func(pairing.PeerInfo) Row) (Reply, error) {
+func listPeers[Row any](c *call, list string, paired bool, row func(pairing.PeerInfo) Row) (wire.Reply, error) {
 	s, err := c.selection()
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	s.Paired = paired
 	peers, next, err := c.peers(s)
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	return page(list, peers, row, next)
 }
 
-func clients(c *call) (Reply, error) { return listPeers(c, "clients", false, clientInfo) }
+func clients(c *call) (wire.Reply, error) { return listPeers(c, "clients", false, clientInfo) }
 
-func pairs(c *call) (Reply, error) { return listPeers(c, "pairs", true, pairInfo) }
+func pairs(c *call) (wire.Reply, error) { return listPeers(c, "pairs", true, pairInfo) }
 
-func hints(c *call) (Reply, error) {
+func hints(c *call) (wire.Reply, error) {
 	pool, err := c.pool()
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	limit, err := c.limit()
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	skip, err := c.number("after", 0, 0, 1<<30)
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	found, err := pool.Hints(c.ctx, c.options["identity"], skip, limit)
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	next := ""
 	if found.More {
@@ -257,50 +244,47 @@ func hints(c *call) (Reply, error) {
 	return page("hints", found.Hints, hintInfo, next)
 }
 
-func explain(c *call) (Reply, error) {
+func explain(c *call) (wire.Reply, error) {
 	pool, err := c.pool()
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	who := c.arg(0)
-	if e, err := endpoint(who); err == nil {
+	if e, err := farEnd(who); err == nil {
 		who = e
 	}
 	e, err := pool.Explain(c.ctx, who)
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	if e == nil {
-		return Reply{}, refuse(NotFound, "%q is no identity that is known and no far end of a connection", who)
+		return wire.Reply{}, wire.Errorf(wire.NotFound, "%q is no identity that is known and no far end of a connection", who)
 	}
-	return reply(OK, explained(e))
+	return wire.NewReply(wire.OK, explained(e))
 }
 
-func explained(e *pairing.Explanation) Explanation {
-	x := Explanation{
-		Identity: e.Identity, Rule: e.Rule.String(), Passed: []Passed{}, Prefer: array(e.Prefer),
-		Pinned: e.Pinned, Last: e.Last, Policy: e.Policy.String(), Clients: []ClientInfo{}, Candidates: []Candidate{},
+func explained(e *pairing.Explanation) wire.Explanation {
+	x := wire.Explanation{
+		Identity: e.Identity, Rule: e.Rule.String(), Passed: []wire.Passed{}, Prefer: array(e.Prefer),
+		Pinned: e.Pinned, Last: e.Last, Policy: e.Policy.String(), Clients: []wire.ClientInfo{}, Candidates: []wire.Candidate{},
 	}
 	for _, p := range e.Peers {
 		x.Worker = p.Worker // of the newest
 		x.Clients = append(x.Clients, clientInfo(p))
 	}
 	for _, p := range e.Passed {
-		x.Passed = append(x.Passed, Passed{p.Worker, p.Unfit.String()})
+		x.Passed = append(x.Passed, wire.Passed{Worker: p.Worker, Why: p.Unfit.String()})
 	}
 	for _, p := range e.Candidates {
-		x.Candidates = append(x.Candidates, Candidate{p.Worker, p.Unfit.String(), p.Load, p.Weight})
+		x.Candidates = append(x.Candidates, wire.Candidate{Worker: p.Worker, Why: p.Unfit.String(), Load: p.Load, Weight: p.Weight})
 	}
 	return x
 }
 
-func events(c *call) (Reply, error) {
+func events(c *call) (wire.Reply, error) {
 	at := c.server.eventsAt[c.caller.domain]
 	if at == "" {
-		return Reply{}, refuse(NotFound, "there are no events on this endpoint: they need one of operators")
+		return wire.Reply{}, wire.Errorf(wire.NotFound, "there are no events on this endpoint: they need one of operators")
 	}
-	return reply(OK, struct {
-		Endpoint string   `json:"endpoint"`
-		Topics   []string `json:"topics"`
-	}{at, stream.Topics()})
+	return wire.NewReply(wire.OK, wire.Subscription{Endpoint: at, Topics: stream.Topics()})
 }

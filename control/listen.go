@@ -11,6 +11,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/internal/libzmq"
 	"github.com/streamq/streamq-proxy/stream"
 	"github.com/streamq/streamq-proxy/stream/accept"
@@ -35,7 +36,7 @@ func (s *Server) listen(l listener) error {
 		return err
 	}
 	s.bound = append(s.bound, bound)
-	if l.domain == domainNULL && s.cfg.LoopbackLevel < Operator {
+	if l.domain == domainNULL && s.cfg.LoopbackLevel < wire.Operator {
 		return nil
 	}
 	at, err := s.bind(s.pub, eventsOf(l), l.domain.events())

@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // maxEnvelope bounds the frames of an envelope.
@@ -50,7 +52,7 @@ func (s *Server) read() (m message, err error) {
 		if err != nil {
 			return m, err
 		}
-		if len(m.frames) <= MaxFrames+maxEnvelope {
+		if len(m.frames) <= wire.MaxFrames+maxEnvelope {
 			m.frames = append(m.frames, frame)
 		}
 	}

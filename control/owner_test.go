@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -31,9 +33,9 @@ func ownAddress(t *testing.T) string {
 func TestOthersIdentity(t *testing.T) {
 	host := ownAddress(t)
 	clients := ""
-	var server Cert
+	var server wire.Cert
 	r := newRig(t, func(r *rig, c *Config, p *stream.Config) {
-		server = newCert(t, r.dir, "proxy", Peer)
+		server = newCert(t, r.dir, "proxy", wire.Peer)
 		if clients = filepath.Join(r.dir, "clients"); os.Mkdir(clients, 0o700) != nil {
 			t.Fatal("no directory for certificates")
 		}
@@ -43,25 +45,25 @@ func TestOthersIdentity(t *testing.T) {
 	})
 	at := r.server.Bound()
 	operator := r.dial()
-	own := &Security{Cert: newCert(t, clients, "peer", Peer), Server: server.Public}
+	own := &client.Security{Cert: newCert(t, clients, "peer", wire.Peer), Server: server.Public}
 	stranger, owner := r.dialAs(at[1], own), r.dialAs(at[2], own)
 	client, worker := r.pair()
 	here, workers := client.LocalAddr().String(), worker.LocalAddr().String()
 	if stream.HostOf(here) != host {
 		t.Fatalf("the client comes from %s", here)
 	}
-	r.say(owner, OK, "HELLO", "client", "ann", "endpoint="+here, "prefer=w1")
-	r.say(owner, OK, "HELLO", "worker", "w1", "endpoint="+workers)
+	r.say(owner, wire.OK, "HELLO", "client", "ann", "endpoint="+here, "prefer=w1")
+	r.say(owner, wire.OK, "HELLO", "worker", "w1", "endpoint="+workers)
 
-	r.say(stranger, Forbidden, "HELLO", "client", "eve", "endpoint="+here)
-	r.say(stranger, Conflict, "HELLO", "client", "ann", "endpoint=127.0.0.1:4000", "prefer=w9")
-	r.say(stranger, Conflict, "HELLO", "client", "ann", "prefer=w9")
-	r.say(stranger, Conflict, "HELLO", "worker", "w1", "weight=256")
-	r.say(stranger, Forbidden, "HEARTBEAT", "ann")
-	r.say(stranger, Forbidden, "BYE", "ann")
-	r.say(stranger, Forbidden, "BYE", "w1")
-	r.say(stranger, Forbidden, "WHOIS", workers)
-	r.say(stranger, NotFound, "HEARTBEAT", "nobody")
+	r.say(stranger, wire.Forbidden, "HELLO", "client", "eve", "endpoint="+here)
+	r.say(stranger, wire.Conflict, "HELLO", "client", "ann", "endpoint=127.0.0.1:4000", "prefer=w9")
+	r.say(stranger, wire.Conflict, "HELLO", "client", "ann", "prefer=w9")
+	r.say(stranger, wire.Conflict, "HELLO", "worker", "w1", "weight=256")
+	r.say(stranger, wire.Forbidden, "HEARTBEAT", "ann")
+	r.say(stranger, wire.Forbidden, "BYE", "ann")
+	r.say(stranger, wire.Forbidden, "BYE", "w1")
+	r.say(stranger, wire.Forbidden, "WHOIS", workers)
+	r.say(stranger, wire.NotFound, "HEARTBEAT", "nobody")
 
 	x, err := operator.Pool("").Explain(r.context(), "ann")
 	if err != nil || len(x.Clients) != 1 || x.Clients[0].Client != here || x.Clients[0].State != "open" || len(x.Prefer) != 1 || x.Prefer[0] != "w1" {
@@ -74,11 +76,11 @@ func TestOthersIdentity(t *testing.T) {
 	if _, err := client.Write([]byte("still here")); err != nil {
 		t.Error(err)
 	}
-	r.say(owner, OK, "HEARTBEAT", "ann")
+	r.say(owner, wire.OK, "HEARTBEAT", "ann")
 	if known, err := owner.Whois(r.context(), workers, ""); err != nil || known.Identity != "ann" || known.Client != here {
 		t.Errorf("%+v, %v", known, err)
 	}
-	r.say(operator, OK, "HELLO", "client", "ann", "endpoint=127.0.0.1:4001") // for all
-	r.say(owner, OK, "BYE", "ann")
+	r.say(operator, wire.OK, "HELLO", "client", "ann", "endpoint=127.0.0.1:4001") // for all
+	r.say(owner, wire.OK, "BYE", "ann")
 	ended(t, client)
 }

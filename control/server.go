@@ -10,6 +10,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/internal/libzmq"
 	"github.com/streamq/streamq-proxy/stream"
 )
@@ -22,22 +23,14 @@ const (
 	// left in steps of half of that, and looks for such notices once in a
 	// millisecond, so twice MaxUnderWay was seen to be too few for a fast caller.
 	queued = 128
-	unread = 4 * MaxUnderWay
+	unread = 4 * wire.MaxUnderWay
 )
-
-// Version says what is running.
-type Version struct {
-	Version   string `json:"version"`
-	Revision  string `json:"revision"`
-	GoVersion string `json:"go"`
-	Libzmq    string `json:"libzmq"`
-}
 
 // Proxy is what a control socket steers. Its functions are called on the
 // server's goroutine and may take a moment.
 type Proxy struct {
 	Pools   []*stream.Pool // at least one, their names differ
-	Version Version
+	Version wire.Version
 	// Reload reads the configuration again; all of it comes into force, or
 	// nothing and the error says why.
 	Reload func(context.Context) error
@@ -63,7 +56,7 @@ type Server struct {
 	router   *zmq4.Socket
 	zap      *zmq4.Socket
 	pub      *zmq4.Socket // nil when no endpoint is an operator's
-	cert     Cert
+	cert     wire.Cert
 	keys     *keyring
 	callers  *callers
 	monitors map[*zmq4.Socket]*monitor // by whom they watch; each is of a goroutine of its own
@@ -117,7 +110,7 @@ func (s *Server) open(listeners []listener) (err error) {
 		return err
 	}
 	if s.cfg.Cert != "" {
-		if s.cert, err = ReadCert(s.cfg.Cert); err == nil && s.cert.Secret == "" {
+		if s.cert, err = wire.ReadCert(s.cfg.Cert); err == nil && s.cert.Secret == "" {
 			err = fmt.Errorf("%s: has no secret-key", s.cfg.Cert)
 		}
 		if err == nil {
@@ -163,7 +156,7 @@ func (s *Server) sockets() (err error) {
 	}
 	for _, socket := range [...]*zmq4.Socket{s.router, s.pub} {
 		err = errors.Join(err,
-			socket.SetLinger(lingerTime), socket.SetMaxmsgsize(MaxFrame), socket.SetHandshakeIvl(handshakeTime), socket.SetBacklog(backlog),
+			socket.SetLinger(lingerTime), socket.SetMaxmsgsize(wire.MaxFrame), socket.SetHandshakeIvl(handshakeTime), socket.SetBacklog(backlog),
 			socket.SetRcvhwm(queued), socket.SetSndhwm(unread))
 	}
 	return errors.Join(err, s.pub.SetSndhwm(feedSize), s.pub.SetLinger(0),

@@ -5,14 +5,16 @@ import (
 	"testing"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 func TestPing(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.dial()
-	r.say(c, OK, "PING")
-	r.say(c, UnknownVerb, "ping")
-	r.say(c, OK, "STATUS")
+	r.say(c, wire.OK, "PING")
+	r.say(c, wire.UnknownVerb, "ping")
+	r.say(c, wire.OK, "STATUS")
 }
 
 // The reply has a delimiter exactly where the request has one.

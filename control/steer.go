@@ -6,196 +6,197 @@ import (
 	"strings"
 	"time"
 
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
 func steerVerbs() []Verb {
 	return []Verb{
-		{"HINT", "IDENTITY [endpoint=IP:PORT] [address=ADDRESS] [prefer=W1,W2,...] [pool=NAME]", Operator, "says HELLO client for somebody else; without endpoint and address, only what it prefers; ADDRESS is an IP, or localhost:UID:GID:PID over ipc", hint},
-		{"UNHINT", "IDENTITY [pool=NAME]", Operator, "forgets what was said of an identity; its connections stay", unhint},
-		{"PIN", "IDENTITY WORKER[,FALLBACK,...] [pool=NAME]", Operator, "has an identity prefer workers until UNPIN, whatever it says itself", pin},
-		{"UNPIN", "IDENTITY [pool=NAME]", Operator, "ends a pin", unpin},
-		{"DRAIN", "WORKER [pool=NAME]", Operator, "no new clients, pairs go on; the event worker.empty tells when none is left", drain},
-		{"MAINT", "WORKER [pool=NAME]", Operator, "no new clients, and pairs end", maintain},
-		{"ENABLE", "WORKER [pool=NAME]", Operator, "back from DRAIN, MAINT, or being set aside", enable},
-		{"WEIGHT", "WORKER N [pool=NAME]", Operator, "changes a worker's weight, 1 to 256", weigh},
-		{"MAXCONN", "WORKER N [pool=NAME]", Operator, "changes how many pairs a worker may have, 0 for no limit", maxconn},
-		{"ADD", "WORKER ENDPOINT [weight=N] [max=N] [pool=NAME]", Operator, "adds a worker that listens", add},
-		{"REMOVE", "WORKER [pool=NAME]", Operator, "takes a worker out, its pairs go on; not one that dials in and would be back", remove},
-		{"KICK", "pair|client|worker WHICH [pool=NAME]", Operator, "ends a pair or client, by id, IP:PORT or identity, or all pairs of a worker", kick},
-		{"RELOAD", "", Operator, "reads the configuration file again: all of it comes into force, or nothing", reload},
-		{"LOGLEVEL", "[LEVEL]", Operator, "tells, or sets, the log's level: debug, info, warn or error, in any case", loglevel},
-		{"SHUTDOWN", "[DEADLINE]", Operator, "ends the proxy when its pairs have ended, or at the deadline (30s, 5m); tells the seconds left: of several the earliest counts", shutdown},
-		{"PAUSE", "", Operator, "stops reading all connections; as a single word it is zmq_proxy_steerable's", pause},
-		{"RESUME", "", Operator, "goes on after PAUSE", resume},
-		{"TERMINATE", "", Operator, "ends the proxy at once", terminate},
-		{"STATISTICS", "", Operator, "messages and bytes that went through: eight native 64-bit numbers", statistics},
+		{"HINT", "IDENTITY [endpoint=IP:PORT] [address=ADDRESS] [prefer=W1,W2,...] [pool=NAME]", wire.Operator, "says HELLO client for somebody else; without endpoint and address, only what it prefers; ADDRESS is an IP, or localhost:UID:GID:PID over ipc", hint},
+		{"UNHINT", "IDENTITY [pool=NAME]", wire.Operator, "forgets what was said of an identity; its connections stay", unhint},
+		{"PIN", "IDENTITY WORKER[,FALLBACK,...] [pool=NAME]", wire.Operator, "has an identity prefer workers until UNPIN, whatever it says itself", pin},
+		{"UNPIN", "IDENTITY [pool=NAME]", wire.Operator, "ends a pin", unpin},
+		{"DRAIN", "WORKER [pool=NAME]", wire.Operator, "no new clients, pairs go on; the event worker.empty tells when none is left", drain},
+		{"MAINT", "WORKER [pool=NAME]", wire.Operator, "no new clients, and pairs end", maintain},
+		{"ENABLE", "WORKER [pool=NAME]", wire.Operator, "back from DRAIN, MAINT, or being set aside", enable},
+		{"WEIGHT", "WORKER N [pool=NAME]", wire.Operator, "changes a worker's weight, 1 to 256", weigh},
+		{"MAXCONN", "WORKER N [pool=NAME]", wire.Operator, "changes how many pairs a worker may have, 0 for no limit", maxconn},
+		{"ADD", "WORKER ENDPOINT [weight=N] [max=N] [pool=NAME]", wire.Operator, "adds a worker that listens", add},
+		{"REMOVE", "WORKER [pool=NAME]", wire.Operator, "takes a worker out, its pairs go on; not one that dials in and would be back", remove},
+		{"KICK", "pair|client|worker WHICH [pool=NAME]", wire.Operator, "ends a pair or client, by id, IP:PORT or identity, or all pairs of a worker", kick},
+		{"RELOAD", "", wire.Operator, "reads the configuration file again: all of it comes into force, or nothing", reload},
+		{"LOGLEVEL", "[LEVEL]", wire.Operator, "tells, or sets, the log's level: debug, info, warn or error, in any case", loglevel},
+		{"SHUTDOWN", "[DEADLINE]", wire.Operator, "ends the proxy when its pairs have ended, or at the deadline (30s, 5m); tells the seconds left: of several the earliest counts", shutdown},
+		{"PAUSE", "", wire.Operator, "stops reading all connections; as a single word it is zmq_proxy_steerable's", pause},
+		{"RESUME", "", wire.Operator, "goes on after PAUSE", resume},
+		{"TERMINATE", "", wire.Operator, "ends the proxy at once", terminate},
+		{"STATISTICS", "", wire.Operator, "messages and bytes that went through: eight native 64-bit numbers", statistics},
 	}
 }
 
 // on runs f on the pool that is meant, for verbs with nothing to tell.
-func (c *call) on(code Code, f func(p *stream.Pool) error) (Reply, error) {
+func (c *call) on(code wire.Code, f func(p *stream.Pool) error) (wire.Reply, error) {
 	pool, err := c.pool()
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	if err := f(pool); err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
-	return reply(code, nil)
+	return wire.NewReply(code, nil)
 }
 
-func hint(c *call) (Reply, error) {
+func hint(c *call) (wire.Reply, error) {
 	h, err := c.greeting(c.arg(0))
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	if a, said := c.options["address"]; said {
 		if h.Endpoint != "" {
-			return Reply{}, refuse(Malformed, "either endpoint= or address=")
+			return wire.Reply{}, wire.Errorf(wire.Malformed, "either endpoint= or address=")
 		}
 		if h.Address, err = address(a); err != nil {
-			return Reply{}, err
+			return wire.Reply{}, err
 		}
 	}
-	return c.on(OK, func(p *stream.Pool) error { return p.Hint(c.ctx, h) })
+	return c.on(wire.OK, func(p *stream.Pool) error { return p.Hint(c.ctx, h) })
 }
 
-func unhint(c *call) (Reply, error) {
-	return c.on(OK, func(p *stream.Pool) error {
-		return found(p.Unhint(c.ctx, c.arg(0)))(NotFound, "nothing is held of %q", c.arg(0))
+func unhint(c *call) (wire.Reply, error) {
+	return c.on(wire.OK, func(p *stream.Pool) error {
+		return found(p.Unhint(c.ctx, c.arg(0)))(wire.NotFound, "nothing is held of %q", c.arg(0))
 	})
 }
 
 // found turns a no into a refusal.
-func found(yes bool, err error) func(Code, string, ...any) error {
-	return func(code Code, format string, args ...any) error {
+func found(yes bool, err error) func(wire.Code, string, ...any) error {
+	return func(code wire.Code, format string, args ...any) error {
 		if err == nil && !yes {
-			return refuse(code, format, args...)
+			return wire.Errorf(code, format, args...)
 		}
 		return err
 	}
 }
 
-func pin(c *call) (Reply, error) {
+func pin(c *call) (wire.Reply, error) {
 	if err := name("identity", c.arg(0)); err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	if c.arg(1) == "" {
-		return Reply{}, refuse(Malformed, "to which worker? UNPIN ends a pin")
+		return wire.Reply{}, wire.Errorf(wire.Malformed, "to which worker? UNPIN ends a pin")
 	}
 	workers, err := names(c.arg(1))
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
-	return c.on(OK, func(p *stream.Pool) error {
-		return found(p.Pin(c.ctx, c.arg(0), workers))(Conflict, "there are as many pins as there may be")
+	return c.on(wire.OK, func(p *stream.Pool) error {
+		return found(p.Pin(c.ctx, c.arg(0), workers))(wire.Conflict, "there are as many pins as there may be")
 	})
 }
 
-func unpin(c *call) (Reply, error) {
-	return c.on(OK, func(p *stream.Pool) error {
-		return found(p.Unpin(c.ctx, c.arg(0)))(NotFound, "%q is not pinned", c.arg(0))
+func unpin(c *call) (wire.Reply, error) {
+	return c.on(wire.OK, func(p *stream.Pool) error {
+		return found(p.Unpin(c.ctx, c.arg(0)))(wire.NotFound, "%q is not pinned", c.arg(0))
 	})
 }
 
-func drain(c *call) (Reply, error) {
+func drain(c *call) (wire.Reply, error) {
 	pool, err := c.pool()
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	if err := pool.SetWorkerState(c.ctx, c.arg(0), pairing.Draining); err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	s, err := pool.Snapshot(c.ctx)
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	for _, w := range s.Workers {
 		if w.Name == c.arg(0) && w.Pairs+w.Dialling > 0 {
-			return reply(Accepted, map[string]int{"pairs": w.Pairs + w.Dialling})
+			return wire.NewReply(wire.Accepted, wire.Drained{Pairs: w.Pairs + w.Dialling})
 		}
 	}
-	return reply(OK, map[string]int{"pairs": 0})
+	return wire.NewReply(wire.OK, wire.Drained{})
 }
 
-func maintain(c *call) (Reply, error) {
-	return c.on(OK, func(p *stream.Pool) error { return p.SetWorkerState(c.ctx, c.arg(0), pairing.Maintenance) })
+func maintain(c *call) (wire.Reply, error) {
+	return c.on(wire.OK, func(p *stream.Pool) error { return p.SetWorkerState(c.ctx, c.arg(0), pairing.Maintenance) })
 }
 
-func enable(c *call) (Reply, error) {
-	return c.on(OK, func(p *stream.Pool) error { return p.SetWorkerState(c.ctx, c.arg(0), pairing.Ready) })
+func enable(c *call) (wire.Reply, error) {
+	return c.on(wire.OK, func(p *stream.Pool) error { return p.SetWorkerState(c.ctx, c.arg(0), pairing.Ready) })
 }
 
-func weigh(c *call) (Reply, error) {
+func weigh(c *call) (wire.Reply, error) {
 	n, err := number("weight", c.arg(1), 1, pairing.MaxWeight)
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
-	return c.on(OK, func(p *stream.Pool) error { return p.SetWeight(c.ctx, c.arg(0), n) })
+	return c.on(wire.OK, func(p *stream.Pool) error { return p.SetWeight(c.ctx, c.arg(0), n) })
 }
 
 // maxPairs is far above what any machine has descriptors for.
 const maxPairs = 1 << 24
 
-func maxconn(c *call) (Reply, error) {
+func maxconn(c *call) (wire.Reply, error) {
 	n, err := number("maximum", c.arg(1), 0, maxPairs)
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
-	return c.on(OK, func(p *stream.Pool) error { return p.SetMaxPairs(c.ctx, c.arg(0), n) })
+	return c.on(wire.OK, func(p *stream.Pool) error { return p.SetMaxPairs(c.ctx, c.arg(0), n) })
 }
 
-func add(c *call) (Reply, error) {
+func add(c *call) (wire.Reply, error) {
 	if err := name("worker", c.arg(0)); err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	w := pairing.WorkerConfig{Name: c.arg(0), Endpoint: c.arg(1)}
 	var err error
 	if w.Weight, err = c.number("weight", 1, 1, pairing.MaxWeight); err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	if w.MaxPairs, err = c.number("max", 0, 0, maxPairs); err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
-	return c.on(OK, func(p *stream.Pool) error { return p.AddWorker(c.ctx, w) })
+	return c.on(wire.OK, func(p *stream.Pool) error { return p.AddWorker(c.ctx, w) })
 }
 
-func remove(c *call) (Reply, error) {
-	return c.on(OK, func(p *stream.Pool) error { return p.RemoveWorker(c.ctx, c.arg(0)) })
+func remove(c *call) (wire.Reply, error) {
+	return c.on(wire.OK, func(p *stream.Pool) error { return p.RemoveWorker(c.ctx, c.arg(0)) })
 }
 
-func kick(c *call) (Reply, error) {
+func kick(c *call) (wire.Reply, error) {
 	pool, err := c.pool()
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	kind, err := word("KICK", c.arg(0), "pair", "client", "worker")
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	if kind == "worker" {
-		return c.on(OK, func(p *stream.Pool) error { return p.KickWorker(c.ctx, c.arg(1)) })
+		return c.on(wire.OK, func(p *stream.Pool) error { return p.KickWorker(c.ctx, c.arg(1)) })
 	}
 	targets, err := c.targets(pool, kind == "pair")
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
-	var kicked []ClientInfo
+	var kicked wire.Kicked
 	for _, id := range targets {
 		p, err := pool.Kick(c.ctx, id)
 		if err != nil {
-			return Reply{}, err
+			return wire.Reply{}, err
 		}
 		if p != nil {
-			kicked = append(kicked, clientInfo(*p))
+			kicked.Clients = append(kicked.Clients, clientInfo(*p))
 		}
 	}
-	if len(kicked) == 0 {
-		return Reply{}, refuse(NotFound, "no %s %q", kind, c.arg(1))
+	if len(kicked.Clients) == 0 {
+		return wire.Reply{}, wire.Errorf(wire.NotFound, "no %s %q", kind, c.arg(1))
 	}
-	return reply(OK, map[string]any{"clients": kicked})
+	return wire.NewReply(wire.OK, kicked)
 }
 
 // targets are the connections that KICK means: an id, a far end, or an identity.
@@ -205,7 +206,7 @@ func (c *call) targets(pool *stream.Pool, paired bool) (ids []pairing.PeerID, er
 		return []pairing.PeerID{pairing.PeerID(n)}, nil
 	}
 	var peers []pairing.PeerInfo
-	if e, err := endpoint(which); err == nil {
+	if e, err := farEnd(which); err == nil {
 		p, err := pool.Find(c.ctx, e)
 		if err != nil {
 			return nil, err
@@ -230,37 +231,37 @@ func (c *call) targets(pool *stream.Pool, paired bool) (ids []pairing.PeerID, er
 	return ids, nil
 }
 
-func reload(c *call) (Reply, error) {
+func reload(c *call) (wire.Reply, error) {
 	if err := c.server.proxy.Reload(c.ctx); err != nil {
-		return Reply{}, refuse(Conflict, "nothing has changed: %s", firstLine(err.Error()))
+		return wire.Reply{}, wire.Errorf(wire.Conflict, "nothing has changed: %s", firstLine(err.Error()))
 	}
-	return reply(OK, nil)
+	return wire.NewReply(wire.OK, nil)
 }
 
-func loglevel(c *call) (Reply, error) {
+func loglevel(c *call) (wire.Reply, error) {
 	if len(c.args) > 0 {
 		level, err := word("level", strings.ToLower(c.arg(0)), "debug", "info", "warn", "error")
 		if err != nil {
-			return Reply{}, err
+			return wire.Reply{}, err
 		}
 		var l slog.Level
 		_ = l.UnmarshalText([]byte(level)) // word has left nothing that could fail
 		c.server.proxy.Level.Set(l)
 	}
-	return reply(OK, map[string]string{"level": c.server.proxy.Level.Level().String()})
+	return wire.NewReply(wire.OK, wire.LogLevel{Level: c.server.proxy.Level.Level()})
 }
 
-func shutdown(c *call) (Reply, error) {
+func shutdown(c *call) (wire.Reply, error) {
 	deadline := time.Duration(-1)
 	if s := c.arg(0); s != "" {
 		d, err := time.ParseDuration(s)
 		if err != nil || d < 0 {
-			return Reply{}, refuse(Malformed, "%q is no deadline (such as 30s or 5m)", s)
+			return wire.Reply{}, wire.Errorf(wire.Malformed, "%q is no deadline (such as 30s or 5m)", s)
 		}
 		deadline = d
 	}
 	left := c.server.proxy.Shutdown(deadline)
-	return reply(Accepted, map[string]Seconds{"deadline": seconds(left)})
+	return wire.NewReply(wire.Accepted, wire.Deadline{Deadline: wire.InSeconds(left)})
 }
 
 func firstLine(s string) string {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
@@ -23,9 +24,9 @@ func TestLists(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.dial()
 	type lists struct {
-		Clients []ClientInfo
-		Pairs   []PairInfo
-		Workers []WorkerInfo
+		Clients []wire.ClientInfo
+		Pairs   []wire.PairInfo
+		Workers []wire.WorkerInfo
 		Next    string
 	}
 	var conns []net.Conn
@@ -36,24 +37,24 @@ func TestLists(t *testing.T) {
 	waiting := r.client()
 	greet(t, waiting)
 	eventually(t, "one waits", func() bool { return r.snapshot().Stats.Waiting == 1 })
-	r.say(c, OK, "HELLO", "client", "ann", "endpoint="+conns[2].LocalAddr().String())
-	all := body[lists](t, r.say(c, OK, "CLIENTS"))
+	r.say(c, wire.OK, "HELLO", "client", "ann", "endpoint="+conns[2].LocalAddr().String())
+	all := body[lists](t, r.say(c, wire.OK, "CLIENTS"))
 	if len(all.Clients) != 6 || all.Next != "" {
 		t.Fatalf("%+v", all)
 	}
-	var paged []ClientInfo
+	var paged []wire.ClientInfo
 	for next := ""; ; {
 		args := []string{"limit=2"}
 		if next != "" {
 			args = append(args, "after="+next)
 		}
-		page := body[lists](t, r.say(c, OK, "CLIENTS", args...))
+		page := body[lists](t, r.say(c, wire.OK, "CLIENTS", args...))
 		paged = append(paged, page.Clients...)
 		if next = page.Next; next == "" {
 			break
 		}
 	}
-	same := func(a, b ClientInfo) bool { return a.ID == b.ID }
+	same := func(a, b wire.ClientInfo) bool { return a.ID == b.ID }
 	if !slices.EqualFunc(paged, all.Clients, same) {
 		t.Errorf("paged %v, all %v", paged, all.Clients)
 	}
@@ -74,12 +75,12 @@ func TestLists(t *testing.T) {
 		{"WORKERS", []string{"state=draining"}, 0},
 		{"WORKERS", []string{"after=127.0.0.1"}, 0},
 	} {
-		l := body[lists](t, r.say(c, OK, tc.verb, tc.args...))
+		l := body[lists](t, r.say(c, wire.OK, tc.verb, tc.args...))
 		if got := len(l.Clients) + len(l.Pairs) + len(l.Workers); got != tc.want {
 			t.Errorf("%s %q lists %d, want %d", tc.verb, tc.args, got, tc.want)
 		}
 	}
-	x := body[Explanation](t, r.say(c, OK, "EXPLAIN", "ann"))
+	x := body[wire.Explanation](t, r.say(c, wire.OK, "EXPLAIN", "ann"))
 	if x.Rule != "policy" || x.Worker != "127.0.0.1" || x.Policy != "least-connections" || len(x.Candidates) != 1 || x.Candidates[0].Why != "no-slot" {
 		t.Errorf("%+v", x)
 	}
@@ -88,10 +89,10 @@ func TestLists(t *testing.T) {
 func TestHints(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.dial()
-	r.say(c, OK, "HINT", "ann", "endpoint=10.0.0.1:5", "prefer=w1,w2")
-	r.say(c, OK, "HINT", "bob", "address=10.0.0.2")
-	r.say(c, Malformed, "HINT", "bob", "address=10.0.0.2", "endpoint=10.0.0.1:5")
-	r.say(c, OK, "PIN", "cyd", "w3")
+	r.say(c, wire.OK, "HINT", "ann", "endpoint=10.0.0.1:5", "prefer=w1,w2")
+	r.say(c, wire.OK, "HINT", "bob", "address=10.0.0.2")
+	r.say(c, wire.Malformed, "HINT", "bob", "address=10.0.0.2", "endpoint=10.0.0.1:5")
+	r.say(c, wire.OK, "PIN", "cyd", "w3")
 	type page struct {
 		Hints []struct {
 			Identity string
@@ -99,42 +100,42 @@ func TestHints(t *testing.T) {
 		}
 		Next string
 	}
-	all := body[page](t, r.say(c, OK, "HINTS"))
-	first := body[page](t, r.say(c, OK, "HINTS", "limit=3"))
-	rest := body[page](t, r.say(c, OK, "HINTS", "after="+first.Next))
+	all := body[page](t, r.say(c, wire.OK, "HINTS"))
+	first := body[page](t, r.say(c, wire.OK, "HINTS", "limit=3"))
+	rest := body[page](t, r.say(c, wire.OK, "HINTS", "after="+first.Next))
 	if len(all.Hints) != 5 || first.Next == "" || !slices.Equal(append(first.Hints, rest.Hints...), all.Hints) { // of ann and bob the preference and the wait
 		t.Errorf("%+v, in pages %+v %+v", all, first, rest)
 	}
 	for _, a := range []string{"nope", "999.1.1.1", "", "10.0.0.1:5", "\x1b[31m", "localhost:1:2", "localhost:1:2:x", "localhost:1:2:3:4"} {
-		if text := r.say(c, Malformed, "HINT", "dee", "address="+a).Text; !strings.HasPrefix(text, "address: ") {
+		if text := r.say(c, wire.Malformed, "HINT", "dee", "address="+a).Text; !strings.HasPrefix(text, "address: ") {
 			t.Errorf("%q: %s", a, text)
 		}
 	}
 	for _, a := range []string{"2001:db8::5", "::ffff:10.0.0.9", "localhost:0:1000:4242"} {
-		r.say(c, OK, "HINT", "eve", "address="+a)
+		r.say(c, wire.OK, "HINT", "eve", "address="+a)
 	}
-	r.say(c, Malformed, "PIN", "dee", "")
+	r.say(c, wire.Malformed, "PIN", "dee", "")
 	for _, request := range [][]string{{"HINTS", "identity=bob"}, {"EXPLAIN", "bob"}} {
-		if text := string(r.say(c, OK, request[0], request[1:]...).Body); !strings.Contains(text, `"prefer":[]`) {
+		if text := string(r.say(c, wire.OK, request[0], request[1:]...).Body); !strings.Contains(text, `"prefer":[]`) {
 			t.Errorf("%s: %s", request[0], text)
 		}
 	}
-	r.say(c, OK, "UNHINT", "ann")
-	r.say(c, NotFound, "UNHINT", "ann")
-	if left := body[page](t, r.say(c, OK, "HINTS", "identity=ann")); len(left.Hints) != 0 {
+	r.say(c, wire.OK, "UNHINT", "ann")
+	r.say(c, wire.NotFound, "UNHINT", "ann")
+	if left := body[page](t, r.say(c, wire.OK, "HINTS", "identity=ann")); len(left.Hints) != 0 {
 		t.Errorf("%+v", left)
 	}
 }
 
 // events collects what is published while f runs.
-func (r *rig) events(topics ...string) (await func(topic string) stream.Event) {
+func (r *rig) events(topics ...string) (await func(topic string) wire.Event) {
 	r.t.Helper()
-	got := make(chan stream.Event, 1000)
+	got := make(chan wire.Event, 1000)
 	ctx, stop := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	c := r.dial()
 	done.Go(func() {
-		err := c.Events(ctx, topics, nil, func(e stream.Event) error { got <- e; return nil })
+		err := c.Events(ctx, topics, nil, func(e wire.Event) error { got <- e; return nil })
 		if !errors.Is(err, context.Canceled) {
 			r.t.Errorf("Events: %v", err)
 		}
@@ -143,8 +144,8 @@ func (r *rig) events(topics ...string) (await func(topic string) stream.Event) {
 	// A subscription is a message of its own: try until it has arrived.
 	operator := r.dial()
 	eventually(r.t, "events come", func() bool {
-		r.say(operator, OK, "ADD", "probe", "tcp://127.0.0.1:1")
-		r.say(operator, OK, "REMOVE", "probe")
+		r.say(operator, wire.OK, "ADD", "probe", "tcp://127.0.0.1:1")
+		r.say(operator, wire.OK, "REMOVE", "probe")
 		select {
 		case <-got:
 			return true
@@ -152,7 +153,7 @@ func (r *rig) events(topics ...string) (await func(topic string) stream.Event) {
 			return false
 		}
 	})
-	return func(topic string) stream.Event {
+	return func(topic string) wire.Event {
 		r.t.Helper()
 		for {
 			select {
@@ -201,7 +202,7 @@ func TestDrain(t *testing.T) {
 	client, _ := r.pair()
 	await := r.events("worker")
 	var left struct{ Pairs int }
-	if left = body[struct{ Pairs int }](t, r.say(c, Accepted, "DRAIN", "127.0.0.1")); left.Pairs != 1 {
+	if left = body[struct{ Pairs int }](t, r.say(c, wire.Accepted, "DRAIN", "127.0.0.1")); left.Pairs != 1 {
 		t.Errorf("%+v", left)
 	}
 	greet(t, r.worker())
@@ -216,57 +217,57 @@ func TestDrain(t *testing.T) {
 	if e := await(stream.TopicWorkerEmpty); e.Worker != "127.0.0.1" || e.State != "draining" {
 		t.Errorf("%+v", e)
 	}
-	r.say(c, OK, "ENABLE", "127.0.0.1")
+	r.say(c, wire.OK, "ENABLE", "127.0.0.1")
 	eventually(t, "the next one is served", func() bool { return r.snapshot().Stats.Waiting == 0 })
 }
 
 func TestSteering(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.dial()
-	r.say(c, OK, "ADD", "w1", "tcp://127.0.0.1:1", "weight=2", "max=5")
-	r.say(c, Conflict, "ADD", "w1", "tcp://127.0.0.1:1")
-	r.say(c, Malformed, "ADD", "w2", "udp://127.0.0.1:1")
-	r.say(c, OK, "WEIGHT", "w1", "7")
-	r.say(c, OK, "MAXCONN", "w1", "9")
-	r.say(c, NotFound, "WEIGHT", "w2", "7")
+	r.say(c, wire.OK, "ADD", "w1", "tcp://127.0.0.1:1", "weight=2", "max=5")
+	r.say(c, wire.Conflict, "ADD", "w1", "tcp://127.0.0.1:1")
+	r.say(c, wire.Malformed, "ADD", "w2", "udp://127.0.0.1:1")
+	r.say(c, wire.OK, "WEIGHT", "w1", "7")
+	r.say(c, wire.OK, "MAXCONN", "w1", "9")
+	r.say(c, wire.NotFound, "WEIGHT", "w2", "7")
 	w := r.snapshot().Workers
 	if len(w) != 1 || w[0].Weight != 7 || w[0].MaxPairs != 9 {
 		t.Errorf("%+v", w)
 	}
-	r.say(c, OK, "MAINT", "w1")
+	r.say(c, wire.OK, "MAINT", "w1")
 	if w := r.snapshot().Workers; w[0].State != pairing.Maintenance {
 		t.Errorf("%+v", w)
 	}
-	r.say(c, OK, "REMOVE", "w1")
-	r.say(c, NotFound, "REMOVE", "w1")
-	r.say(c, OK, "LOGLEVEL", "debug")
-	if l := body[map[string]string](t, r.say(c, OK, "LOGLEVEL")); l["level"] != "DEBUG" {
+	r.say(c, wire.OK, "REMOVE", "w1")
+	r.say(c, wire.NotFound, "REMOVE", "w1")
+	r.say(c, wire.OK, "LOGLEVEL", "debug")
+	if l := body[map[string]string](t, r.say(c, wire.OK, "LOGLEVEL")); l["level"] != "DEBUG" {
 		t.Errorf("%v", l)
 	}
-	r.say(c, OK, "LOGLEVEL", "INFO")
+	r.say(c, wire.OK, "LOGLEVEL", "INFO")
 	if r.level.Level() != slog.LevelInfo {
 		t.Error(r.level)
 	}
-	r.say(c, Malformed, "LOGLEVEL", "loud")
-	r.say(c, OK, "RELOAD")
+	r.say(c, wire.Malformed, "LOGLEVEL", "loud")
+	r.say(c, wire.OK, "RELOAD")
 	r.mutex.Lock()
 	r.reloadErr = errors.New("line 3: what?")
 	r.mutex.Unlock()
-	if reply := r.say(c, Conflict, "RELOAD"); reply.Text != "nothing has changed: line 3: what?" {
+	if reply := r.say(c, wire.Conflict, "RELOAD"); reply.Text != "nothing has changed: line 3: what?" {
 		t.Errorf("%q", reply.Text)
 	}
-	if left := body[map[string]float64](t, r.say(c, Accepted, "SHUTDOWN", "3s")); left["deadline"] != 3 {
+	if left := body[map[string]float64](t, r.say(c, wire.Accepted, "SHUTDOWN", "3s")); left["deadline"] != 3 {
 		t.Errorf("%v", left)
 	}
-	r.say(c, Accepted, "SHUTDOWN")
-	r.say(c, Malformed, "SHUTDOWN", "soon")
+	r.say(c, wire.Accepted, "SHUTDOWN")
+	r.say(c, wire.Malformed, "SHUTDOWN", "soon")
 	if !slices.Equal(r.shutdowns, []time.Duration{3 * time.Second, -1}) || r.reloads != 2 {
 		t.Errorf("%v %d", r.shutdowns, r.reloads)
 	}
-	r.say(c, OK, "VERSION")
-	r.say(c, OK, "POOLS")
-	r.say(c, OK, "HELP", "PING")
-	r.say(c, NotFound, "HELP", "PONG")
+	r.say(c, wire.OK, "VERSION")
+	r.say(c, wire.OK, "POOLS")
+	r.say(c, wire.OK, "HELP", "PING")
+	r.say(c, wire.NotFound, "HELP", "PONG")
 }
 
 func TestKick(t *testing.T) {
@@ -277,23 +278,23 @@ func TestKick(t *testing.T) {
 	if err != nil || p == nil {
 		t.Fatal(p, err)
 	}
-	r.say(c, OK, "KICK", "pair", strconv.FormatUint(uint64(p.ID), 10))
+	r.say(c, wire.OK, "KICK", "pair", strconv.FormatUint(uint64(p.ID), 10))
 	ended(t, byID)
 	byEndpoint, _ := r.pair()
-	r.say(c, OK, "KICK", "client", byEndpoint.LocalAddr().String())
+	r.say(c, wire.OK, "KICK", "client", byEndpoint.LocalAddr().String())
 	ended(t, byEndpoint)
 	byName, _ := r.pair()
-	r.say(c, OK, "HELLO", "client", "ann", "endpoint="+byName.LocalAddr().String())
-	r.say(c, OK, "KICK", "client", "ann")
+	r.say(c, wire.OK, "HELLO", "client", "ann", "endpoint="+byName.LocalAddr().String())
+	r.say(c, wire.OK, "KICK", "client", "ann")
 	ended(t, byName)
-	r.say(c, NotFound, "KICK", "client", "ann")
+	r.say(c, wire.NotFound, "KICK", "client", "ann")
 	one, _ := r.pair()
 	two, _ := r.pair()
-	r.say(c, OK, "KICK", "worker", "127.0.0.1")
+	r.say(c, wire.OK, "KICK", "worker", "127.0.0.1")
 	ended(t, one)
 	ended(t, two)
-	r.say(c, NotFound, "KICK", "worker", "nobody")
-	r.say(c, Malformed, "KICK", "everybody", "now")
+	r.say(c, wire.NotFound, "KICK", "worker", "nobody")
+	r.say(c, wire.Malformed, "KICK", "everybody", "now")
 	if n := r.snapshot().Stats.Ended[pairing.Kicked]; n != 5 {
 		t.Errorf("%d were kicked", n)
 	}
@@ -372,14 +373,14 @@ func TestPauseStopsTheClock(t *testing.T) {
 	})
 	c := r.dial()
 	client, _ := r.pair()
-	r.say(c, OK, "PAUSE")
+	r.say(c, wire.OK, "PAUSE")
 	late := r.client()
 	greet(t, late)
 	time.Sleep(600 * time.Millisecond) // not for luck: the lease would have expired
 	if n := r.snapshot().Stats.Open; n != 1 {
 		t.Fatalf("%d pairs are open", n)
 	}
-	r.say(c, OK, "RESUME")
+	r.say(c, wire.OK, "RESUME")
 	ended(t, client)
 	eventually(t, "the late one waits", func() bool { return r.snapshot().Stats.Waiting == 1 })
 }
@@ -393,8 +394,8 @@ func TestPauseByBothRelays(t *testing.T) {
 			c := r.dial()
 			client, _ := r.pair()
 			before := r.snapshot().BytesIn
-			r.say(c, OK, "PAUSE")
-			r.say(c, OK, "PAUSE")
+			r.say(c, wire.OK, "PAUSE")
+			r.say(c, wire.OK, "PAUSE")
 			part := make([]byte, 1000)
 			for range 100 {
 				if _, err := client.Write(part); err != nil {
@@ -405,9 +406,9 @@ func TestPauseByBothRelays(t *testing.T) {
 			if now := r.snapshot().BytesIn; now != before {
 				t.Errorf("%d bytes passed", now-before)
 			}
-			r.say(c, OK, "RESUME")
+			r.say(c, wire.OK, "RESUME")
 			eventually(t, "everything passes", func() bool { return r.snapshot().BytesIn == before+100_000 })
-			r.say(c, OK, "PAUSE")
+			r.say(c, wire.OK, "PAUSE")
 			if _, err := client.Write(part); err != nil {
 				t.Fatal(err)
 			}
@@ -428,16 +429,16 @@ func TestRemoveOfOneThatDialsIn(t *testing.T) {
 	_, backend := r.pool.Bound()
 	worker := r.socket(zmq4.DEALER, backend[0]) // libzmq dials in again by itself
 	eventually(t, "a slot", func() bool { return r.snapshot().Stats.Slots == 1 })
-	r.say(r.dialAs(r.server.Bound()[1], nil), OK, "HELLO", "worker", "w1")
+	r.say(r.dialAs(r.server.Bound()[1], nil), wire.OK, "HELLO", "worker", "w1")
 	eventually(t, "it is w1", func() bool { w := r.snapshot().Workers; return len(w) == 1 && w[0].Name == "w1" && w[0].Slots == 1 })
-	r.say(c, OK, "DRAIN", "w1")
-	r.say(c, OK, "WEIGHT", "w1", "7")
-	r.say(c, OK, "MAXCONN", "w1", "3")
+	r.say(c, wire.OK, "DRAIN", "w1")
+	r.say(c, wire.OK, "WEIGHT", "w1", "7")
+	r.say(c, wire.OK, "MAXCONN", "w1", "3")
 	client := r.client()
 	greet(t, client)
 	recycled := r.snapshot().Stats.SlotsRecycled
 	for r.snapshot().Stats.SlotsRecycled < recycled+3 {
-		if text := r.say(c, Conflict, "REMOVE", "w1").Text; !strings.Contains(text, "dials in") || !strings.Contains(text, "DRAIN or MAINT") {
+		if text := r.say(c, wire.Conflict, "REMOVE", "w1").Text; !strings.Contains(text, "dials in") || !strings.Contains(text, "DRAIN or MAINT") {
 			t.Fatalf("REMOVE: %s", text)
 		}
 		w := r.snapshot().Workers
@@ -450,7 +451,7 @@ func TestRemoveOfOneThatDialsIn(t *testing.T) {
 	}
 	_ = worker.Close()
 	eventually(t, "it is away", func() bool { return r.snapshot().Stats.WorkerPeers[pairing.PeerSlot] == 0 })
-	r.say(c, Conflict, "REMOVE", "w1") // it may be redialling
+	r.say(c, wire.Conflict, "REMOVE", "w1") // it may be redialling
 }
 
 // A pause is seen wherever one looks, by either word for it, until it is over.
@@ -459,9 +460,9 @@ func TestPauseIsSeen(t *testing.T) {
 	c := r.dial()
 	seen := func() (all []bool) {
 		t.Helper()
-		s := body[Status](t, r.say(c, OK, "STATUS"))
-		p := body[struct{ Pools []PoolInfo }](t, r.say(c, OK, "POOLS"))
-		w := body[struct{ Paused bool }](t, r.say(c, OK, "WORKERS"))
+		s := body[wire.Status](t, r.say(c, wire.OK, "STATUS"))
+		p := body[struct{ Pools []wire.PoolInfo }](t, r.say(c, wire.OK, "POOLS"))
+		w := body[struct{ Paused bool }](t, r.say(c, wire.OK, "WORKERS"))
 		return []bool{s.Pools[0].Paused, p.Pools[0].Paused, w.Paused, r.snapshot().Paused}
 	}
 	expect := func(when string, want bool) {
@@ -471,11 +472,11 @@ func TestPauseIsSeen(t *testing.T) {
 		}
 	}
 	expect("at first", false)
-	r.say(c, OK, "PAUSE")
+	r.say(c, wire.OK, "PAUSE")
 	expect("after PAUSE", true)
-	r.say(c, OK, "RESUME")
+	r.say(c, wire.OK, "RESUME")
 	expect("after RESUME", false)
-	r.say(c, OK, "PAUSE")
+	r.say(c, wire.OK, "PAUSE")
 	r.pool.Drain(time.Minute)
 	eventually(t, "it has gone on, or is over", func() bool { return !r.pool.Paused() })
 }
@@ -485,7 +486,7 @@ func TestPoolWithoutBackend(t *testing.T) {
 	r := newRig(t, func(r *rig, _ *Config, p *stream.Config) {
 		p.Backend, p.Workers = nil, []pairing.WorkerConfig{r.listening("w1")}
 	})
-	if text := string(r.say(r.dial(), OK, "POOLS").Body); !strings.Contains(text, `"backend":[]`) {
+	if text := string(r.say(r.dial(), wire.OK, "POOLS").Body); !strings.Contains(text, `"backend":[]`) {
 		t.Error(text)
 	}
 }
@@ -495,8 +496,8 @@ func TestLogOfLogLevel(t *testing.T) {
 	var log recorder
 	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	c := r.dial()
-	r.say(c, OK, "LOGLEVEL")
-	r.say(c, OK, "LOGLEVEL", "Warn")
+	r.say(c, wire.OK, "LOGLEVEL")
+	r.say(c, wire.OK, "LOGLEVEL", "Warn")
 	if text := log.String(); strings.Count(text, "verb=LOGLEVEL") != 1 || !strings.Contains(text, "args=Warn") {
 		t.Error(text)
 	}
@@ -527,7 +528,7 @@ func TestTextsAreWhole(t *testing.T) {
 	for _, v := range Verbs() {
 		for _, args := range [][]string{slices.Repeat([]string{"x=y"}, 9), {"", ""}, {"w1", "nonsense", "limit=0", "state="}, {"state=odd"}, {"state="}} {
 			reply, err := c.Do(r.context(), v.Name, args...)
-			if CodeOf(err) == 0 {
+			if wire.CodeOf(err) == 0 {
 				continue
 			}
 			if text := reply.Text; len(text) < 8 || strings.ContainsAny(text[len(text)-1:], " :,[") || strings.Contains(text, "  ") || strings.Contains(text, `[""`) {
@@ -539,12 +540,12 @@ func TestTextsAreWhole(t *testing.T) {
 		"WORKERS": `state: "odd" is none of ready, draining, maintenance, set-aside`,
 		"PAIRS":   `state: "odd" is none of connected, waiting, dialling, slot, paired, open, draining`,
 	} {
-		if text := r.say(c, Malformed, verb, "state=odd").Text; text != want {
+		if text := r.say(c, wire.Malformed, verb, "state=odd").Text; text != want {
 			t.Errorf("%s: %s", verb, text)
 		}
-		r.say(c, Malformed, verb, "state=")
+		r.say(c, wire.Malformed, verb, "state=")
 	}
-	if text := r.say(c, Malformed, "PING", "x").Text; text != `PING has no use for "x", it takes no arguments` {
+	if text := r.say(c, wire.Malformed, "PING", "x").Text; text != `PING has no use for "x", it takes no arguments` {
 		t.Error(text)
 	}
 }

@@ -3,6 +3,8 @@ package control
 import (
 	"slices"
 	"strings"
+
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // Verb is one thing that a caller can say.
@@ -10,12 +12,12 @@ type Verb struct {
 	Name string `json:"verb"`
 	// Args are the arguments, in the way of usage lines: "IDENTITY [WORKER]".
 	// What is in brackets may be left out; KEY= in brackets is an option.
-	Args  string `json:"args"`
-	Level Level  `json:"level"`
-	Help  string `json:"help"`
+	Args  string     `json:"args"`
+	Level wire.Level `json:"level"`
+	Help  string     `json:"help"`
 
 	// run is nil for HEARTBEAT, which is gathered instead.
-	run func(*call) (Reply, error)
+	run func(*call) (wire.Reply, error)
 }
 
 // paging are the options of lists.
@@ -47,7 +49,7 @@ func (v *Verb) words() (required, optional, options []string) {
 func (v *Verb) arguments(said []string) (args []string, options map[string]string, err error) {
 	required, optional, known := v.words()
 	if len(said) < len(required) {
-		return nil, nil, refuse(Malformed, "%s wants %s", v.Name, v.Args)
+		return nil, nil, wire.Errorf(wire.Malformed, "%s wants %s", v.Name, v.Args)
 	}
 	args, options = slices.Clone(said[:len(required)]), map[string]string{}
 	for _, s := range said[len(required):] {
@@ -55,7 +57,7 @@ func (v *Verb) arguments(said []string) (args []string, options map[string]strin
 		switch {
 		case isOption && slices.Contains(known, key):
 			if _, twice := options[key]; twice {
-				return nil, nil, refuse(Malformed, "%s= is said twice", key)
+				return nil, nil, wire.Errorf(wire.Malformed, "%s= is said twice", key)
 			}
 			options[key] = value
 		case len(args) < len(required)+len(optional) && len(options) == 0:
@@ -65,14 +67,14 @@ func (v *Verb) arguments(said []string) (args []string, options map[string]strin
 			if v.Args == "" {
 				wants = "takes no arguments"
 			}
-			return nil, nil, refuse(Malformed, "%s has no use for %q, it %s", v.Name, s, wants)
+			return nil, nil, wire.Errorf(wire.Malformed, "%s has no use for %q, it %s", v.Name, s, wants)
 		}
 	}
 	return args, options, nil
 }
 
 // steers says whether a request changes something that is worth a line of log.
-func (s *Server) steers(r Request) bool {
+func (s *Server) steers(r wire.Request) bool {
 	return s.steering[r.Verb] && (r.Verb != "LOGLEVEL" || len(r.Args) > 0) // else it only asks
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // zapEndpoint is where libzmq looks for its authenticator (RFC 27).
@@ -43,11 +45,11 @@ func unmapped(address string) string {
 }
 
 // judge says what whoever connects with these credentials may do.
-func (s *Server) judge(at domain, mechanism string, credentials []string) (level Level, who string, ok bool) {
+func (s *Server) judge(at domain, mechanism string, credentials []string) (level wire.Level, who string, ok bool) {
 	requests := domain(strings.TrimSuffix(string(at), eventsSuffix))
 	switch {
 	case requests == domainIPC && mechanism == "NULL":
-		level, ok = Operator, true
+		level, ok = wire.Operator, true
 	case requests == domainNULL && mechanism == "NULL":
 		level, ok = s.cfg.LoopbackLevel, true
 	case requests == domainCURVE && mechanism == "CURVE" && len(credentials) == 1 && len(credentials[0]) == 32:
@@ -56,19 +58,19 @@ func (s *Server) judge(at domain, mechanism string, credentials []string) (level
 				s.log.Warn("control: certificates", "error", err, "unlogged", unlogged)
 			}
 		}
-		var c Cert
+		var c wire.Cert
 		c, ok = s.keys.certs[zmq4.Z85encode(credentials[0])]
 		level, who = c.Level, c.Name
 	}
-	return level, who, ok && (requests == at || level == Operator)
+	return level, who, ok && (requests == at || level == wire.Operator)
 }
 
 // userOf is the inverse of what authenticate tells.
-func userOf(user string) (level Level, at domain, who string, ok bool) {
+func userOf(user string) (level wire.Level, at domain, who string, ok bool) {
 	words := strings.SplitN(user, " ", 3)
 	if len(words) != 3 {
 		return 0, "", "", false
 	}
-	level, err := ParseLevel(words[0])
+	level, err := wire.ParseLevel(words[0])
 	return level, domain(words[1]), words[2], err == nil
 }

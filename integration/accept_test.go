@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/client"
 )
 
 // TestHostileAccept has two thousand strangers come at once, and stay, to each kind of endpoint of a proxy that may have
@@ -60,7 +60,7 @@ func crowdAndLeave(t *testing.T, p *operated, beside *steady, kind, endpoint, op
 	})
 	beside.expectAnswers(t, 50)
 	p.expectRest(t, beside, p.command.Process.Pid)
-	for _, operator := range []*control.Client{there, dialControl(t, operators)} {
+	for _, operator := range []*client.Client{there, dialControl(t, operators)} {
 		say(t, operator, nil, "STATUS")
 		operator.Close()
 	}

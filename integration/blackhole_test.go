@@ -13,7 +13,8 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
-	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // A peer falls into a black hole when it is gone and nothing says so: no FIN, no RST, no ICMP message. Only a lease, or the
@@ -67,10 +68,10 @@ type scene struct {
 	*operated
 	sec    security
 	lost   *host
-	ctl    *control.Client
+	ctl    *client.Client
 	beside *steady
 	// Of the control socket's tcp endpoint, and of the peers that call it.
-	proxyCert, peerCert control.Cert
+	proxyCert, peerCert wire.Cert
 
 	client, worker *talker
 	began          time.Time // before the client was started
@@ -112,15 +113,15 @@ func newScene(t *testing.T, b blackHole, flags ...string) *scene {
 }
 
 // newCert makes keys for the control socket.
-func newCert(t testing.TB, name string) control.Cert {
+func newCert(t testing.TB, name string) wire.Cert {
 	t.Helper()
 	public, secret, err := zmq.NewCurveKeypair()
 	must(t, err)
-	return control.Cert{Name: name, Level: control.Peer, Public: public, Secret: secret}
+	return wire.Cert{Name: name, Level: wire.Peer, Public: public, Secret: secret}
 }
 
 // writeCert writes a certificate into a file.
-func writeCert(t testing.TB, file string, c control.Cert) {
+func writeCert(t testing.TB, file string, c wire.Cert) {
 	t.Helper()
 	must(t, os.MkdirAll(filepath.Dir(file), 0o700))
 	must(t, os.WriteFile(file, []byte(c.Text()), 0o600))
@@ -131,7 +132,7 @@ func (s *scene) keepBeside(t *testing.T) {
 	t.Helper()
 	var page struct{ Clients []struct{ Client string } }
 	say(t, s.ctl, &page, "CLIENTS")
-	_, err := s.ctl.Hello(t.Context(), control.Hello{Identity: "beside", Endpoint: page.Clients[0].Client})
+	_, err := s.ctl.Hello(t.Context(), client.Hello{Identity: "beside", Endpoint: page.Clients[0].Client})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -14,7 +14,8 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
-	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // The load of TestControlLoad.
@@ -23,7 +24,7 @@ const (
 	loadHeartbeats = 10_000 // a second
 	loadSlice      = time.Second
 	loadPairs      = 4 // each has a round trip every two milliseconds
-	loadWindow     = control.MaxUnderWay
+	loadWindow     = wire.MaxUnderWay
 	// loadFresh is for how long hints are good: they expire after a minute, and a round takes less than half of one.
 	loadFresh = 30 * time.Second
 )
@@ -190,7 +191,7 @@ func quantile[T float64 | time.Duration](values []T, q float64) T {
 // controlLoad is an operator who has said many hints and goes on with heartbeats for them.
 type controlLoad struct {
 	*socket
-	operator *control.Client
+	operator *client.Client
 	names    int
 	said     time.Time // when the oldest hint was
 	next     int
@@ -227,7 +228,7 @@ func (l *controlLoad) refresh(t testing.TB) {
 func (l *controlLoad) expectAll(t *testing.T) {
 	t.Helper()
 	l.refresh(t)
-	var status control.Status
+	var status wire.Status
 	say(t, l.operator, &status, "STATUS")
 	if held := status.Pools[0].Hints; held != 2*l.names {
 		t.Errorf("%d of %d hints are held", held/2, l.names)

@@ -11,11 +11,11 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
-	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/client"
 )
 
 // startControlled is a proxy with listening workers and a control socket, and a client of that.
-func startControlled(t *testing.T, ws *named, flags ...string) (*proxy, *control.Client) {
+func startControlled(t *testing.T, ws *named, flags ...string) (*proxy, *client.Client) {
 	t.Helper()
 	at := "ipc://" + filepath.Join(shortDir(t), "c")
 	flags = append([]string{"--frontend", "tcp://127.0.0.1:0", "--control", at}, flags...)
@@ -28,7 +28,7 @@ func startControlled(t *testing.T, ws *named, flags ...string) (*proxy, *control
 }
 
 // say sends a request that must be done or accepted, and reads what the reply has to say.
-func say(t *testing.T, c *control.Client, body any, verb string, args ...string) {
+func say(t *testing.T, c *client.Client, body any, verb string, args ...string) {
 	t.Helper()
 	r, err := c.Do(t.Context(), verb, args...)
 	if err != nil {

@@ -13,29 +13,30 @@ import (
 	"testing"
 	"time"
 
-	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
 // dialControl is a client of a proxy's control socket.
-func dialControl(t testing.TB, endpoint string) *control.Client {
+func dialControl(t testing.TB, endpoint string) *client.Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	c, err := control.Dial(ctx, endpoint, nil)
+	c, err := client.Dial(ctx, endpoint, nil)
 	must(t, err)
 	t.Cleanup(c.Close)
 	return c
 }
 
 // listenFor collects the events of a topic.
-func listenFor(t testing.TB, c *control.Client, topic string) <-chan stream.Event {
+func listenFor(t testing.TB, c *client.Client, topic string) <-chan wire.Event {
 	t.Helper()
-	got := make(chan stream.Event, 100)
+	got := make(chan wire.Event, 100)
 	ready, done := make(chan struct{}), make(chan error, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		done <- c.Events(ctx, []string{topic}, func() { close(ready) }, func(e stream.Event) error { got <- e; return nil })
+		done <- c.Events(ctx, []string{topic}, func() { close(ready) }, func(e wire.Event) error { got <- e; return nil })
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -88,7 +89,7 @@ func TestDrainUnderLoad(t *testing.T) {
 }
 
 // drainUnderLoad drains the worker w1, which the proxy calls by id.
-func drainUnderLoad(t *testing.T, p *operated, c *control.Client, all *crowd, others *visitors, id string, empty <-chan stream.Event) {
+func drainUnderLoad(t *testing.T, p *operated, c *client.Client, all *crowd, others *visitors, id string, empty <-chan wire.Event) {
 	its := all.of("w1")
 	if len(its) != 3 {
 		t.Fatalf("w1 has %d of the clients, want a third", len(its))
@@ -98,7 +99,7 @@ func drainUnderLoad(t *testing.T, p *operated, c *control.Client, all *crowd, ot
 	must(t, err)
 	var left struct{ Pairs int }
 	must(t, json.Unmarshal(reply.Body, &left))
-	if reply.Code != control.Accepted || left.Pairs < len(its) {
+	if reply.Code != wire.Accepted || left.Pairs < len(its) {
 		t.Errorf("DRAIN: %d %s", reply.Code, reply.Body)
 	}
 	for range 3 {
@@ -148,7 +149,7 @@ func drainUnderLoad(t *testing.T, p *operated, c *control.Client, all *crowd, ot
 type configFile struct {
 	path, head string
 	p          *operated
-	c          *control.Client
+	c          *client.Client
 }
 
 // write puts these workers into the file, each as YAML has it in braces.
@@ -267,7 +268,7 @@ func reloadUnderLoad(t *testing.T, f *configFile, w []string, all *crowd) {
 	// A bad file would also have removed two and set a weight.
 	f.write(t, w[0]+", weight: 9", w[3]+", weight: heavy")
 	reply, err := f.c.Do(t.Context(), "RELOAD")
-	if reply.Code != control.Conflict || !strings.Contains(reply.Text, "nothing has changed: ") || !strings.Contains(reply.Text, `f.yaml:10:`) ||
+	if reply.Code != wire.Conflict || !strings.Contains(reply.Text, "nothing has changed: ") || !strings.Contains(reply.Text, `f.yaml:10:`) ||
 		!strings.Contains(reply.Text, `weight: "heavy" is no whole number`) {
 		t.Errorf("RELOAD of a bad file: %d %s, %v", reply.Code, reply.Text, err)
 	}

@@ -6,7 +6,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
-	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/client"
 )
 
 // TestStickyUnderLoad has a CURVE client that says HELLO for itself come back a hundred times among five workers, while
@@ -26,7 +26,7 @@ func TestStickyUnderLoad(t *testing.T) {
 	}
 	visit := func(want string) {
 		t.Helper()
-		hello := control.Hello{Identity: "ann", Prefer: []string{"w2", "w3", "w1"}}
+		hello := client.Hello{Identity: "ann", Prefer: []string{"w2", "w3", "w1"}}
 		if _, err := peer.Hello(t.Context(), hello); err != nil {
 			t.Fatal(err)
 		}

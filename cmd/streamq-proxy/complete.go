@@ -23,14 +23,14 @@ func (c *ctl) complete(cmd *cobra.Command, args []string, typed string) ([]strin
 	all := control.Verbs()
 	i := slices.IndexFunc(all, func(v control.Verb) bool { return v.Name == strings.ToUpper(args[0]) })
 	c.timeout = min(c.timeout, completePatience)
-	client, err := c.dial(cmd.Context())
+	proxy, err := c.dial(cmd.Context())
 	if i < 0 || err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	defer client.Close()
+	defer proxy.Close()
 	ctx, cancel := context.WithTimeout(cmd.Context(), completePatience)
 	defer cancel()
-	words := (&completion{ctx, client, all[i], args[1:]}).words(typed)
+	words := (&completion{ctx, proxy, all[i], args[1:]}).words(typed)
 	directive := cobra.ShellCompDirectiveNoFileComp
 	if slices.ContainsFunc(words, func(w string) bool { return strings.HasSuffix(w, "=") }) {
 		directive |= cobra.ShellCompDirectiveNoSpace

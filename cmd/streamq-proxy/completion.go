@@ -7,15 +7,17 @@ import (
 	"strings"
 
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
 // completion is the search for the word that comes next.
 type completion struct {
-	ctx    context.Context
-	client *control.Client
-	verb   control.Verb
-	said   []string // after the verb
+	ctx   context.Context
+	proxy *client.Client
+	verb  control.Verb
+	said  []string // after the verb
 }
 
 // words are what can stand in the place of what was typed.
@@ -99,7 +101,7 @@ func (c *completion) option(key string) string {
 
 // pools are all of them.
 func (c *completion) pools() (names []string) {
-	all, _ := c.client.Pools(c.ctx) // of none if it fails
+	all, _ := c.proxy.Pools(c.ctx) // of none if it fails
 	for _, p := range all {
 		names = append(names, p.Pool)
 	}
@@ -107,13 +109,13 @@ func (c *completion) pools() (names []string) {
 }
 
 // each gathers words of the pool that was said, or of all.
-func (c *completion) each(words func(*control.ClientPool) []string) (all []string) {
+func (c *completion) each(words func(*client.Pool) []string) (all []string) {
 	pools := c.pools()
 	if said := c.option("pool"); said != "" {
 		pools = []string{said}
 	}
 	for _, p := range pools {
-		for _, w := range words(c.client.Pool(p)) {
+		for _, w := range words(c.proxy.Pool(p)) {
 			if !slices.Contains(all, w) && len(all) < mostOffered {
 				all = append(all, w)
 			}
@@ -123,24 +125,24 @@ func (c *completion) each(words func(*control.ClientPool) []string) (all []strin
 }
 
 func (c *completion) workers() []string {
-	return c.each(func(p *control.ClientPool) []string {
-		return offers(p.Workers(c.ctx, control.Filter{}), func(w control.WorkerInfo) string { return w.Worker })
+	return c.each(func(p *client.Pool) []string {
+		return offers(p.Workers(c.ctx, client.Filter{}), func(w wire.WorkerInfo) string { return w.Worker })
 	})
 }
 
 // identities are those of clients and those that something is held of.
 func (c *completion) identities() []string {
-	return c.each(func(p *control.ClientPool) []string {
+	return c.each(func(p *client.Pool) []string {
 		return append(
-			offers(p.Clients(c.ctx, control.Filter{}), func(i control.ClientInfo) string { return i.Identity }),
-			offers(p.Hints(c.ctx, ""), func(h control.HintInfo) string { return h.Identity })...)
+			offers(p.Clients(c.ctx, client.Filter{}), func(i wire.ClientInfo) string { return i.Identity }),
+			offers(p.Hints(c.ctx, ""), func(h wire.HintInfo) string { return h.Identity })...)
 	})
 }
 
 // clients are their identities, and the far ends of those that have none.
 func (c *completion) clients() []string {
-	return c.each(func(p *control.ClientPool) []string {
-		return offers(p.Clients(c.ctx, control.Filter{}), func(i control.ClientInfo) string {
+	return c.each(func(p *client.Pool) []string {
+		return offers(p.Clients(c.ctx, client.Filter{}), func(i wire.ClientInfo) string {
 			if i.Identity == "" {
 				return i.Client
 			}

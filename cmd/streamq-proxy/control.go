@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/internal/libzmq"
 	"github.com/streamq/streamq-proxy/metrics"
 )
@@ -20,7 +21,7 @@ func (s *server) openControl() (err error) {
 	b := build()
 	s.control, err = control.Open(cfg, control.Proxy{
 		Pools:    s.pools,
-		Version:  control.Version{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion, Libzmq: libzmq.Version()},
+		Version:  wire.Version{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion, Libzmq: libzmq.Version()},
 		Reload:   s.reloadFor,
 		Shutdown: s.shutdownFor,
 		Level:    s.level,

@@ -14,8 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/streamq/streamq-proxy/control"
-	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/endpoint"
 )
 
 // defaultControl is where ctl looks for a proxy that nobody has named.
@@ -62,20 +63,20 @@ func exitOf(err error) error {
 		return nil
 	}
 	code := exitFailed
-	switch control.CodeOf(err) {
-	case control.Malformed, control.UnknownVerb:
+	switch wire.CodeOf(err) {
+	case wire.Malformed, wire.UnknownVerb:
 		code = exitMalformed
-	case control.NotFound:
+	case wire.NotFound:
 		code = exitNotFound
-	case control.Forbidden:
+	case wire.Forbidden:
 		code = exitForbidden
-	case control.Conflict, control.SlowDown:
+	case wire.Conflict, wire.SlowDown:
 		code = exitConflict
 	case 0:
 		switch {
-		case errors.Is(err, control.ErrNoAnswer):
+		case errors.Is(err, client.ErrNoAnswer):
 			code = exitNoAnswer
-		case errors.Is(err, stream.ErrEndpoint):
+		case errors.Is(err, endpoint.ErrInvalid):
 			code = exitMalformed
 		case errors.Is(err, fs.ErrPermission):
 			code = exitForbidden
@@ -154,7 +155,7 @@ func (c *ctl) newHelpCommand() *cobra.Command {
 }
 
 // dial connects to the proxy.
-func (c *ctl) dial(ctx context.Context) (*control.Client, error) {
+func (c *ctl) dial(ctx context.Context) (*client.Client, error) {
 	switch {
 	case c.output != "table" && c.output != "json":
 		return nil, misuse("-o %s: want table or json", c.output)
@@ -167,69 +168,69 @@ func (c *ctl) dial(ctx context.Context) (*control.Client, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	client, err := control.Dial(ctx, c.endpoint, security)
-	if errors.Is(err, control.ErrNoAnswer) {
-		err = fmt.Errorf("no proxy answers at %s within %v: %w", c.endpoint, c.timeout, control.ErrNoAnswer)
+	proxy, err := client.Dial(ctx, c.endpoint, security)
+	if errors.Is(err, client.ErrNoAnswer) {
+		err = fmt.Errorf("no proxy answers at %s within %v: %w", c.endpoint, c.timeout, client.ErrNoAnswer)
 	}
-	return client, exitOf(err)
+	return proxy, exitOf(err)
 }
 
 // security is nil without certificates.
-func (c *ctl) security() (*control.Security, error) {
+func (c *ctl) security() (*client.Security, error) {
 	if c.cert == "" && c.server == "" {
 		return nil, nil
 	}
 	if c.cert == "" || c.server == "" {
 		return nil, misuse("CURVE needs both --cert and --server")
 	}
-	own, err := control.ReadCert(c.cert)
+	own, err := wire.ReadCert(c.cert)
 	if err == nil && own.Secret == "" {
 		err = fmt.Errorf("%s: has no secret-key", c.cert)
 	}
 	if err != nil {
 		return nil, err
 	}
-	server, err := control.ReadCert(c.server)
-	return &control.Security{Cert: own, Server: server.Public}, err
+	server, err := wire.ReadCert(c.server)
+	return &client.Security{Cert: own, Server: server.Public}, err
 }
 
 // untilInterrupted has do work with a client until SIGINT or SIGTERM.
-func (c *ctl) untilInterrupted(cmd *cobra.Command, do func(context.Context, *control.Client) error) error {
+func (c *ctl) untilInterrupted(cmd *cobra.Command, do func(context.Context, *client.Client) error) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	client, err := c.dial(ctx)
+	proxy, err := c.dial(ctx)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	return do(ctx, client)
+	defer proxy.Close()
+	return do(ctx, proxy)
 }
 
 // say is one request and its answer.
 func (c *ctl) say(ctx context.Context, to io.Writer, verb string, args []string) error {
-	client, err := c.dial(ctx)
+	proxy, err := c.dial(ctx)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	return c.ask(ctx, client, to, verb, args)
+	defer proxy.Close()
+	return c.ask(ctx, proxy, to, verb, args)
 }
 
-func (c *ctl) ask(ctx context.Context, client *control.Client, to io.Writer, verb string, args []string) error {
+func (c *ctl) ask(ctx context.Context, proxy *client.Client, to io.Writer, verb string, args []string) error {
 	wait := c.timeout
 	if verb == "RELOAD" { // which reads a file and asks all loops
 		wait = max(wait, reloadTimeout)
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	reply, err := client.Do(ctx, verb, args...)
+	reply, err := proxy.Do(ctx, verb, args...)
 	if err != nil {
 		return exitOf(err)
 	}
 	return c.print(to, reply)
 }
 
-func (c *ctl) print(to io.Writer, reply control.Reply) error {
+func (c *ctl) print(to io.Writer, reply wire.Reply) error {
 	if c.output == "json" {
 		return printJSON(to, reply)
 	}

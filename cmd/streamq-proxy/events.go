@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/streamq/streamq-proxy/control"
-	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 func (c *ctl) newEventsCommand() *cobra.Command {
@@ -23,8 +23,8 @@ func (c *ctl) newEventsCommand() *cobra.Command {
 
 		ValidArgsFunction: completeTopics,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.untilInterrupted(cmd, func(ctx context.Context, client *control.Client) error {
-				return c.events(ctx, client, cmd.OutOrStdout(), args, count)
+			return c.untilInterrupted(cmd, func(ctx context.Context, proxy *client.Client) error {
+				return c.events(ctx, proxy, cmd.OutOrStdout(), args, count)
 			})
 		},
 	}
@@ -33,9 +33,9 @@ func (c *ctl) newEventsCommand() *cobra.Command {
 }
 
 // events ends without an error when it is interrupted, or has printed count events.
-func (c *ctl) events(ctx context.Context, client *control.Client, to io.Writer, topics []string, count int) error {
+func (c *ctl) events(ctx context.Context, proxy *client.Client, to io.Writer, topics []string, count int) error {
 	n, enough := 0, errors.New("enough")
-	err := client.Events(ctx, topics, nil, func(e stream.Event) error {
+	err := proxy.Events(ctx, topics, nil, func(e wire.Event) error {
 		if err := c.printEvent(to, e); err != nil {
 			return err
 		}
@@ -50,11 +50,11 @@ func (c *ctl) events(ctx context.Context, client *control.Client, to io.Writer, 
 	return exitOf(err)
 }
 
-func (c *ctl) printEvent(to io.Writer, e stream.Event) error {
+func (c *ctl) printEvent(to io.Writer, e wire.Event) error {
 	if c.output == "json" {
 		line, err := json.Marshal(struct {
 			Topic string `json:"topic"`
-			stream.Event
+			wire.Event
 		}{e.Topic, e})
 		if err == nil {
 			_, err = fmt.Fprintln(to, escape(string(line), ""))

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/internal/libzmq"
 )
 
@@ -60,14 +60,14 @@ func (k keypair) print(w io.Writer, asJSON bool) error {
 // writeCert writes the two files of a certificate, as czmq does. Neither may exist;
 // their directory is made when it does not.
 func writeCert(to io.Writer, file, level string, k keypair) error {
-	l, err := control.ParseLevel(level)
+	l, err := wire.ParseLevel(level)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	c := control.Cert{Public: k.Public, Secret: k.Secret, Level: l, Name: filepath.Base(file)}
+	c := wire.Cert{Public: k.Public, Secret: k.Secret, Level: l, Name: filepath.Base(file)}
 	if err := writeNew(file+"_secret", c.Text(), 0o600); err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"port": port, "neighbours": neighbours, "occupy": occupy, "get": get, "await": await, "signal": sendSignal,
-			"worker": worker, "client": client, "leave": leave, "scan": scan,
+			"worker": worker, "client": newClient, "leave": leave, "scan": scan,
 		},
 		Setup: func(env *testscript.Env) error {
 			zctx, err := zmq4.NewContext()
@@ -211,7 +211,7 @@ func worker(ts *testscript.TestScript, _ bool, args []string) {
 	}()
 }
 
-func client(ts *testscript.TestScript, _ bool, args []string) {
+func newClient(ts *testscript.TestScript, _ bool, args []string) {
 	p := ts.Value("peers").(*peers)
 	s := p.socket(ts, zmq4.REQ)
 	p.clients[args[0]] = s

@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf16"
 
-	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // object is a JSON object whose keys have kept their order.
@@ -106,7 +106,7 @@ func isTable(value json.RawMessage) bool {
 	return json.Unmarshal(value, &list) == nil && bytes.HasPrefix(value, []byte("["))
 }
 
-func printJSON(to io.Writer, r control.Reply) error {
+func printJSON(to io.Writer, r wire.Reply) error {
 	if r.Body == nil {
 		r.Body = json.RawMessage("{}")
 	}
@@ -119,7 +119,7 @@ func printJSON(to io.Writer, r control.Reply) error {
 }
 
 // printTable prints single values one to a line, then each list as a table.
-func printTable(to io.Writer, r control.Reply) error {
+func printTable(to io.Writer, r wire.Reply) error {
 	if r.Body == nil {
 		_, err := fmt.Fprintln(to, escape(r.Text, ""))
 		return err

@@ -9,8 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/streamq/streamq-proxy/control"
-	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // evil is what could clear a screen, ring, hide, turn text round, or begin a new
@@ -39,10 +38,10 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	body = bytes.ReplaceAll(body, []byte(`\u2028`), []byte("\u2028")) // as another server may write it
-	r := control.Reply{Text: evil, Body: body}
+	r := wire.Reply{Text: evil, Body: body}
 	printed(t, 2+1+1+2, func(b *bytes.Buffer) error { return printTable(b, r) })
-	printed(t, 1, func(b *bytes.Buffer) error { return printTable(b, control.Reply{Text: evil}) })
-	e := stream.Event{Topic: evil, Pool: evil, Client: evil, Identity: evil, Worker: evil, State: evil, Reason: evil}
+	printed(t, 1, func(b *bytes.Buffer) error { return printTable(b, wire.Reply{Text: evil}) })
+	e := wire.Event{Topic: evil, Pool: evil, Client: evil, Identity: evil, Worker: evil, State: evil, Reason: evil}
 	printed(t, 1, func(b *bytes.Buffer) error { return (&ctl{output: "table"}).printEvent(b, e) })
 
 	// JSON is another spelling of the same.
@@ -62,7 +61,7 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 		t.Error(diff)
 	}
 	text = printed(t, 1, func(b *bytes.Buffer) error { return (&ctl{output: "json"}).printEvent(b, e) })
-	var same stream.Event
+	var same wire.Event
 	if err := json.Unmarshal([]byte(text), &same); err != nil || same.Identity != strings.ToValidUTF8(evil, "\ufffd") {
 		t.Errorf("%v %q", err, same.Identity)
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/terminal"
-	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // clearScreen puts the cursor home and clears what is below (ECMA-48).
@@ -32,12 +33,12 @@ func (c *ctl) newWatchCommand() *cobra.Command {
 			if every < 10*time.Millisecond {
 				return misuse("--every %v: at least 10ms", every)
 			}
-			return c.untilInterrupted(cmd, func(ctx context.Context, client *control.Client) error {
+			return c.untilInterrupted(cmd, func(ctx context.Context, proxy *client.Client) error {
 				return c.watch(ctx, cmd.OutOrStdout(), every, count, func(page io.Writer) error {
 					if len(args) == 0 {
-						return c.allWorkers(ctx, client, page)
+						return c.allWorkers(ctx, proxy, page)
 					}
-					return c.ask(ctx, client, page, strings.ToUpper(args[0]), args[1:])
+					return c.ask(ctx, proxy, page, strings.ToUpper(args[0]), args[1:])
 				})
 			})
 		},
@@ -98,23 +99,23 @@ func fitted(page string, to io.Writer) string {
 
 // allWorkers are those of all pools in one table, which names the pool where there
 // are several.
-func (c *ctl) allWorkers(ctx context.Context, client *control.Client, to io.Writer) error {
+func (c *ctl) allWorkers(ctx context.Context, proxy *client.Client, to io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	pools, err := client.Pools(ctx)
+	pools, err := proxy.Pools(ctx)
 	if err != nil {
 		return exitOf(err)
 	}
 	type row struct {
 		Pool string `json:"pool,omitempty"`
-		control.WorkerInfo
+		wire.WorkerInfo
 	}
 	rows, all := []row{}, map[string]any{}
 	for _, p := range pools {
 		if p.Paused { // seldom, and then nothing else matters
 			all["paused"] = true
 		}
-		for w, err := range client.Pool(p.Pool).Workers(ctx, control.Filter{}) {
+		for w, err := range proxy.Pool(p.Pool).Workers(ctx, client.Filter{}) {
 			if err != nil {
 				return exitOf(err)
 			}
@@ -130,5 +131,5 @@ func (c *ctl) allWorkers(ctx context.Context, client *control.Client, to io.Writ
 	if err != nil {
 		return err
 	}
-	return c.print(to, control.Reply{Body: body})
+	return c.print(to, wire.Reply{Body: body})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // maxRate is far above what a control socket can answer.
@@ -26,7 +27,7 @@ func (c *checker) control(cfg *control.Config) {
 		cfg.Mode = fs.FileMode(n)
 	}
 	if s.LoopbackLevel != "" {
-		level, err := control.ParseLevel(s.LoopbackLevel)
+		level, err := wire.ParseLevel(s.LoopbackLevel)
 		if err != nil {
 			err = oneOf(s.LoopbackLevel, "peer", "operator")
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
@@ -98,7 +99,7 @@ pools:
 		CPUs: testCPUs, IOThreads: 2, RelayThreads: 3, DrainTimeout: time.Minute, ReadyAll: true, LogLevel: slog.LevelWarn, LogJSON: true,
 		Control: control.Config{
 			Endpoints: []string{"ipc:///run/c.sock", "tcp://127.0.0.1:7000"},
-			Mode:      0o660, LoopbackLevel: control.Operator, Rate: 10,
+			Mode:      0o660, LoopbackLevel: wire.Operator, Rate: 10,
 		},
 		Pools: []stream.Config{orders, standard},
 	}

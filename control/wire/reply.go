@@ -1,4 +1,4 @@
-package control
+package wire
 
 import (
 	"encoding/json"
@@ -14,15 +14,33 @@ type Reply struct {
 	Body json.RawMessage
 }
 
-// frames are the reply's, for sending it.
-func (r Reply) frames() []any {
+// Err is an [*Error] when the reply refuses, else nil.
+func (r Reply) Err() error {
+	if !r.Code.Refused() {
+		return nil
+	}
+	return &Error{Code: r.Code, Text: r.Text}
+}
+
+// Frames are the reply's, for sending it.
+func (r Reply) Frames() []any {
 	if r.Body == nil {
 		return []any{r.Code.String(), r.Text}
 	}
 	return []any{r.Code.String(), r.Text, []byte(r.Body)}
 }
 
-// parseReply is the inverse of frames.
+// ParseReply reads the answer to a request, an empty delimiter already taken off. The
+// error says that whoever answered is no control socket.
+func ParseReply(r Request, frames [][]byte) (Reply, error) {
+	if len(r.Args) == 0 {
+		if reply, is := parseSteerable(frames); is {
+			return reply, nil
+		}
+	}
+	return parseReply(frames)
+}
+
 func parseReply(frames [][]byte) (Reply, error) {
 	if len(frames) < 2 || len(frames) > 3 {
 		return Reply{}, fmt.Errorf("a reply of %d frames: is this a control socket?", len(frames))
@@ -41,8 +59,8 @@ func parseReply(frames [][]byte) (Reply, error) {
 	return r, nil
 }
 
-// reply makes one of a code and what there is to say, nil for nothing.
-func reply(code Code, body any) (Reply, error) {
+// NewReply makes one of a code and what there is to say, nil for nothing.
+func NewReply(code Code, body any) (Reply, error) {
 	r := Reply{Code: code, Text: "OK"}
 	if code == Accepted {
 		r.Text = "accepted"

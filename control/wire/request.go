@@ -1,12 +1,8 @@
-package control
+package wire
 
-import (
-	"strings"
-	"unicode"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
-// Bounds of a request. See the package documentation.
+// Bounds of a request, and of a page of a list.
 const (
 	MaxFrame    = 16 << 10 // bytes
 	MaxFrames   = 32       // the verb and its arguments
@@ -14,6 +10,7 @@ const (
 	MaxName     = 255      // bytes of an identity, a worker's or a pool's name
 	MaxPrefer   = 16       // workers that an identity prefers or is pinned to
 	MaxList     = 1 << 10  // bytes of the list of these
+	MaxPage     = 1000     // rows of one page of a list
 	MaxUnderWay = 256      // requests of one connection whose replies it has not read; beyond, replies may be dropped
 )
 
@@ -28,21 +25,21 @@ type Request struct {
 func ParseRequest(frames [][]byte) (r Request, err error) {
 	switch {
 	case len(frames) == 0:
-		return r, refuse(Malformed, "an empty request: want a verb, HELP lists them")
+		return r, Errorf(Malformed, "an empty request: want a verb, HELP lists them")
 	case len(frames) > MaxFrames:
-		return r, refuse(Malformed, "more than %d frames", MaxFrames)
+		return r, Errorf(Malformed, "more than %d frames", MaxFrames)
 	}
 	for i, f := range frames {
 		switch {
 		case len(f) > MaxArgument:
-			return r, refuse(Malformed, "frame %d has %d bytes, more than %d", i+1, len(f), MaxArgument)
+			return r, Errorf(Malformed, "frame %d has %d bytes, more than %d", i+1, len(f), MaxArgument)
 		case !utf8.Valid(f):
-			return r, refuse(Malformed, "frame %d is not UTF-8", i+1)
+			return r, Errorf(Malformed, "frame %d is not UTF-8", i+1)
 		}
 	}
 	r.Verb = string(frames[0])
 	if r.Verb == "" {
-		return r, refuse(Malformed, "an empty verb, HELP lists them")
+		return r, Errorf(Malformed, "an empty verb, HELP lists them")
 	}
 	for _, f := range frames[1:] {
 		r.Args = append(r.Args, string(f))
@@ -50,8 +47,8 @@ func ParseRequest(frames [][]byte) (r Request, err error) {
 	return r, nil
 }
 
-// check is the error that the proxy would answer with, before anything is sent.
-func (r Request) check() error {
+// Check is the error that the proxy would answer with, before anything is sent.
+func (r Request) Check() error {
 	var frames [][]byte
 	for _, f := range r.Frames() {
 		frames = append(frames, []byte(f))
@@ -62,16 +59,3 @@ func (r Request) check() error {
 
 // Frames are the frames of the request, for sending it.
 func (r Request) Frames() []string { return append([]string{r.Verb}, r.Args...) }
-
-// name checks an identity, or the name of a worker or a pool.
-func name(what, s string) error {
-	switch {
-	case s == "":
-		return refuse(Malformed, "an empty %s", what)
-	case len(s) > MaxName:
-		return refuse(Malformed, "the %s has %d bytes, more than %d", what, len(s), MaxName)
-	case strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == ',' }):
-		return refuse(Malformed, "%s %q has a comma or a character that cannot be printed", what, s)
-	}
-	return nil
-}

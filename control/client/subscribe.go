@@ -1,4 +1,4 @@
-package control
+package client
 
 import (
 	"context"
@@ -10,22 +10,22 @@ import (
 
 	"github.com/pebbe/zmq4"
 
-	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // Events calls f with each event whose topic begins with one of topics (of all,
 // if there are none) until ctx ends or f fails, and returns that error. Events
 // that f is too slow for are dropped by the proxy. ready, if not nil, is called
 // when events can be missed no longer by being too early.
-func (c *Client) Events(ctx context.Context, topics []string, ready func(), f func(stream.Event) error) error {
-	var at struct{ Endpoint string }
+func (c *Client) Events(ctx context.Context, topics []string, ready func(), f func(wire.Event) error) error {
+	var at wire.Subscription
 	if err := c.ask(ctx, &at, "EVENTS"); err != nil {
 		return err
 	}
 	return c.subscribe(ctx, at.Endpoint, topics, ready, f)
 }
 
-func (c *Client) subscribe(ctx context.Context, at string, topics []string, ready func(), f func(stream.Event) error) error {
+func (c *Client) subscribe(ctx context.Context, at string, topics []string, ready func(), f func(wire.Event) error) error {
 	zctx, err := zmq4.NewContext()
 	if err != nil {
 		return fmt.Errorf("libzmq: %w", err)
@@ -52,7 +52,7 @@ func (c *Client) subscribe(ctx context.Context, at string, topics []string, read
 	return receive(ctx, sub, f)
 }
 
-func receive(ctx context.Context, sub *zmq4.Socket, f func(stream.Event) error) error {
+func receive(ctx context.Context, sub *zmq4.Socket, f func(wire.Event) error) error {
 	poller := zmq4.NewPoller()
 	poller.Add(sub, zmq4.POLLIN)
 	for {
@@ -73,7 +73,7 @@ func receive(ctx context.Context, sub *zmq4.Socket, f func(stream.Event) error) 
 		if len(m) != 2 {
 			return fmt.Errorf("an event of %d frames", len(m))
 		}
-		e := stream.Event{Topic: string(m[0])}
+		e := wire.Event{Topic: string(m[0])}
 		if err := json.Unmarshal(m[1], &e); err != nil {
 			return fmt.Errorf("an event that is no JSON: %w", err)
 		}

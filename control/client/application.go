@@ -1,10 +1,12 @@
-package control
+package client
 
 import (
 	"context"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // Hello is what an application says of one of its connections.
@@ -46,35 +48,23 @@ func withPool(args []string, pool string) []string {
 	return args
 }
 
-// Lease is what the proxy tells of an identity.
-type Lease struct {
-	// TTL is how long the identity may be silent, 0 when that does not matter.
-	TTL time.Duration
-	// Worker that it is paired with, "" when it is not.
-	Worker string
-}
-
-func leaseFrom(l lease) Lease {
-	return Lease{TTL: l.TTL.Duration(), Worker: l.Worker}
-}
-
 // Hello gives a connection an identity. Say it again with every new connection.
-func (c *Client) Hello(ctx context.Context, h Hello) (Lease, error) {
-	var l lease
+func (c *Client) Hello(ctx context.Context, h Hello) (wire.Lease, error) {
+	var l wire.Lease
 	if err := c.ask(ctx, &l, "HELLO", h.args()...); err != nil {
-		return Lease{}, err
+		return l, err
 	}
 	c.mutex.Lock()
 	c.said[h.Identity] = h
 	c.mutex.Unlock()
-	return leaseFrom(l), nil
+	return l, nil
 }
 
 // Heartbeat renews the lease of an identity that this client said Hello for.
-func (c *Client) Heartbeat(ctx context.Context, identity string) (Lease, error) {
-	var l lease
+func (c *Client) Heartbeat(ctx context.Context, identity string) (wire.Lease, error) {
+	var l wire.Lease
 	err := c.ask(ctx, &l, "HEARTBEAT", withPool([]string{identity}, c.poolOf(identity))...)
-	return leaseFrom(l), err
+	return l, err
 }
 
 // Bye ends the identity's connections and forgets what it said.
@@ -103,7 +93,7 @@ func (c *Client) KeepAlive(ctx context.Context, identity string) error {
 	for {
 		attempt, cancel := context.WithTimeout(ctx, every)
 		l, err := c.Heartbeat(attempt, identity)
-		if CodeOf(err) == NotFound {
+		if wire.CodeOf(err) == wire.NotFound {
 			c.mutex.Lock()
 			h, said := c.said[identity]
 			c.mutex.Unlock()
@@ -112,11 +102,11 @@ func (c *Client) KeepAlive(ctx context.Context, identity string) error {
 			}
 		}
 		cancel()
-		if code := CodeOf(err); code != 0 && code != SlowDown && code != Failed {
+		if code := wire.CodeOf(err); code != 0 && code != wire.SlowDown && code != wire.Failed {
 			return err
 		}
 		if err == nil && l.TTL > 0 {
-			every = l.TTL / 3
+			every = l.TTL.Duration() / 3
 		}
 		select {
 		case <-ctx.Done():
@@ -126,22 +116,9 @@ func (c *Client) KeepAlive(ctx context.Context, identity string) error {
 	}
 }
 
-// Known is what a worker may know of one of its connections.
-type Known struct {
-	Client   string        // IP:PORT, "" over ipc
-	Address  string        // IP, or localhost:uid:gid:pid over ipc
-	Identity string        // "" when nobody has said it
-	Since    time.Duration // that it has been paired
-}
-
 // Whois tells a worker whom one of its connections serves. endpoint is IP:PORT:
 // of a connection that the worker dialled in, its local address; of one that it
 // accepted, the remote address. pool is "" where there is one.
-func (c *Client) Whois(ctx context.Context, endpoint, pool string) (Known, error) {
-	var k struct {
-		Client, Address, Identity string
-		Since                     Seconds
-	}
-	err := c.ask(ctx, &k, "WHOIS", withPool([]string{endpoint}, pool)...)
-	return Known{k.Client, k.Address, k.Identity, k.Since.Duration()}, err
+func (c *Client) Whois(ctx context.Context, endpoint, pool string) (k wire.Known, err error) {
+	return k, c.ask(ctx, &k, "WHOIS", withPool([]string{endpoint}, pool)...)
 }

@@ -1,4 +1,4 @@
-package control_test
+package client_test
 
 import (
 	"context"
@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/streamq/streamq-proxy/control"
-	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/control/client"
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -67,7 +68,7 @@ func ExampleClient() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c, err := control.Dial(ctx, endpoint, nil)
+	c, err := client.Dial(ctx, endpoint, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -75,7 +76,7 @@ func ExampleClient() {
 	defer c.Close()
 
 	// The local address of the application's own connection, from its socket's monitor.
-	lease, err := c.Hello(ctx, control.Hello{Identity: "alice", Endpoint: "10.0.0.7:40112", Prefer: []string{"w1", "w2"}})
+	lease, err := c.Hello(ctx, client.Hello{Identity: "alice", Endpoint: "10.0.0.7:40112", Prefer: []string{"w1", "w2"}})
 	fmt.Println("served by:", lease.Worker, err)
 
 	alive, rest := context.WithCancel(ctx)
@@ -85,7 +86,7 @@ func ExampleClient() {
 	fmt.Println("kept alive until:", <-kept)
 
 	_, err = c.Heartbeat(ctx, "bob")
-	fmt.Println(control.CodeOf(err) == control.NotFound, err)
+	fmt.Println(wire.CodeOf(err) == wire.NotFound, err)
 	// Output:
 	// served by:  <nil>
 	// kept alive until: context canceled
@@ -93,7 +94,7 @@ func ExampleClient() {
 }
 
 // An operator adds a worker, pins an identity to it, and takes it out of service.
-func ExampleClientPool() {
+func ExamplePool() {
 	endpoint, stop, err := startProxy()
 	if err != nil {
 		fmt.Println(err)
@@ -102,7 +103,7 @@ func ExampleClientPool() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c, err := control.Dial(ctx, endpoint, nil)
+	c, err := client.Dial(ctx, endpoint, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -110,7 +111,7 @@ func ExampleClientPool() {
 	defer c.Close()
 
 	pool := c.Pool("") // the only one
-	if err := pool.Add(ctx, pairing.WorkerConfig{Name: "w1", Endpoint: "tcp://10.0.0.1:5556", Weight: 2}); err != nil {
+	if err := pool.Add(ctx, client.Worker{Name: "w1", Endpoint: "tcp://10.0.0.1:5556", Weight: 2}); err != nil {
 		fmt.Println(err)
 	}
 	if err := pool.Pin(ctx, "alice", "w1", "w2"); err != nil {
@@ -118,7 +119,7 @@ func ExampleClientPool() {
 	}
 	left, err := pool.Drain(ctx, "w1")
 	fmt.Println("pairs left:", left, err)
-	for w, err := range pool.Workers(ctx, control.Filter{State: "draining"}) {
+	for w, err := range pool.Workers(ctx, client.Filter{State: "draining"}) {
 		fmt.Println(w.Worker, w.State, "weight", w.Weight, err)
 	}
 	x, err := pool.Explain(ctx, "alice")

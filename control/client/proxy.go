@@ -1,4 +1,4 @@
-package control
+package client
 
 import (
 	"context"
@@ -10,43 +10,43 @@ import (
 	"strings"
 	"time"
 
-	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
 // The calls of operators that are about the whole proxy. Those about one pool
-// are in [ClientPool].
+// are in [Pool].
 
 // Version asks what is running.
-func (c *Client) Version(ctx context.Context) (v Version, err error) {
+func (c *Client) Version(ctx context.Context) (v wire.Version, err error) {
 	return v, c.ask(ctx, &v, "VERSION")
 }
 
 // Status is the whole at a glance.
-func (c *Client) Status(ctx context.Context) (s Status, err error) {
+func (c *Client) Status(ctx context.Context) (s wire.Status, err error) {
 	return s, c.ask(ctx, &s, "STATUS")
 }
 
 // Pools are the pools and their endpoints.
-func (c *Client) Pools(ctx context.Context) ([]PoolInfo, error) {
-	var all struct{ Pools []PoolInfo }
+func (c *Client) Pools(ctx context.Context) ([]wire.PoolInfo, error) {
+	var all wire.Pools
 	err := c.ask(ctx, &all, "POOLS")
 	return all.Pools, err
 }
 
 // Verbs are what the proxy knows, which may be of another version than this package.
-func (c *Client) Verbs(ctx context.Context) ([]Verb, error) {
-	var all struct{ Verbs []Verb }
+func (c *Client) Verbs(ctx context.Context) ([]wire.Verb, error) {
+	var all wire.Verbs
 	err := c.ask(ctx, &all, "HELP")
 	return all.Verbs, err
 }
 
-// Reload has the proxy read its configuration again. [Conflict] when that was
+// Reload has the proxy read its configuration again. [wire.Conflict] when that was
 // refused: then nothing has changed.
 func (c *Client) Reload(ctx context.Context) error { return c.ask(ctx, nil, "RELOAD") }
 
 // LogLevel is the least level that is logged.
 func (c *Client) LogLevel(ctx context.Context) (slog.Level, error) {
-	var l struct{ Level slog.Level }
+	var l wire.LogLevel
 	err := c.ask(ctx, &l, "LOGLEVEL")
 	return l.Level, err
 }
@@ -75,11 +75,9 @@ func (c *Client) Pause(ctx context.Context) error { return c.ask(ctx, nil, "PAUS
 // Resume goes on after Pause.
 func (c *Client) Resume(ctx context.Context) error { return c.ask(ctx, nil, "RESUME") }
 
-// Statistics are what has gone from clients to workers (in) and back (out).
-func (c *Client) Statistics(ctx context.Context) (in, out stream.Traffic, err error) {
-	var both struct{ In, Out stream.Traffic }
-	err = c.ask(ctx, &both, "STATISTICS")
-	return both.In, both.Out, err
+// Statistics are what has gone from clients to workers, and back.
+func (c *Client) Statistics(ctx context.Context) (s wire.Statistics, err error) {
+	return s, c.ask(ctx, &s, "STATISTICS")
 }
 
 // list asks for a list page by page, as it is read. An error comes once, last.
@@ -107,7 +105,7 @@ func list[T any](ctx context.Context, c *Client, verb string, args []string) ite
 
 // nextPage is the page that follows after, the first for "".
 func nextPage[T any](ctx context.Context, c *Client, verb string, args []string, after string) (rows []T, next string, err error) {
-	args = append([]string{"limit=" + strconv.Itoa(maxPage)}, args...)
+	args = append([]string{"limit=" + strconv.Itoa(wire.MaxPage)}, args...)
 	if after != "" {
 		args = append(args, "after="+after)
 	}

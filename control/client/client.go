@@ -1,4 +1,4 @@
-package control
+package client
 
 import (
 	"context"
@@ -12,7 +12,8 @@ import (
 
 	"github.com/pebbe/zmq4"
 
-	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/endpoint"
 )
 
 // ErrClosed is returned by the calls on a client that was closed.
@@ -27,8 +28,8 @@ const pollEvery = 20 * time.Millisecond
 
 // Security is the CURVE of a client.
 type Security struct {
-	Cert   Cert   // the client's own, with its secret key
-	Server string // the proxy's public key, 40 characters of Z85
+	Cert   wire.Cert // the client's own, with its secret key
+	Server string    // the proxy's public key, 40 characters of Z85
 }
 
 // Client speaks to one proxy's control socket. Its methods may be called from
@@ -46,7 +47,7 @@ type Client struct {
 }
 
 // Dial makes a client of an endpoint and has the proxy answer a PING. security is
-// nil for ipc and loopback. An endpoint that none can be is a [stream.ErrEndpoint],
+// nil for ipc and loopback. An endpoint that none can be is an [endpoint.Error],
 // a file that the caller may not use an [fs.ErrPermission].
 func Dial(ctx context.Context, endpoint string, security *Security) (*Client, error) {
 	if err := usable(endpoint); err != nil {
@@ -66,20 +67,18 @@ func Dial(ctx context.Context, endpoint string, security *Security) (*Client, er
 
 // usable says why no connection to an endpoint can ever be made, as far as libzmq
 // would try in silence.
-func usable(endpoint string) error {
-	ep, err := stream.ParseEndpoint(endpoint)
-	switch {
-	case err != nil:
-		return err
-	case ep.Network == "tcp" && (ep.Host == "*" || ep.Port == 0):
-		return fmt.Errorf("%w %q: want a host and a port to connect to", stream.ErrEndpoint, endpoint)
-	case ep.Network == "ipc" && ep.Path[0] != '@':
+func usable(address string) error {
+	ep, err := endpoint.Parse(address)
+	if err == nil {
+		err = ep.Dialable()
+	}
+	if err == nil && ep.Network == "ipc" && ep.Path[0] != '@' {
 		const write = 2 // W_OK: what connect(2) wants of the file, see unix(7)
 		if err := syscall.Access(ep.Path, write); errors.Is(err, fs.ErrPermission) {
-			return fmt.Errorf("%s: %w", endpoint, err)
+			return fmt.Errorf("%s: %w", address, err)
 		}
 	}
-	return nil
+	return err
 }
 
 // Close ends the client. A call that is under way is waited for.
@@ -132,65 +131,59 @@ func (c *Client) secure(socket *zmq4.Socket) error {
 }
 
 // Do sends a request and returns the reply. A code of 400 and above is an
-// [*Error], with the reply, also where the request makes no sense and so is not
-// sent; a context that ended is [ErrNoAnswer] and the
-// context's error.
-func (c *Client) Do(ctx context.Context, verb string, args ...string) (Reply, error) {
+// [*wire.Error], with the reply, also where the request makes no sense and so is not
+// sent; a context that ended is [ErrNoAnswer] and the context's error.
+func (c *Client) Do(ctx context.Context, verb string, args ...string) (wire.Reply, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if c.closed {
-		return Reply{}, ErrClosed
+		return wire.Reply{}, ErrClosed
 	}
-	request := Request{Verb: verb, Args: args}
-	if err := request.check(); err != nil { // also of frames for which the proxy would only close the connection
-		return failure(err), err
+	request := wire.Request{Verb: verb, Args: args}
+	var nonsense *wire.Error
+	if errors.As(request.Check(), &nonsense) { // also of frames for which the proxy would only close the connection
+		return nonsense.Reply(), nonsense
 	}
 	if c.socket == nil {
 		if err := c.connect(); err != nil {
-			return Reply{}, err
+			return wire.Reply{}, err
 		}
 	}
 	r, err := c.exchange(ctx, request)
 	if err != nil {
 		c.drop()
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
-	if r.Code >= Malformed {
-		return r, &Error{Code: r.Code, Text: r.Text}
-	}
-	return r, nil
+	return r, r.Err()
 }
 
-func (c *Client) exchange(ctx context.Context, r Request) (Reply, error) {
+func (c *Client) exchange(ctx context.Context, r wire.Request) (wire.Reply, error) {
 	if _, err := c.socket.SendMessageDontwait("", r.Frames()); err != nil {
-		return Reply{}, fmt.Errorf("control %s: %w", c.endpoint, err)
+		return wire.Reply{}, fmt.Errorf("control %s: %w", c.endpoint, err)
 	}
 	poller := zmq4.NewPoller()
 	poller.Add(c.socket, zmq4.POLLIN)
 	for {
 		if err := ctx.Err(); err != nil {
-			return Reply{}, fmt.Errorf("control %s: %w: %w", c.endpoint, ErrNoAnswer, err)
+			return wire.Reply{}, fmt.Errorf("control %s: %w: %w", c.endpoint, ErrNoAnswer, err)
 		}
 		ready, err := poller.Poll(pollEvery)
 		if err != nil {
-			return Reply{}, fmt.Errorf("control %s: %w", c.endpoint, err)
+			return wire.Reply{}, fmt.Errorf("control %s: %w", c.endpoint, err)
 		}
 		if len(ready) == 0 {
 			continue
 		}
 		frames, err := c.socket.RecvMessageBytes(0)
 		if err != nil {
-			return Reply{}, fmt.Errorf("control %s: %w", c.endpoint, err)
+			return wire.Reply{}, fmt.Errorf("control %s: %w", c.endpoint, err)
 		}
 		if len(frames) > 0 && len(frames[0]) == 0 {
 			frames = frames[1:]
 		}
-		if reply, was := parseSteerable(r, frames); was {
-			return reply, nil
-		}
-		reply, err := parseReply(frames)
+		reply, err := wire.ParseReply(r, frames)
 		if err != nil {
-			return Reply{}, fmt.Errorf("control %s: %w", c.endpoint, err)
+			return wire.Reply{}, fmt.Errorf("control %s: %w", c.endpoint, err)
 		}
 		return reply, nil
 	}

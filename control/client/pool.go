@@ -1,4 +1,4 @@
-package control
+package client
 
 import (
 	"context"
@@ -6,20 +6,20 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/control/wire"
 )
 
-// ClientPool is a [Client] that speaks of one pool. It asks nothing by itself:
+// Pool is a [Client] that speaks of one pool. It asks nothing by itself:
 // that there is such a pool, and who may do what, the proxy says to each call.
-// [NotFound] is the code of an unknown pool, worker or identity, [Forbidden] that
+// [wire.NotFound] is the code of an unknown pool, worker or identity, [wire.Forbidden] that
 // of a caller who is no operator.
-type ClientPool struct {
+type Pool struct {
 	client *Client
 	name   string
 }
 
 // Pool is the client for a pool; name is "" where there is one.
-func (c *Client) Pool(name string) *ClientPool { return &ClientPool{client: c, name: name} }
+func (c *Client) Pool(name string) *Pool { return &Pool{client: c, name: name} }
 
 // Filter picks from a list. What is "" picks all.
 type Filter struct {
@@ -38,38 +38,38 @@ func (f *Filter) args() (args []string) {
 	return args
 }
 
-func (p *ClientPool) ask(ctx context.Context, body any, verb string, args ...string) error {
+func (p *Pool) ask(ctx context.Context, body any, verb string, args ...string) error {
 	return p.client.ask(ctx, body, verb, withPool(args, p.name)...)
 }
 
 // Workers lists the workers by name. Like all lists it asks for a page at a time,
 // while it is read; what comes and goes meanwhile may be missed. An error is the
 // last that it yields.
-func (p *ClientPool) Workers(ctx context.Context, f Filter) iter.Seq2[WorkerInfo, error] {
-	return list[WorkerInfo](ctx, p.client, "WORKERS", withPool(f.args(), p.name))
+func (p *Pool) Workers(ctx context.Context, f Filter) iter.Seq2[wire.WorkerInfo, error] {
+	return list[wire.WorkerInfo](ctx, p.client, "WORKERS", withPool(f.args(), p.name))
 }
 
 // Clients lists the clients.
-func (p *ClientPool) Clients(ctx context.Context, f Filter) iter.Seq2[ClientInfo, error] {
-	return list[ClientInfo](ctx, p.client, "CLIENTS", withPool(f.args(), p.name))
+func (p *Pool) Clients(ctx context.Context, f Filter) iter.Seq2[wire.ClientInfo, error] {
+	return list[wire.ClientInfo](ctx, p.client, "CLIENTS", withPool(f.args(), p.name))
 }
 
 // Pairs lists the pairs.
-func (p *ClientPool) Pairs(ctx context.Context, f Filter) iter.Seq2[PairInfo, error] {
-	return list[PairInfo](ctx, p.client, "PAIRS", withPool(f.args(), p.name))
+func (p *Pool) Pairs(ctx context.Context, f Filter) iter.Seq2[wire.PairInfo, error] {
+	return list[wire.PairInfo](ctx, p.client, "PAIRS", withPool(f.args(), p.name))
 }
 
 // Hints lists what is held of an identity, "" for all.
-func (p *ClientPool) Hints(ctx context.Context, identity string) iter.Seq2[HintInfo, error] {
+func (p *Pool) Hints(ctx context.Context, identity string) iter.Seq2[wire.HintInfo, error] {
 	var args []string
 	if identity != "" {
 		args = append(args, "identity="+identity)
 	}
-	return list[HintInfo](ctx, p.client, "HINTS", withPool(args, p.name))
+	return list[wire.HintInfo](ctx, p.client, "HINTS", withPool(args, p.name))
 }
 
 // Explain tells why an identity, or the connection from an IP:PORT, has its worker.
-func (p *ClientPool) Explain(ctx context.Context, who string) (x Explanation, err error) {
+func (p *Pool) Explain(ctx context.Context, who string) (x wire.Explanation, err error) {
 	return x, p.ask(ctx, &x, "EXPLAIN", who)
 }
 
@@ -84,7 +84,7 @@ type Hint struct {
 }
 
 // Hint gives a connection an identity, and the identity its preferences.
-func (p *ClientPool) Hint(ctx context.Context, h Hint) error {
+func (p *Pool) Hint(ctx context.Context, h Hint) error {
 	args := []string{h.Identity}
 	for _, one := range [...]struct{ key, value string }{
 		{"endpoint", h.Endpoint}, {"address", h.Address}, {"prefer", strings.Join(h.Prefer, ",")},
@@ -97,50 +97,58 @@ func (p *ClientPool) Hint(ctx context.Context, h Hint) error {
 }
 
 // Unhint forgets what was said of an identity; its connections stay.
-func (p *ClientPool) Unhint(ctx context.Context, identity string) error {
+func (p *Pool) Unhint(ctx context.Context, identity string) error {
 	return p.ask(ctx, nil, "UNHINT", identity)
 }
 
 // Pin has an identity prefer a worker and then the fallbacks, until Unpin.
-func (p *ClientPool) Pin(ctx context.Context, identity string, workers ...string) error {
+func (p *Pool) Pin(ctx context.Context, identity string, workers ...string) error {
 	return p.ask(ctx, nil, "PIN", identity, strings.Join(workers, ","))
 }
 
 // Unpin ends a pin.
-func (p *ClientPool) Unpin(ctx context.Context, identity string) error {
+func (p *Pool) Unpin(ctx context.Context, identity string) error {
 	return p.ask(ctx, nil, "UNPIN", identity)
 }
 
 // Drain gives a worker no new clients and says how many pairs and dials it still
 // has. When there are some, the event worker.empty tells that the last has ended.
-func (p *ClientPool) Drain(ctx context.Context, worker string) (left int, err error) {
-	var body struct{ Pairs int }
+func (p *Pool) Drain(ctx context.Context, worker string) (left int, err error) {
+	var body wire.Drained
 	err = p.ask(ctx, &body, "DRAIN", worker)
 	return body.Pairs, err
 }
 
 // Maint gives a worker no new clients and ends its pairs.
-func (p *ClientPool) Maint(ctx context.Context, worker string) error {
+func (p *Pool) Maint(ctx context.Context, worker string) error {
 	return p.ask(ctx, nil, "MAINT", worker)
 }
 
 // Enable takes back Drain, Maint and that the worker was set aside.
-func (p *ClientPool) Enable(ctx context.Context, worker string) error {
+func (p *Pool) Enable(ctx context.Context, worker string) error {
 	return p.ask(ctx, nil, "ENABLE", worker)
 }
 
-// Weight changes a worker's weight, 1 to [pairing.MaxWeight].
-func (p *ClientPool) Weight(ctx context.Context, worker string, weight int) error {
+// Weight changes a worker's weight, 1 to 256.
+func (p *Pool) Weight(ctx context.Context, worker string, weight int) error {
 	return p.ask(ctx, nil, "WEIGHT", worker, strconv.Itoa(weight))
 }
 
 // MaxConn changes how many pairs a worker may have, 0 for no limit.
-func (p *ClientPool) MaxConn(ctx context.Context, worker string, most int) error {
+func (p *Pool) MaxConn(ctx context.Context, worker string, most int) error {
 	return p.ask(ctx, nil, "MAXCONN", worker, strconv.Itoa(most))
 }
 
-// Add adds a worker that listens. [Conflict] when the name is taken.
-func (p *ClientPool) Add(ctx context.Context, w pairing.WorkerConfig) error {
+// Worker is one that listens, and that the proxy dials.
+type Worker struct {
+	Name     string
+	Endpoint string // tcp://HOST:PORT or ipc://PATH
+	Weight   int    // 1 to 256, 0 for 1
+	MaxPairs int    // 0 for no limit
+}
+
+// Add adds a worker. [wire.Conflict] when the name is taken.
+func (p *Pool) Add(ctx context.Context, w Worker) error {
 	args := []string{w.Name, w.Endpoint, "max=" + strconv.Itoa(w.MaxPairs)}
 	if w.Weight != 0 {
 		args = append(args, "weight="+strconv.Itoa(w.Weight))
@@ -149,29 +157,29 @@ func (p *ClientPool) Add(ctx context.Context, w pairing.WorkerConfig) error {
 }
 
 // Remove takes a worker out; its pairs go on. One that dials in, and would be back,
-// is refused with Conflict: Drain or Maint it.
-func (p *ClientPool) Remove(ctx context.Context, worker string) error {
+// is refused with [wire.Conflict]: Drain or Maint it.
+func (p *Pool) Remove(ctx context.Context, worker string) error {
 	return p.ask(ctx, nil, "REMOVE", worker)
 }
 
 // KickClient ends clients, those that wait included: which is an id, an IP:PORT
 // or an identity. It returns those that it has ended.
-func (p *ClientPool) KickClient(ctx context.Context, which string) ([]ClientInfo, error) {
+func (p *Pool) KickClient(ctx context.Context, which string) ([]wire.ClientInfo, error) {
 	return p.kick(ctx, "client", which)
 }
 
 // KickPair ends pairs, named by either side: which is as for KickClient.
-func (p *ClientPool) KickPair(ctx context.Context, which string) ([]ClientInfo, error) {
+func (p *Pool) KickPair(ctx context.Context, which string) ([]wire.ClientInfo, error) {
 	return p.kick(ctx, "pair", which)
 }
 
-func (p *ClientPool) kick(ctx context.Context, kind, which string) ([]ClientInfo, error) {
-	var all struct{ Clients []ClientInfo }
+func (p *Pool) kick(ctx context.Context, kind, which string) ([]wire.ClientInfo, error) {
+	var all wire.Kicked
 	err := p.ask(ctx, &all, "KICK", kind, which)
 	return all.Clients, err
 }
 
 // KickWorker ends all pairs of a worker.
-func (p *ClientPool) KickWorker(ctx context.Context, worker string) error {
+func (p *Pool) KickWorker(ctx context.Context, worker string) error {
 	return p.ask(ctx, nil, "KICK", "worker", worker)
 }

@@ -1,0 +1,30 @@
+package control
+
+import (
+	"context"
+	"errors"
+
+	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/endpoint"
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// failure is the reply to a request that an error ended.
+func failure(err error) wire.Reply {
+	var e *wire.Error
+	switch {
+	case errors.As(err, &e):
+		return e.Reply()
+	case errors.Is(err, pairing.ErrNoWorker):
+		return wire.Reply{Code: wire.NotFound, Text: err.Error()}
+	case errors.Is(err, pairing.ErrWorkerExists):
+		return wire.Reply{Code: wire.Conflict, Text: err.Error()}
+	case errors.Is(err, pairing.ErrDialsIn):
+		return wire.Reply{Code: wire.Conflict, Text: err.Error() + ": DRAIN or MAINT it; when it is stopped, REMOVE forgets it after 10 s"}
+	case errors.Is(err, pairing.ErrWorkerConfig), errors.Is(err, endpoint.ErrInvalid):
+		return wire.Reply{Code: wire.Malformed, Text: err.Error()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return wire.Reply{Code: wire.Failed, Text: "the pool did not answer in time; what was asked may still happen"}
+	}
+	return wire.Reply{Code: wire.Failed, Text: err.Error()}
+}

@@ -1,0 +1,186 @@
+package wire
+
+import (
+	"log/slog"
+	"time"
+)
+
+// What the control socket tells: the server writes these as JSON, a client reads them.
+
+// Seconds is a duration as JSON has it, to the millisecond.
+type Seconds float64
+
+// InSeconds is d, cut off after the millisecond.
+func InSeconds(d time.Duration) Seconds { return Seconds(d.Milliseconds()) / 1000 }
+
+// Duration is s in Go's own measure.
+func (s Seconds) Duration() time.Duration { return time.Duration(float64(s) * float64(time.Second)) }
+
+// Status is the whole at a glance, summed up over the pools.
+type Status struct {
+	Uptime     Seconds      `json:"uptime"`
+	Clients    int          `json:"clients"`
+	Waiting    int          `json:"waiting"`
+	Pairs      int          `json:"pairs"`
+	Slots      int          `json:"slots"`
+	Workers    int          `json:"workers"`
+	EventsLost uint64       `json:"events_lost"`
+	Pools      []PoolStatus `json:"pools"`
+}
+
+// PoolStatus is what a [Status] tells of a pool.
+type PoolStatus struct {
+	Pool        string `json:"pool"`
+	Clients     int    `json:"clients"`
+	Waiting     int    `json:"waiting"`
+	Pairs       int    `json:"pairs"`
+	Slots       int    `json:"slots"`
+	Workers     int    `json:"workers"`
+	Identities  int    `json:"identities"`
+	Hints       int    `json:"hints"`
+	BytesIn     uint64 `json:"bytes_in"`  // from clients to workers
+	BytesOut    uint64 `json:"bytes_out"` // and back
+	Connections int    `json:"connections"`
+	Usable      bool   `json:"usable"` // a worker takes clients, now or when it is less busy
+	Draining    bool   `json:"draining"`
+	Paused      bool   `json:"paused"`
+}
+
+// PoolInfo is a pool and where it can be reached.
+type PoolInfo struct {
+	Pool     string   `json:"pool"`
+	Frontend []string `json:"frontend"`
+	Backend  []string `json:"backend"`
+	Paused   bool     `json:"paused"`
+}
+
+// WorkerInfo is a worker in a list.
+type WorkerInfo struct {
+	Worker   string `json:"worker"`
+	State    string `json:"state"` // as STATE of WORKERS
+	Pairs    int    `json:"pairs"`
+	Max      int    `json:"max"` // 0: no limit
+	Weight   int    `json:"weight"`
+	Slots    int    `json:"slots"`
+	Dialling int    `json:"dialling"`
+	Served   uint64 `json:"served"` // pairs ever made with it
+	Failures uint64 `json:"failures"`
+	Endpoint string `json:"endpoint"`          // "" of one that dials in
+	Removed  bool   `json:"removed,omitempty"` // it goes when its last pair ends
+}
+
+// ClientInfo is a client in a list.
+type ClientInfo struct {
+	ID       uint64  `json:"id"`
+	Client   string  `json:"client"` // IP:PORT, or the address where there is no such thing
+	Identity string  `json:"identity"`
+	State    string  `json:"state"`  // as STATE of CLIENTS
+	Worker   string  `json:"worker"` // "" while it has none
+	Age      Seconds `json:"age"`    // since it connected
+}
+
+// PairInfo is a pair in a list.
+type PairInfo struct {
+	ID       uint64  `json:"id"` // the client's
+	Client   string  `json:"client"`
+	Identity string  `json:"identity"`
+	State    string  `json:"state"`
+	Worker   string  `json:"worker"`
+	Endpoint string  `json:"endpoint"` // of the worker's connection
+	Rule     string  `json:"rule"`     // what decided: prefer, affinity or policy
+	Age      Seconds `json:"age"`      // since it was made
+}
+
+// HintInfo is one thing that is held of an identity: a pin, what it prefers, or a hint
+// for a connection to come, which alone has an Endpoint or an Address.
+type HintInfo struct {
+	Identity string   `json:"identity"`
+	Endpoint string   `json:"endpoint"`
+	Address  string   `json:"address"`
+	Prefer   []string `json:"prefer"`
+	Pinned   bool     `json:"pinned"`
+	Left     Seconds  `json:"left"` // 0 for a pin and while the identity has a connection
+}
+
+// Candidate is a worker in an explanation.
+type Candidate struct {
+	Worker string `json:"worker"`
+	Why    string `json:"why"` // "fit", or why not: unknown, removed, draining, ...
+	Load   int    `json:"load"`
+	Weight int    `json:"weight"`
+}
+
+// Passed is a worker that was passed over.
+type Passed struct {
+	Worker string `json:"worker"`
+	Why    string `json:"why"`
+}
+
+// Explanation is why a client has its worker, and which workers it could get now.
+type Explanation struct {
+	Identity   string       `json:"identity,omitempty"`
+	Worker     string       `json:"worker"`
+	Rule       string       `json:"rule"`
+	Passed     []Passed     `json:"passed"`
+	Prefer     []string     `json:"prefer"`
+	Pinned     bool         `json:"pinned"`
+	Last       string       `json:"last"`
+	Policy     string       `json:"policy"`
+	Clients    []ClientInfo `json:"clients"`
+	Candidates []Candidate  `json:"candidates"`
+}
+
+// Version says what is running.
+type Version struct {
+	Version   string `json:"version"`
+	Revision  string `json:"revision"`
+	GoVersion string `json:"go"`
+	Libzmq    string `json:"libzmq"`
+}
+
+// Lease is what HELLO and HEARTBEAT tell of an identity.
+type Lease struct {
+	Identity string `json:"identity"`
+	// TTL is how long the identity may be silent, 0 when heartbeats do not matter.
+	TTL Seconds `json:"ttl"`
+	// Worker of the newest connection, "" while it is not paired.
+	Worker string `json:"worker,omitempty"`
+}
+
+// Known is what a worker may know of one of its connections.
+type Known struct {
+	Client   string  `json:"client"`             // IP:PORT, "" over ipc
+	Address  string  `json:"address"`            // IP, or localhost:UID:GID:PID over ipc
+	Identity string  `json:"identity,omitempty"` // "" when nobody has said it
+	Since    Seconds `json:"since"`              // that it has been paired
+}
+
+// Pools are the reply to POOLS.
+type Pools struct {
+	Pools []PoolInfo `json:"pools"`
+}
+
+// Verbs are the reply to HELP without a verb.
+type Verbs struct {
+	Verbs []Verb `json:"verbs"`
+}
+
+// Drained is the reply to DRAIN: the pairs and dials that the worker still has.
+type Drained struct {
+	Pairs int `json:"pairs"`
+}
+
+// Kicked is the reply to KICK client and KICK pair: who was ended.
+type Kicked struct {
+	Clients []ClientInfo `json:"clients"`
+}
+
+// LogLevel is the reply to LOGLEVEL.
+type LogLevel struct {
+	Level slog.Level `json:"level"`
+}
+
+// Deadline is the reply to SHUTDOWN: what is left until the proxy ends.
+type Deadline struct {
+	Deadline Seconds `json:"deadline"`
+}
