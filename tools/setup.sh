@@ -72,7 +72,13 @@ install_zeromq_js() {
 	fi
 }
 
-# promtool is in Debian's package prometheus, which would start a server of its own when installed. So only its file is taken.
+# download PACKAGE...: fetches them into this directory, with newer lists if these are too old for that.
+download() {
+	apt-get download -q "$@" || { apt-get update -q && apt-get download -q "$@"; }
+} >/dev/null 2>&1
+
+# promtool has a package of its own from Debian 13 on, and before that is in prometheus, which would start a server when
+# installed. So only its file is taken.
 install_promtool() {
 	to=$PWD/.build/promtool
 	[ ! -x "$to" ] || return 0
@@ -83,23 +89,28 @@ install_promtool() {
 	fi
 	say "fetching promtool into .build"
 	from=$(mktemp -d)
-	if (cd "$from" && { apt-get download -q prometheus || { apt-get update -q && apt-get download -q prometheus; }; } >/dev/null 2>&1 &&
-		dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool >promtool && chmod +x promtool); then
+	if (cd "$from" && { download promtool || download prometheus; } &&
+		dpkg-deb --fsys-tarfile ./*.deb | tar -xO ./usr/bin/promtool >promtool && chmod +x promtool); then
 		mv "$from/promtool" "$to"
 	fi
 	rm -rf "$from"
-	[ -x "$to" ] || die "promtool is missing: it is in Debian's package prometheus (apt-get update may be needed)"
+	[ -x "$to" ] || die "promtool is missing: it is in Debian's package promtool or, before Debian 13, prometheus (apt-get update may be needed)"
 }
 
-# HAProxy and nginx, with the libraries that hardly anything else needs. The packages would start services when installed, so
-# they are only unpacked, into .build/bench; an installed nginx or haproxy, which may lack a module, is used where that is missing.
+# missing_libraries PACKAGE...: those that apt would install with them. Their names differ from one Debian to the next.
+missing_libraries() {
+	apt-get install -s -q --no-install-recommends "$@" 2>/dev/null | awk '$1 == "Inst" && $2 ~ /^lib/ && $3 !~ /^\[/ { print $2 }'
+}
+
+# HAProxy and nginx, with the libraries that are not there. The packages would start services when installed, so they are
+# only unpacked, into .build/bench; an installed nginx or haproxy, which may lack a module, is used where that is missing.
 install_bench() {
 	to=$PWD/.build/bench
 	[ ! -e "$to" ] || return 0
 	say "fetching HAProxy and nginx into .build/bench"
 	from=$(mktemp -d)
-	packages="haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 nginx libnginx-mod-stream"
-	if (cd "$from" && { apt-get download -q $packages || { apt-get update -q && apt-get download -q $packages; }; } >/dev/null 2>&1 &&
+	packages="haproxy nginx libnginx-mod-stream"
+	if (cd "$from" && download $packages && download $packages $(missing_libraries $packages) &&
 		for package in *.deb; do dpkg-deb -x "$package" unpacked || exit 1; done); then
 		mkdir -p .build
 		cp -R "$from/unpacked" "$to.new"
@@ -130,10 +141,6 @@ else
 		need_command npm npm
 		need_command javac default-jdk-headless
 		need_package libjeromq-java
-	fi
-	if [ "${1:-}" = bench ]; then
-		need_package libpcre2-8-0
-		need_package libssl3
 	fi
 	[ -z "$missing" ] || install_missing
 fi
