@@ -17,17 +17,24 @@ const (
 	reloadTimeout = 10 * time.Second
 )
 
+// outcome is what has become of a request.
+type outcome struct {
+	frames []any // of the reply
+	// gathered requests are replied to later, see beat.go.
+	gathered bool
+}
+
 // answer executes a request and replies, exactly once.
 func (s *Server) answer(ctx context.Context, m message) error {
 	now := time.Now()
 	c := s.callers.of(m.id, m.user, m.address, now)
-	if c.pending > 0 && (len(m.frames) == 0 || string(m.frames[0]) != "HEARTBEAT") {
+	if c.pending > 0 && !s.gathers(m) {
 		if err := s.passBeats(ctx, true); err != nil {
 			return err
 		}
 	}
-	frames := s.execute(ctx, c, m, now)
-	if frames == nil { // a heartbeat that was gathered
+	o := s.execute(ctx, c, m, now)
+	if o.gathered {
 		return nil
 	}
 	if c.pending > 0 {
@@ -35,12 +42,25 @@ func (s *Server) answer(ctx context.Context, m message) error {
 			return err
 		}
 	}
-	return s.send(m, frames)
+	return s.send(m, o.frames)
 }
 
-// execute is everything about a request but its envelope. nil stands for a
-// heartbeat, whose reply comes later.
-func (s *Server) execute(ctx context.Context, from *caller, m message, now time.Time) []any {
+// gathers says whether a message is of a verb whose requests are gathered.
+func (s *Server) gathers(m message) bool {
+	v := s.verbOf(m)
+	return v != nil && v.Gathered
+}
+
+// verbOf is the verb of a message, nil when there is no such.
+func (s *Server) verbOf(m message) *Verb {
+	if len(m.frames) == 0 {
+		return nil
+	}
+	return s.verbs[string(m.frames[0])]
+}
+
+// execute is everything about a request but its envelope.
+func (s *Server) execute(ctx context.Context, from *caller, m message, now time.Time) outcome {
 	r, err := wire.ParseRequest(m.frames)
 	if !s.callers.admit(from, now) {
 		err = wire.Errorf(wire.SlowDown, "more than %d requests a second", s.cfg.Rate)
@@ -49,63 +69,59 @@ func (s *Server) execute(ctx context.Context, from *caller, m message, now time.
 			s.log.Warn("control: a caller is too fast", "address", from.address, "caller", from.who)
 		}
 	}
-	if r.Verb != "HEARTBEAT" { // which has all its time when it is passed on
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout(r.Verb))
-		defer cancel()
-	}
-	c := &call{ctx: ctx, server: s, caller: from}
+	c := &call{ctx: ctx, server: s, caller: from, message: m, verb: s.verbs[r.Verb]}
 	var answer wire.Reply
 	if err == nil {
-		if words, was := steerable(c, r.Verb, m.frames); was {
-			s.counters.count(r.Verb, wire.OK)
-			s.note(c, r, wire.Reply{Code: wire.OK, Text: "OK"})
-			return words
-		}
-		s.renew(c, now)
-		var v *Verb
-		if v, err = s.understand(c, r); err == nil && v.run == nil {
-			if err = s.gather(c, m); err == nil {
-				return nil
-			}
-		} else if err == nil {
-			answer, err = v.run(c)
-		}
+		answer, err = s.perform(c, r, now)
+	}
+	if err == nil && c.verb.Gathered {
+		return outcome{gathered: true}
 	}
 	if err != nil {
 		answer = failure(err)
 	}
 	s.counters.count(r.Verb, answer.Code)
 	s.note(c, r, answer)
-	return answer.Frames()
-}
-
-// timeout bounds a request of that verb.
-func timeout(verb string) time.Duration {
-	if verb == "RELOAD" {
-		return reloadTimeout
+	if err == nil && c.verb.Steerable && len(m.frames) == 1 {
+		return outcome{frames: answer.SteerableFrames()}
 	}
-	return askTimeout
+	return outcome{frames: answer.Frames()}
 }
 
-// understand finds the verb of a request that is well-formed, and its arguments.
-func (s *Server) understand(c *call, r wire.Request) (*Verb, error) {
-	v := s.verbs[r.Verb]
+// perform has a verb do what a request asks for.
+func (s *Server) perform(c *call, r wire.Request, now time.Time) (wire.Reply, error) {
+	if c.verb == nil || !c.verb.Gathered { // one that is gathered has all its time when it is passed on
+		limit := askTimeout
+		if c.verb != nil {
+			limit = c.verb.timeout()
+		}
+		var cancel context.CancelFunc
+		c.ctx, cancel = context.WithTimeout(c.ctx, limit)
+		defer cancel()
+	}
+	s.renew(c, now)
+	if err := s.understand(c, r); err != nil {
+		return wire.Reply{}, err
+	}
+	return c.verb.run(c)
+}
+
+// understand finds out whether there is the verb of a request that is well-formed, for
+// this caller and with these arguments.
+func (s *Server) understand(c *call, r wire.Request) (err error) {
+	v := c.verb
 	if v == nil {
 		text := fmt.Sprintf("no verb %q, HELP lists them", r.Verb)
 		if s.verbs[strings.ToUpper(r.Verb)] != nil {
 			text = fmt.Sprintf("no verb %q: verbs are upper case", r.Verb)
 		}
-		return nil, wire.Errorf(wire.UnknownVerb, "%s", text)
+		return wire.Errorf(wire.UnknownVerb, "%s", text)
 	}
 	if c.caller.level < v.Level {
-		return nil, wire.Errorf(wire.Forbidden, "%s is for the level %s, and you are %s", v.Name, v.Level, c.caller.level)
+		return wire.Errorf(wire.Forbidden, "%s is for the level %s, and you are %s", v.Name, v.Level, c.caller.level)
 	}
-	var err error
-	if c.args, c.options, err = v.arguments(r.Args); err != nil {
-		return nil, err
-	}
-	return v, nil
+	c.args, c.options, err = v.arguments(r.Args)
+	return err
 }
 
 // renew has anything that a caller says renew what it said HELLO for.
@@ -129,7 +145,7 @@ func (s *Server) renew(c *call, now time.Time) {
 func (s *Server) note(c *call, r wire.Request, answer wire.Reply) {
 	level, unlogged := slog.LevelDebug, 0
 	switch {
-	case s.steers(r) && answer.Code < wire.Malformed:
+	case !answer.Code.Refused() && c.verb.logs(r.Args):
 		level = slog.LevelInfo
 	case tells(answer.Code):
 		level, unlogged = s.refusalLevel(c.caller, answer.Code)
@@ -150,7 +166,7 @@ func (s *Server) note(c *call, r wire.Request, answer wire.Reply) {
 // tells says whether an operator should know of a refused request: that something
 // is not there is asked for every day, and who is too fast is told when it begins.
 func tells(code wire.Code) bool {
-	return code >= wire.Malformed && code != wire.NotFound && code != wire.SlowDown
+	return code.Refused() && code != wire.NotFound && code != wire.SlowDown
 }
 
 // refusalLevel has the first refusal of a caller by a code logged, and then one a

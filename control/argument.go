@@ -84,12 +84,10 @@ func isProcess(s string) bool {
 	})
 }
 
-// word is one of those that are known.
-func word(what, s string, known ...string) (string, error) {
-	for _, k := range known {
-		if s == k {
-			return s, nil
-		}
+// word checks that s is one of those that are known.
+func word(what, s string, known ...string) error {
+	if slices.Contains(known, s) {
+		return nil
 	}
-	return "", wire.Errorf(wire.Malformed, "%s: %q is none of %s", what, s, strings.Join(known, ", "))
+	return wire.Errorf(wire.Malformed, "%s: %q is none of %s", what, s, strings.Join(known, ", "))
 }

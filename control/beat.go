@@ -22,6 +22,7 @@ const (
 // beat is a HEARTBEAT that waits for its reply.
 type beat struct {
 	message  message
+	verb     *Verb
 	caller   *caller
 	pool     *stream.Pool
 	identity string
@@ -29,18 +30,21 @@ type beat struct {
 	answer   wire.Reply
 }
 
-// gather takes a HEARTBEAT that is well-formed.
-func (s *Server) gather(c *call, m message) error {
+// heartbeat takes one that is well-formed. Its reply comes by passBeats.
+func heartbeat(c *call) (wire.Reply, error) {
+	s := c.server
 	pool, err := c.pool()
 	if err != nil {
-		return err
+		return wire.Reply{}, err
 	}
 	if len(s.beats) == 0 {
 		s.beatsDue = time.Now().Add(beatDelay)
 	}
-	s.beats = append(s.beats, beat{message: m, caller: c.caller, pool: pool, identity: c.arg(0), judge: c.judge(c.arg(0))})
+	s.beats = append(s.beats, beat{
+		message: c.message, verb: c.verb, caller: c.caller, pool: pool, identity: c.arg(0), judge: c.judge(c.arg(0)),
+	})
 	c.caller.pending++
-	return nil
+	return wire.Reply{}, nil
 }
 
 // patience is how long the server may wait for requests; below zero: for ever.
@@ -66,7 +70,7 @@ func (s *Server) passBeats(ctx context.Context, must bool) error {
 	for i := range s.beats {
 		b := &s.beats[i]
 		b.caller.pending--
-		s.counters.count("HEARTBEAT", b.answer.Code)
+		s.counters.count(b.verb.Name, b.answer.Code)
 		if err == nil {
 			err = s.send(b.message, b.answer.Frames())
 		}

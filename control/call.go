@@ -15,6 +15,8 @@ type call struct {
 	ctx     context.Context
 	server  *Server
 	caller  *caller
+	message message
+	verb    *Verb // nil when there is none of that name
 	args    []string
 	options map[string]string
 }

@@ -14,16 +14,31 @@ const defaultPage = 100
 
 func listVerbs() []Verb {
 	return []Verb{
-		{"VERSION", "", wire.Operator, "what is running", version},
-		{"HELP", "[VERB]", wire.Operator, "this table", help},
-		{"STATUS", "", wire.Operator, "the whole at a glance", status},
-		{"POOLS", "", wire.Operator, "the pools and their endpoints", pools},
-		{"WORKERS", "[worker=NAME] [state=STATE] [pool=NAME] " + paging, wire.Operator, "the workers with state, load and weight", workers},
-		{"CLIENTS", "[worker=NAME] [client=WHO] [state=STATE] [pool=NAME] " + paging, wire.Operator, "the clients; WHO is an identity, an IP:PORT or an address", clients},
-		{"PAIRS", "[worker=NAME] [client=WHO] [state=STATE] [pool=NAME] " + paging, wire.Operator, "the pairs", pairs},
-		{"HINTS", "[identity=NAME] [pool=NAME] " + paging, wire.Operator, "what is held of identities: preferences, pins, hints for connections to come", hints},
-		{"EXPLAIN", "IDENTITY|IP:PORT [pool=NAME]", wire.Operator, "which rule gave it its worker, who was passed over and why", explain},
-		{"EVENTS", "", wire.Operator, "where to subscribe to events: [topic, json] on a PUB socket", events},
+		{Name: "VERSION", Level: wire.Operator, Help: "what is running", run: version},
+		{Name: "HELP", Args: "[VERB]", Level: wire.Operator, Help: "this table", run: help},
+		{Name: "STATUS", Level: wire.Operator, Help: "the whole at a glance", run: status},
+		{Name: "POOLS", Level: wire.Operator, Help: "the pools and their endpoints", run: pools},
+		{
+			Name: "WORKERS", Args: "[worker=NAME] [state=STATE] [pool=NAME] " + paging, Level: wire.Operator,
+			Help: "the workers with state, load and weight", Completes: []Completion{{Arg: "state", Offer: OfferWorkerStates}}, run: workers,
+		},
+		{
+			Name: "CLIENTS", Args: "[worker=NAME] [client=WHO] [state=STATE] [pool=NAME] " + paging, Level: wire.Operator,
+			Help: "the clients; WHO is an identity, an IP:PORT or an address", run: clients,
+		},
+		{
+			Name: "PAIRS", Args: "[worker=NAME] [client=WHO] [state=STATE] [pool=NAME] " + paging, Level: wire.Operator,
+			Help: "the pairs", run: pairs,
+		},
+		{
+			Name: "HINTS", Args: "[identity=NAME] [pool=NAME] " + paging, Level: wire.Operator,
+			Help: "what is held of identities: preferences, pins, hints for connections to come", run: hints,
+		},
+		{
+			Name: "EXPLAIN", Args: "IDENTITY|IP:PORT [pool=NAME]", Level: wire.Operator,
+			Help: "which rule gave it its worker, who was passed over and why", run: explain,
+		},
+		{Name: "EVENTS", Level: wire.Operator, Help: "where to subscribe to events: [topic, json] on a PUB socket", run: events},
 	}
 }
 
@@ -31,13 +46,17 @@ func version(c *call) (wire.Reply, error) { return wire.NewReply(wire.OK, c.serv
 
 func help(c *call) (wire.Reply, error) {
 	if c.arg(0) == "" {
-		return wire.NewReply(wire.OK, map[string]any{"verbs": Verbs()})
+		var all wire.Verbs
+		for _, v := range Verbs() {
+			all.Verbs = append(all.Verbs, v.Described())
+		}
+		return wire.NewReply(wire.OK, all)
 	}
 	v := c.server.verbs[c.arg(0)]
 	if v == nil {
 		return wire.Reply{}, wire.Errorf(wire.NotFound, "no verb %q", c.arg(0))
 	}
-	return wire.NewReply(wire.OK, v)
+	return wire.NewReply(wire.OK, v.Described())
 }
 
 func statusOf(s *stream.Snapshot) wire.PoolStatus {
@@ -115,7 +134,7 @@ func workers(c *call) (wire.Reply, error) {
 		}
 		fit = append(fit, w)
 	}
-	body := pageOf("workers", fit, workerInfo, next)
+	body := pageOf(c, fit, workerInfo, next)
 	if s.Paused { // seldom, and then nothing else matters
 		body["paused"] = true
 	}
@@ -123,18 +142,18 @@ func workers(c *call) (wire.Reply, error) {
 }
 
 // page replies with a page.
-func page[Item, Row any](list string, items []Item, row func(Item) Row, next string) (wire.Reply, error) {
-	return wire.NewReply(wire.OK, pageOf(list, items, row, next))
+func page[Item, Row any](c *call, items []Item, row func(Item) Row, next string) (wire.Reply, error) {
+	return wire.NewReply(wire.OK, pageOf(c, items, row, next))
 }
 
 // pageOf is one page of a list, each item as row writes it. next is what after= has
 // to be for the one that follows, "" when there is none.
-func pageOf[Item, Row any](list string, items []Item, row func(Item) Row, next string) map[string]any {
+func pageOf[Item, Row any](c *call, items []Item, row func(Item) Row, next string) map[string]any {
 	rows := make([]Row, 0, len(items)) // [] in JSON, not null
 	for _, item := range items {
 		rows = append(rows, row(item))
 	}
-	body := map[string]any{list: rows}
+	body := map[string]any{wire.RowsOf(c.verb.Name): rows}
 	if next != "" {
 		body["next"] = next
 	}
@@ -152,7 +171,7 @@ func (c *call) state(known []string) (string, error) {
 	if !said {
 		return "", nil
 	}
-	return word("state", s, known...)
+	return s, word("state", s, known...)
 }
 
 // selection reads the filters of CLIENTS and PAIRS.
@@ -203,7 +222,7 @@ func (c *call) peers(s pairing.Selection) (peers []pairing.PeerInfo, next string
 }
 
 // listPeers answers with a page of connections, each as row writes it.
-func listPeers[Row any](c *call, list string, paired bool, row func(pairing.PeerInfo) Row) (wire.Reply, error) {
+func listPeers[Row any](c *call, paired bool, row func(pairing.PeerInfo) Row) (wire.Reply, error) {
 	s, err := c.selection()
 	if err != nil {
 		return wire.Reply{}, err
@@ -213,12 +232,12 @@ func listPeers[Row any](c *call, list string, paired bool, row func(pairing.Peer
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	return page(list, peers, row, next)
+	return page(c, peers, row, next)
 }
 
-func clients(c *call) (wire.Reply, error) { return listPeers(c, "clients", false, clientInfo) }
+func clients(c *call) (wire.Reply, error) { return listPeers(c, false, clientInfo) }
 
-func pairs(c *call) (wire.Reply, error) { return listPeers(c, "pairs", true, pairInfo) }
+func pairs(c *call) (wire.Reply, error) { return listPeers(c, true, pairInfo) }
 
 func hints(c *call) (wire.Reply, error) {
 	pool, err := c.pool()
@@ -241,7 +260,7 @@ func hints(c *call) (wire.Reply, error) {
 	if found.More {
 		next = strconv.Itoa(skip + len(found.Hints))
 	}
-	return page("hints", found.Hints, hintInfo, next)
+	return page(c, found.Hints, hintInfo, next)
 }
 
 func explain(c *call) (wire.Reply, error) {

@@ -62,7 +62,7 @@ func (s *Server) read() (m message, err error) {
 // beginning. A REQ sends one empty frame, with ZMQ_REQ_CORRELATE a number before
 // it; a DEALER as a rule nothing, and then the first frame is a verb.
 func (s *Server) unwrap(m *message) {
-	if len(m.frames) == 0 || s.verbs[string(m.frames[0])] != nil {
+	if len(m.frames) == 0 || s.verbOf(*m) != nil {
 		return
 	}
 	for i, f := range m.frames[:min(len(m.frames), maxEnvelope)] {

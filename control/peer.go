@@ -8,14 +8,24 @@ import (
 
 func peerVerbs() []Verb {
 	return []Verb{
-		{"PING", "", wire.Peer, "is answered", ping},
+		{Name: "PING", Level: wire.Peer, Help: "is answered", run: ping},
 		{
-			"HELLO", "client|worker IDENTITY [endpoint=IP:PORT] [prefer=W1,W2,...] [weight=N] [pool=NAME]", wire.Peer,
-			"this identity belongs to the connection with that far end; without endpoint, to the next client, or to all workers' connections, from the caller's address", hello,
+			Name: "HELLO", Args: "client|worker IDENTITY [endpoint=IP:PORT] [prefer=W1,W2,...] [weight=N] [pool=NAME]", Level: wire.Peer,
+			Help: "this identity belongs to the connection with that far end; without endpoint, to the next client, or to all workers' connections, from the caller's address",
+			run:  hello,
 		},
-		{"HEARTBEAT", "IDENTITY [pool=NAME]", wire.Peer, "renews the lease; tells its ttl and, when paired, the worker", nil},
-		{"BYE", "IDENTITY [pool=NAME]", wire.Peer, "ends the identity's connections and forgets what it said", bye},
-		{"WHOIS", "IP:PORT [pool=NAME]", wire.Peer, "whom a worker's connection serves: the client's address, identity, since when", whois},
+		{
+			Name: "HEARTBEAT", Args: "IDENTITY [pool=NAME]", Level: wire.Peer, Gathered: true,
+			Help: "renews the lease; tells its ttl and, when paired, the worker", run: heartbeat,
+		},
+		{
+			Name: "BYE", Args: "IDENTITY [pool=NAME]", Level: wire.Peer,
+			Help: "ends the identity's connections and forgets what it said", run: bye,
+		},
+		{
+			Name: "WHOIS", Args: "IP:PORT [pool=NAME]", Level: wire.Peer,
+			Help: "whom a worker's connection serves: the client's address, identity, since when", run: whois,
+		},
 	}
 }
 
@@ -41,21 +51,15 @@ func hello(c *call) (wire.Reply, error) {
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	switch c.arg(0) {
-	case "client":
-		if _, said := c.options["weight"]; said {
-			return wire.Reply{}, wire.Errorf(wire.Malformed, "weight= is a worker's")
-		}
-	case "worker":
-		h.Worker = true
-		if h.Weight, err = c.number("weight", 0, 1, pairing.MaxWeight); err != nil {
-			return wire.Reply{}, err
-		}
-		if h.Prefer != nil {
-			return wire.Reply{}, wire.Errorf(wire.Malformed, "prefer= is a client's")
-		}
-	default:
-		return wire.Reply{}, wire.Errorf(wire.Malformed, "HELLO client or HELLO worker, not %q", c.arg(0))
+	h.Worker = c.arg(0) == "worker" // else it is a client
+	switch _, weighed := c.options["weight"]; {
+	case h.Worker && h.Prefer != nil:
+		return wire.Reply{}, wire.Errorf(wire.Malformed, "prefer= is a client's")
+	case !h.Worker && weighed:
+		return wire.Reply{}, wire.Errorf(wire.Malformed, "weight= is a worker's")
+	}
+	if h.Weight, err = c.number("weight", 0, 1, pairing.MaxWeight); err != nil {
+		return wire.Reply{}, err
 	}
 	if h.Endpoint == "" {
 		h.Address = stream.SourceAddress(c.caller.address)

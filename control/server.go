@@ -47,7 +47,6 @@ type Server struct {
 	feed     *Feed
 	log      *slog.Logger
 	verbs    map[string]*Verb
-	steering map[string]bool // verbs that are logged
 	counters *counters
 	started  time.Time
 
@@ -88,7 +87,7 @@ func Open(cfg Config, proxy Proxy, feed *Feed) (*Server, error) {
 		cfg.Rate = DefaultRate
 	}
 	s := &Server{
-		cfg: cfg, proxy: proxy, feed: feed, log: cfg.Log, verbs: map[string]*Verb{}, steering: steering(),
+		cfg: cfg, proxy: proxy, feed: feed, log: cfg.Log, verbs: map[string]*Verb{},
 		counters: newCounters(), started: time.Now(), eventsAt: map[domain]string{},
 		monitors: map[*zmq4.Socket]*monitor{},
 	}

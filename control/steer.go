@@ -13,25 +13,70 @@ import (
 
 func steerVerbs() []Verb {
 	return []Verb{
-		{"HINT", "IDENTITY [endpoint=IP:PORT] [address=ADDRESS] [prefer=W1,W2,...] [pool=NAME]", wire.Operator, "says HELLO client for somebody else; without endpoint and address, only what it prefers; ADDRESS is an IP, or localhost:UID:GID:PID over ipc", hint},
-		{"UNHINT", "IDENTITY [pool=NAME]", wire.Operator, "forgets what was said of an identity; its connections stay", unhint},
-		{"PIN", "IDENTITY WORKER[,FALLBACK,...] [pool=NAME]", wire.Operator, "has an identity prefer workers until UNPIN, whatever it says itself", pin},
-		{"UNPIN", "IDENTITY [pool=NAME]", wire.Operator, "ends a pin", unpin},
-		{"DRAIN", "WORKER [pool=NAME]", wire.Operator, "no new clients, pairs go on; the event worker.empty tells when none is left", drain},
-		{"MAINT", "WORKER [pool=NAME]", wire.Operator, "no new clients, and pairs end", maintain},
-		{"ENABLE", "WORKER [pool=NAME]", wire.Operator, "back from DRAIN, MAINT, or being set aside", enable},
-		{"WEIGHT", "WORKER N [pool=NAME]", wire.Operator, "changes a worker's weight, 1 to 256", weigh},
-		{"MAXCONN", "WORKER N [pool=NAME]", wire.Operator, "changes how many pairs a worker may have, 0 for no limit", maxconn},
-		{"ADD", "WORKER ENDPOINT [weight=N] [max=N] [pool=NAME]", wire.Operator, "adds a worker that listens", add},
-		{"REMOVE", "WORKER [pool=NAME]", wire.Operator, "takes a worker out, its pairs go on; not one that dials in and would be back", remove},
-		{"KICK", "pair|client|worker WHICH [pool=NAME]", wire.Operator, "ends a pair or client, by id, IP:PORT or identity, or all pairs of a worker", kick},
-		{"RELOAD", "", wire.Operator, "reads the configuration file again: all of it comes into force, or nothing", reload},
-		{"LOGLEVEL", "[LEVEL]", wire.Operator, "tells, or sets, the log's level: debug, info, warn or error, in any case", loglevel},
-		{"SHUTDOWN", "[DEADLINE]", wire.Operator, "ends the proxy when its pairs have ended, or at the deadline (30s, 5m); tells the seconds left: of several the earliest counts", shutdown},
-		{"PAUSE", "", wire.Operator, "stops reading all connections; as a single word it is zmq_proxy_steerable's", pause},
-		{"RESUME", "", wire.Operator, "goes on after PAUSE", resume},
-		{"TERMINATE", "", wire.Operator, "ends the proxy at once", terminate},
-		{"STATISTICS", "", wire.Operator, "messages and bytes that went through: eight native 64-bit numbers", statistics},
+		{
+			Name: "HINT", Args: "IDENTITY [endpoint=IP:PORT] [address=ADDRESS] [prefer=W1,W2,...] [pool=NAME]", Level: wire.Operator,
+			Help: "says HELLO client for somebody else; without endpoint and address, only what it prefers; ADDRESS is an IP, or localhost:UID:GID:PID over ipc", run: hint,
+		},
+		{
+			Name: "UNHINT", Args: "IDENTITY [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "forgets what was said of an identity; its connections stay", run: unhint,
+		},
+		{
+			Name: "PIN", Args: "IDENTITY WORKER[,FALLBACK,...] [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "has an identity prefer workers until UNPIN, whatever it says itself", run: pin,
+		},
+		{
+			Name: "UNPIN", Args: "IDENTITY [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "ends a pin", run: unpin,
+		},
+		{
+			Name: "DRAIN", Args: "WORKER [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "no new clients, pairs go on; the event worker.empty tells when none is left", run: drain,
+		},
+		{
+			Name: "MAINT", Args: "WORKER [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "no new clients, and pairs end", run: maintain,
+		},
+		{
+			Name: "ENABLE", Args: "WORKER [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "back from DRAIN, MAINT, or being set aside", run: enable,
+		},
+		{
+			Name: "WEIGHT", Args: "WORKER N [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "changes a worker's weight, 1 to 256", run: weigh,
+		},
+		{
+			Name: "MAXCONN", Args: "WORKER N [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "changes how many pairs a worker may have, 0 for no limit", run: maxconn,
+		},
+		{
+			Name: "ADD", Args: "WORKER ENDPOINT [weight=N] [max=N] [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help:      "adds a worker that listens",
+			Completes: []Completion{{Arg: "WORKER", Offer: OfferNothing}}, // a name that is new
+			run:       add,
+		},
+		{
+			Name: "REMOVE", Args: "WORKER [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "takes a worker out, its pairs go on; not one that dials in and would be back", run: remove,
+		},
+		{
+			Name: "KICK", Args: "pair|client|worker WHICH [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help:      "ends a pair or client, by id, IP:PORT or identity, or all pairs of a worker",
+			Completes: []Completion{{Arg: "WHICH", After: "worker", Offer: OfferWorkers}},
+			run:       kick,
+		},
+		{
+			Name: "RELOAD", Level: wire.Operator, Logged: Logged, Timeout: reloadTimeout,
+			Help: "reads the configuration file again: all of it comes into force, or nothing", run: reload,
+		},
+		{
+			Name: "LOGLEVEL", Args: "[LEVEL]", Level: wire.Operator, Logged: LoggedArgs,
+			Help: "tells, or sets, the log's level: debug, info, warn or error, in any case", run: loglevel,
+		},
+		{
+			Name: "SHUTDOWN", Args: "[DEADLINE]", Level: wire.Operator, Logged: Logged,
+			Help: "ends the proxy when its pairs have ended, or at the deadline (30s, 5m); tells the seconds left: of several the earliest counts", run: shutdown,
+		},
 	}
 }
 
@@ -172,10 +217,7 @@ func kick(c *call) (wire.Reply, error) {
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	kind, err := word("KICK", c.arg(0), "pair", "client", "worker")
-	if err != nil {
-		return wire.Reply{}, err
-	}
+	kind := c.arg(0)
 	if kind == "worker" {
 		return c.on(wire.OK, func(p *stream.Pool) error { return p.KickWorker(c.ctx, c.arg(1)) })
 	}
@@ -238,10 +280,13 @@ func reload(c *call) (wire.Reply, error) {
 	return wire.NewReply(wire.OK, nil)
 }
 
+// LogLevels are the levels that the log can have, by the names that users write.
+func LogLevels() []string { return []string{"debug", "info", "warn", "error"} }
+
 func loglevel(c *call) (wire.Reply, error) {
 	if len(c.args) > 0 {
-		level, err := word("level", strings.ToLower(c.arg(0)), "debug", "info", "warn", "error")
-		if err != nil {
+		level := strings.ToLower(c.arg(0))
+		if err := word("level", level, LogLevels()...); err != nil {
 			return wire.Reply{}, err
 		}
 		var l slog.Level

@@ -5,27 +5,26 @@ import (
 	"github.com/streamq/streamq-proxy/stream"
 )
 
-// steerable answers a single frame that is a word of zmq_proxy_steerable(3) the
-// way that libzmq's proxy does, and says whether it was one. Whoever may not say
-// it, or for whom it fails, gets a reply of the usual form.
-func steerable(c *call, verb string, frames [][]byte) ([]any, bool) {
-	if len(frames) != 1 || c.caller.level < wire.Operator {
-		return nil, false
+// steerableVerbs are the words of zmq_proxy_steerable(3).
+func steerableVerbs() []Verb {
+	return []Verb{
+		{
+			Name: "PAUSE", Level: wire.Operator, Logged: Logged, Steerable: true,
+			Help: "stops reading all connections; as a single word it is zmq_proxy_steerable's", run: pause,
+		},
+		{
+			Name: "RESUME", Level: wire.Operator, Logged: Logged, Steerable: true,
+			Help: "goes on after PAUSE", run: resume,
+		},
+		{
+			Name: "TERMINATE", Level: wire.Operator, Logged: Logged, Steerable: true,
+			Help: "ends the proxy at once", run: terminate,
+		},
+		{
+			Name: "STATISTICS", Level: wire.Operator, Steerable: true,
+			Help: "messages and bytes that went through: eight native 64-bit numbers", run: statistics,
+		},
 	}
-	switch verb {
-	case "PAUSE", "RESUME", "TERMINATE":
-		if _, err := c.server.verbs[verb].run(c); err != nil {
-			return nil, false
-		}
-		return wire.Acknowledgement(), true
-	case "STATISTICS":
-		all, err := c.traffic()
-		if err != nil {
-			return nil, false
-		}
-		return all.Frames(), true
-	}
-	return nil, false
 }
 
 // traffic is that of all pools.

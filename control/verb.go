@@ -3,35 +3,87 @@ package control
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/streamq/streamq-proxy/control/wire"
 )
 
-// Verb is one thing that a caller can say.
+// Verb is one thing that a caller can say, with everything that is special about it:
+// no code asks for a verb by its name.
 type Verb struct {
-	Name string `json:"verb"`
+	Name string
 	// Args are the arguments, in the way of usage lines: "IDENTITY [WORKER]".
-	// What is in brackets may be left out; KEY= in brackets is an option.
-	Args  string     `json:"args"`
-	Level wire.Level `json:"level"`
-	Help  string     `json:"help"`
+	// What is in brackets may be left out; KEY= in brackets is an option. Words in
+	// lower case are said as they are, one of them: "client|worker".
+	Args  string
+	Level wire.Level
+	Help  string
+	// Timeout is how long it may take where that is more than other verbs may, which
+	// is two seconds.
+	Timeout time.Duration
+	// Logged says whether an operator finds it in the log when it was done.
+	Logged Logging
+	// Steerable is a word of zmq_proxy_steerable(3): as a single frame, from an
+	// operator, it is answered as libzmq's proxy would.
+	Steerable bool
+	// Gathered requests are passed on to pools together, a moment later, and their
+	// replies come then, see beat.go.
+	Gathered bool
+	// Completes are the arguments whose name alone does not say what a shell can offer.
+	Completes []Completion
 
-	// run is nil for HEARTBEAT, which is gathered instead.
+	// run executes it. Of one that is gathered it only takes the request, and a reply
+	// that it returns is nobody's.
 	run func(*call) (wire.Reply, error)
 }
+
+// Logging is when a verb that was done is logged. Refusals are whatever the verb.
+type Logging uint8
+
+// What is logged of a verb.
+const (
+	Unlogged   Logging = iota // it only asks, or is said too often
+	Logged                    // it changes something
+	LoggedArgs                // it changes something when it has arguments, else it asks
+)
 
 // paging are the options of lists.
 const paging = "[after=NEXT] [limit=N]"
 
 // Verbs are all verbs, in the order in which HELP lists them. The table is the
 // one that requests are executed by.
-func Verbs() []Verb { return slices.Concat(peerVerbs(), listVerbs(), steerVerbs()) }
+func Verbs() []Verb { return slices.Concat(peerVerbs(), listVerbs(), steerVerbs(), steerableVerbs()) }
+
+// VerbOf is the verb of a name, nil when there is none.
+func VerbOf(name string) *Verb {
+	all := Verbs()
+	if i := slices.IndexFunc(all, func(v Verb) bool { return v.Name == name }); i >= 0 {
+		return &all[i]
+	}
+	return nil
+}
+
+// Described is what HELP tells of it.
+func (v *Verb) Described() wire.Verb {
+	return wire.Verb{Name: v.Name, Args: v.Args, Level: v.Level, Help: v.Help}
+}
+
+// timeout bounds a request.
+func (v *Verb) timeout() time.Duration { return max(v.Timeout, askTimeout) }
+
+// logs says whether a request with these arguments changes something that is worth
+// a line of log.
+func (v *Verb) logs(args []string) bool {
+	return v.Logged == Logged || v.Logged == LoggedArgs && len(args) > 0
+}
 
 // words are the arguments of a verb, taken apart.
 func (v *Verb) words() (required, optional, options []string) {
 	for _, w := range strings.Fields(v.Args) {
 		inner, isOptional := strings.CutPrefix(w, "[")
-		inner = strings.TrimSuffix(inner, "]")
+		if isOptional {
+			inner = strings.TrimSuffix(inner, "]")
+		}
 		switch key, _, isOption := strings.Cut(inner, "="); {
 		case isOptional && isOption:
 			options = append(options, key)
@@ -52,6 +104,13 @@ func (v *Verb) arguments(said []string) (args []string, options map[string]strin
 		return nil, nil, wire.Errorf(wire.Malformed, "%s wants %s", v.Name, v.Args)
 	}
 	args, options = slices.Clone(said[:len(required)]), map[string]string{}
+	for i, place := range required {
+		if words := Literals(place); words != nil {
+			if err := word(v.Name, args[i], words...); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
 	for _, s := range said[len(required):] {
 		key, value, isOption := strings.Cut(s, "=")
 		switch {
@@ -71,18 +130,4 @@ func (v *Verb) arguments(said []string) (args []string, options map[string]strin
 		}
 	}
 	return args, options, nil
-}
-
-// steers says whether a request changes something that is worth a line of log.
-func (s *Server) steers(r wire.Request) bool {
-	return s.steering[r.Verb] && (r.Verb != "LOGLEVEL" || len(r.Args) > 0) // else it only asks
-}
-
-// steering are the verbs that do.
-func steering() map[string]bool {
-	names := map[string]bool{}
-	for _, v := range steerVerbs() {
-		names[v.Name] = v.Name != "STATISTICS" && v.Name != "HINT"
-	}
-	return names
 }

@@ -20,17 +20,16 @@ func (c *ctl) complete(cmd *cobra.Command, args []string, typed string) ([]strin
 	if len(args) == 0 {
 		return verbs(cmd, typed), cobra.ShellCompDirectiveNoFileComp
 	}
-	all := control.Verbs()
-	i := slices.IndexFunc(all, func(v control.Verb) bool { return v.Name == strings.ToUpper(args[0]) })
+	verb := control.VerbOf(strings.ToUpper(args[0]))
 	c.timeout = min(c.timeout, completePatience)
 	proxy, err := c.dial(cmd.Context())
-	if i < 0 || err != nil {
+	if verb == nil || err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	defer proxy.Close()
 	ctx, cancel := context.WithTimeout(cmd.Context(), completePatience)
 	defer cancel()
-	words := (&completion{ctx, proxy, all[i], args[1:]}).words(typed)
+	words := (&completion{ctx, proxy, verb, args[1:]}).words(typed)
 	directive := cobra.ShellCompDirectiveNoFileComp
 	if slices.ContainsFunc(words, func(w string) bool { return strings.HasSuffix(w, "=") }) {
 		directive |= cobra.ShellCompDirectiveNoSpace

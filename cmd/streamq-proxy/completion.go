@@ -16,25 +16,18 @@ import (
 type completion struct {
 	ctx   context.Context
 	proxy *client.Client
-	verb  control.Verb
+	verb  *control.Verb
 	said  []string // after the verb
 }
 
 // words are what can stand in the place of what was typed.
 func (c *completion) words(typed string) []string {
-	var places, options []string
-	for _, word := range strings.Fields(c.verb.Args) {
-		if key, _, isOption := strings.Cut(word, "="); isOption {
-			options = append(options, strings.TrimPrefix(key, "["))
-		} else {
-			places = append(places, word)
-		}
-	}
+	places, options := c.verb.Places()
 	if len(c.said) < len(places) {
-		return begunBy(typed, c.ofPlace(places[len(c.said)], typed))
+		return begunBy(typed, c.offered(places[len(c.said)], typed))
 	}
 	if key, value, isOption := strings.Cut(typed, "="); isOption && slices.Contains(options, key) {
-		return begunBy(typed, prefixed(key+"=", c.ofOption(key, value)))
+		return begunBy(typed, prefixed(key+"=", c.offered(key, value)))
 	}
 	var left []string
 	for _, key := range options {
@@ -45,46 +38,30 @@ func (c *completion) words(typed string) []string {
 	return begunBy(typed, left)
 }
 
-// ofPlace are the words for an argument that is named by its place, in the way of
-// usage lines.
-func (c *completion) ofPlace(place, typed string) []string {
-	switch {
-	case c.verb.Name == "ADD": // a name that is new
-		return nil
-	case c.verb.Name == "KICK" && place == "WHICH" && c.said[0] == "worker", place == "WORKER":
+// offered are the words for an argument.
+func (c *completion) offered(arg, typed string) []string {
+	switch c.verb.Offer(arg, c.said) {
+	case control.OfferLiterals:
+		return control.Literals(arg)
+	case control.OfferPools:
+		return c.pools()
+	case control.OfferWorkers:
 		return c.workers()
-	case place == "WORKER[,FALLBACK,...]":
+	case control.OfferWorkerList:
 		return listed(typed, c.workers())
-	case place == "IDENTITY":
-		return c.identities()
-	case place == "WHICH":
+	case control.OfferWorkerStates:
+		return pairing.StateNames()
+	case control.OfferPeerStates:
+		return pairing.PeerStateNames()
+	case control.OfferClients:
 		return c.clients()
-	case place == "IDENTITY|IP:PORT":
+	case control.OfferIdentities:
+		return c.identities()
+	case control.OfferAnybody:
 		all := slices.Sorted(slices.Values(append(c.clients(), c.identities()...)))
 		return slices.Compact(all)
-	case place == "[LEVEL]":
-		return []string{"debug", "info", "warn", "error"}
-	case strings.ToLower(place) == place:
-		return strings.Split(place, "|")
-	}
-	return nil
-}
-
-// ofOption are the values of an option.
-func (c *completion) ofOption(key, typed string) []string {
-	switch key {
-	case "pool":
-		return c.pools()
-	case "worker":
-		return c.workers()
-	case "prefer":
-		return listed(typed, c.workers())
-	case "identity":
-		return c.identities()
-	case "client":
-		return c.clients()
-	case "state":
-		return states(c.verb.Name)
+	case control.OfferLogLevels:
+		return control.LogLevels()
 	}
 	return nil
 }
@@ -149,14 +126,6 @@ func (c *completion) clients() []string {
 			return i.Identity
 		})
 	})
-}
-
-// states are those that a list can be filtered by.
-func states(verb string) []string {
-	if verb == "WORKERS" {
-		return pairing.StateNames()
-	}
-	return pairing.PeerStateNames()
 }
 
 // listed are the words that can be the last of a list W1,W2,... with those before it.

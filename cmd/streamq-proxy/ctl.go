@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/control/client"
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/endpoint"
@@ -218,8 +219,8 @@ func (c *ctl) say(ctx context.Context, to io.Writer, verb string, args []string)
 
 func (c *ctl) ask(ctx context.Context, proxy *client.Client, to io.Writer, verb string, args []string) error {
 	wait := c.timeout
-	if verb == "RELOAD" { // which reads a file and asks all loops
-		wait = max(wait, reloadTimeout)
+	if v := control.VerbOf(verb); v != nil {
+		wait = max(wait, v.Timeout)
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()

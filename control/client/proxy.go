@@ -113,7 +113,7 @@ func nextPage[T any](ctx context.Context, c *Client, verb string, args []string,
 	if err := c.ask(ctx, &body, verb, args...); err != nil {
 		return nil, "", err
 	}
-	err = json.Unmarshal(body[strings.ToLower(verb)], &rows)
+	err = json.Unmarshal(body[wire.RowsOf(verb)], &rows)
 	if last, more := body["next"]; err == nil && more {
 		err = json.Unmarshal(last, &next)
 	}

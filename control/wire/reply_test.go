@@ -44,13 +44,17 @@ func TestReplies(t *testing.T) {
 // The words of zmq_proxy_steerable have answers of another form, and are single frames.
 func TestSteerableReplies(t *testing.T) {
 	word := Request{Verb: "PAUSE"}
-	for _, frames := range [][][]byte{{}, {{}}, sent(Acknowledgement())} {
+	for _, frames := range [][][]byte{{}, {{}}, sent(Reply{Code: OK}.SteerableFrames())} {
 		if r, err := ParseReply(word, frames); r.Code != OK || err != nil {
 			t.Errorf("%q: %+v, %v", frames, r, err)
 		}
 	}
 	want := Statistics{In: Traffic{1, 2}, Out: Traffic{3, 1 << 63}}
-	r, err := ParseReply(Request{Verb: "STATISTICS"}, sent(want.Frames()))
+	reply, err := NewReply(OK, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := ParseReply(Request{Verb: "STATISTICS"}, sent(reply.SteerableFrames()))
 	var got Statistics
 	if err = errors.Join(err, json.Unmarshal(r.Body, &got)); err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
@@ -78,7 +82,7 @@ func TestNoReplies(t *testing.T) {
 		{Request{Verb: "PING"}, b("200", "OK", "{")},
 		{Request{Verb: "PING"}, b("200", "OK", "{}", "more")},
 		{Request{Verb: "STATISTICS"}, b("1", "2", "3", "4", "5", "6", "7", "8")},
-		{Request{Verb: "HINTS", Args: []string{"limit=1"}}, sent(Statistics{}.Frames())},
+		{Request{Verb: "HINTS", Args: []string{"limit=1"}}, sent(Statistics{}.frames())},
 	} {
 		t.Run(fmt.Sprint(tc), func(t *testing.T) {
 			if r, err := ParseReply(tc.request, tc.frames); err == nil {

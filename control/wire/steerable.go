@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"encoding/json"
+)
 
 // The words of zmq_proxy_steerable(3), a single frame each, are answered as libzmq's
 // proxy answers them, the one exception to the form of replies: by one empty frame,
@@ -18,18 +21,24 @@ type Statistics struct {
 	Out Traffic `json:"out"`
 }
 
-// Acknowledgement is the answer to a word that is done.
-func Acknowledgement() []any { return []any{[]byte{}} }
-
-// Frames are the eight numbers: what the frontend received, what it sent, and the
+// frames are the eight numbers: what the frontend received, what it sent, and the
 // same of the backend, messages before bytes.
-func (s Statistics) Frames() (frames []any) {
+func (s Statistics) frames() (frames []any) {
 	for _, t := range [...]Traffic{s.In, s.Out, s.Out, s.In} {
 		for _, n := range [...]uint64{t.Chunks, t.Bytes} {
 			frames = append(frames, binary.NativeEndian.AppendUint64(nil, n))
 		}
 	}
 	return frames
+}
+
+// SteerableFrames are a reply in that form.
+func (r Reply) SteerableFrames() []any {
+	var s Statistics
+	if r.Body != nil && json.Unmarshal(r.Body, &s) == nil {
+		return s.frames()
+	}
+	return []any{[]byte{}}
 }
 
 // parseSteerable reads an answer of that form, and says whether it is one.

@@ -116,7 +116,7 @@ func (c *checker) process(p *Plan) {
 		c.fail(-1, "ready", oneOf(s.Ready, ReadyAny, ReadyAll))
 		p.ReadyAll = s.Ready == ReadyAll
 	}
-	if l := s.Log.Level; l != "" && !c.fail(-1, "log.level", oneOf(l, "debug", "info", "warn", "error")) {
+	if l := s.Log.Level; l != "" && !c.fail(-1, "log.level", oneOf(l, control.LogLevels()...)) {
 		_ = p.LogLevel.UnmarshalText([]byte(l)) // oneOf has left nothing that could fail
 	}
 	if f := s.Log.Format; f != "" {
