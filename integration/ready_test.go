@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -149,5 +150,57 @@ func TestReadyWhileAWorkerRedials(t *testing.T) {
 	})
 	if refused > 0 || redialling == 0 {
 		t.Errorf("of %d probes %d were refused, and %d found it redialling", asked, refused, redialling)
+	}
+}
+
+// TestLameDuckBehindABalancer ends the proxy by SIGTERM while HAProxy, which asks only now and then whether it is ready,
+// goes on sending it clients: all of them are served with drain-delay, none without.
+func TestLameDuckBehindABalancer(t *testing.T) {
+	const clients = 33
+	for delay, served := range map[string]int{"10m": clients, "0s": 0} {
+		t.Run(delay, func(t *testing.T) {
+			ctx := newContext(t)
+			sec := newSecurity(t, "NULL")
+			w := newWorker(t, ctx, zmq.ROUTER, sec)
+			p := startOperated(t, "--frontend", "tcp://127.0.0.1:0", "--worker", "w="+w.listen(t, "tcp://127.0.0.1:*"),
+				"--drain-delay", delay, "--drain-timeout", "10m")
+			w.serve(t, echo)
+			front, check := freeAddress(t), strings.TrimSuffix(strings.TrimPrefix(p.metrics, "http://"), "/metrics")
+			_, port, _ := strings.Cut(check, ":")
+			startHAProxy(t, "default-server inter 1h check port "+port, fmt.Sprintf(`
+listen all
+    bind %s
+    option httpchk GET /readyz
+    server proxy %s
+`, front, strings.TrimPrefix(p.frontend[0], "tcp://")))
+			first := newClient(t, ctx, zmq.REQ, sec, "")
+			must(t, first.Connect("tcp://"+front))
+			first.send(t, "hello")
+			first.recv(t)
+
+			must(t, p.command.Process.Signal(syscall.SIGTERM))
+			eventually(t, "it is not ready", func() bool { status, _ := p.probe(t, "/readyz"); return status == 503 })
+			p.until(t, "it drains, unless it is to serve on", func(s samples) bool {
+				return s.of(t, "pool_draining")+s.of(t, "pool_lame_duck") == 1
+			})
+			var all []*socket
+			for range clients {
+				c := newClient(t, ctx, zmq.REQ, sec, "")
+				must(t, c.SetReconnectIvl(-1))
+				must(t, c.Connect("tcp://"+front))
+				c.send(t, "hello")
+				all = append(all, c)
+			}
+			if served == 0 {
+				p.until(t, "all that came were refused", func(s samples) bool { return s.ends()["shutdown"] == clients })
+			} else {
+				for _, c := range all {
+					c.recv(t)
+				}
+			}
+			if n := p.scrape(t).of(t, "pairs_made_total"); n != 1+served {
+				t.Errorf("%d of %d were served", n-1, clients)
+			}
+		})
 	}
 }

@@ -93,6 +93,9 @@ streamq_loop_lag_seconds{pool="orders"} 0.008
 # HELP streamq_loop_queue_depth What waited for the pool's loop before this scrape did.
 # TYPE streamq_loop_queue_depth gauge
 streamq_loop_queue_depth{pool="orders"} 2
+# HELP streamq_pool_lame_duck 1 when the pool serves new clients and is not ready, so that none are sent.
+# TYPE streamq_pool_lame_duck gauge
+streamq_pool_lame_duck{pool="orders"} 0
 # HELP streamq_pool_paused 1 when the pool is paused: nothing is read from its connections.
 # TYPE streamq_pool_paused gauge
 streamq_pool_paused{pool="orders"} 0

@@ -7,7 +7,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type families struct {
 	all []*prometheus.Desc
 
-	up, ready, usable, draining, paused       *prometheus.Desc
+	up, ready, usable, draining, paused, lame *prometheus.Desc
 	bytes, backlog                            *prometheus.Desc
 	connections, lostNotices                  *prometheus.Desc
 	descriptors, descriptorLimit              *prometheus.Desc
@@ -33,6 +33,7 @@ func newFamilies() *families {
 	f.usable = f.add("pool_usable", "1 when some worker takes clients, now or when it is less busy.")
 	f.draining = f.add("pool_draining", "1 when the pool no longer listens.")
 	f.paused = f.add("pool_paused", "1 when the pool is paused: nothing is read from its connections.")
+	f.lame = f.add("pool_lame_duck", "1 when the pool serves new clients and is not ready, so that none are sent.")
 	f.bytes = f.add("bytes_total", "Bytes passed on between the peers of pairs.", "direction")
 	f.backlog = f.add("backlog_bytes", "Bytes that wait for peers which read too slowly.")
 	f.connections = f.add("connections", "Connections on either side, paired or not.")

@@ -24,6 +24,7 @@ type Pool struct {
 	wake     *waker
 	news     news          // of the relay
 	paused   atomic.Bool   // as the loop says
+	lameDuck atomic.Bool   // see SetLameDuck; the loop does not care
 	stopped  chan struct{} // no more commands are taken
 	closed   chan struct{} // the loop has released everything
 	leftover sync.Mutex    // of whoever runs commands that came too late

@@ -11,12 +11,13 @@ const (
 	ReadySoon
 	NotReadyDraining // the pool refuses who connects
 	NotReadyPaused   // nothing is read, see [Pool.Pause]
+	NotReadyLameDuck // an operator wants no new clients to be sent, see [Pool.SetLameDuck]
 	NotReadyWorker   // no worker takes clients
 	readinesses
 )
 
 var readinessWords = [readinesses]string{
-	"ready", "ready, a worker is expected back", "draining", "paused", "no usable worker",
+	"ready", "ready, a worker is expected back", "draining", "paused", "lame duck", "no usable worker",
 }
 
 // String is the readiness in words for a person, which hold for scripts, too.
@@ -37,6 +38,8 @@ func (s *Snapshot) Readiness() Readiness {
 		return NotReadyDraining
 	case s.Paused:
 		return NotReadyPaused
+	case s.LameDuck:
+		return NotReadyLameDuck
 	case s.Usable:
 		return ReadyNow
 	case s.Returning:
@@ -44,3 +47,11 @@ func (s *Snapshot) Readiness() Readiness {
 	}
 	return NotReadyWorker
 }
+
+// SetLameDuck makes the pool a lame duck, or ends that: it serves on, new clients
+// included, and is not ready, so that a balancer sends clients elsewhere. It does
+// not wait for the loop.
+func (p *Pool) SetLameDuck(on bool) { p.lameDuck.Store(on) }
+
+// LameDuck says whether the pool is one.
+func (p *Pool) LameDuck() bool { return p.lameDuck.Load() }

@@ -34,6 +34,8 @@ type Snapshot struct {
 	Usable bool
 	// Returning: a worker that dials in is away for a moment, see [pairing.Table.Returning].
 	Returning bool
+	// LameDuck: new clients are served, and should not be sent, see [Pool.SetLameDuck].
+	LameDuck bool
 	// Draining: who connects now is refused.
 	Draining bool
 	// Paused: nothing is read, see [Pool.Pause].
@@ -46,7 +48,7 @@ func (p *Pool) Snapshot(ctx context.Context) (Snapshot, error) {
 	return query(ctx, p, func(l *loop) Snapshot {
 		lag := time.Since(asked)
 		s := l.snapshot()
-		s.Lag, s.Commands = lag, commands
+		s.Lag, s.Commands, s.LameDuck = lag, commands, p.LameDuck()
 		return s
 	})
 }

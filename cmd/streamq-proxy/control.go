@@ -68,16 +68,18 @@ func (s *server) reloadFor(ctx context.Context) error {
 	}
 }
 
-// shutdownFor drains on behalf of a caller of the control socket; a deadline
+// shutdownFor ends the proxy on behalf of a caller of the control socket; a deadline
 // below zero stands for the configuration's. It says what is left until the
 // deadline that counts.
 func (s *server) shutdownFor(deadline time.Duration) (left time.Duration) {
 	told := make(chan time.Duration, 1)
 	err := s.ask(context.Background(), func(context.Context) {
-		if deadline < 0 {
-			deadline = s.plan.DrainTimeout
+		delay, timeout := s.plan.DrainDelay, s.plan.DrainTimeout
+		if deadline >= 0 { // of the whole
+			delay = min(delay, deadline)
+			timeout = deadline - delay
 		}
-		told <- s.drain(deadline, "by", "control")
+		told <- s.endAfter(delay, timeout, "by", "control")
 	})
 	if err != nil { // it is ending already
 		return 0

@@ -52,7 +52,9 @@ func (f *flags) register(fs *pflag.FlagSet) {
 	f.limits(fs)
 	f.process(fs, "http", "http", "HOST:PORT", config.DefaultHTTP, `serves /metrics, /healthz and /readyz; "" turns it off`,
 		func(s *config.Settings, v string) { s.HTTP = &v })
-	f.process(fs, "drain-timeout", "drain-timeout", "duration", config.DefaultDrainTimeout.String(), "on SIGTERM pairs may go on for so long; a second SIGTERM ends them at once",
+	f.process(fs, "drain-delay", "drain-delay", "duration", "0s", "on SIGTERM the proxy is unready, and serves on, for so long before it drains; longer than a balancer needs to notice",
+		func(s *config.Settings, v string) { s.DrainDelay = v })
+	f.process(fs, "drain-timeout", "drain-timeout", "duration", config.DefaultDrainTimeout.String(), "when it drains pairs may go on for so long; a second SIGTERM ends them at once",
 		func(s *config.Settings, v string) { s.DrainTimeout = v })
 	f.process(fs, "ready", "ready", "any|all", config.ReadyAny, "which pools have to be ready for /readyz to be 200; /readyz?pool=NAME asks for one",
 		func(s *config.Settings, v string) { s.Ready = v })

@@ -51,8 +51,11 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 // ready says what keeps a pool from serving a client.
 func (s *server) ready(snap stream.Snapshot) (string, bool) {
 	is := snap.Readiness()
-	if s.draining.Load() { // the loop may not have heard of it yet
+	switch { // the loop may not have heard of it yet
+	case s.draining.Load():
 		is = stream.NotReadyDraining
+	case s.ending.Load():
+		is = stream.NotReadyLameDuck
 	}
 	return is.String(), is.Ready()
 }

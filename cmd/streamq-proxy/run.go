@@ -27,9 +27,11 @@ func newRunCommand(cpus int) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "serve clients",
-		Long: `Serves clients until SIGTERM or SIGINT, which let the pairs end by themselves
-within --drain-timeout; a second one ends them at once. SIGHUP reads --config
-again: all of it comes into force, or nothing.`,
+		Long: `Serves clients until SIGTERM or SIGINT. Then it is unready, and serves on, for
+--drain-delay, so that a balancer has time to send clients elsewhere; after that it
+takes no new clients and lets the pairs end by themselves within --drain-timeout. A
+second signal ends them at once. SIGHUP reads --config again: all of it comes into
+force, or nothing.`,
 		Example: `  streamq-proxy run --frontend tcp://127.0.0.1:5555 --worker tcp://127.0.0.1:6000
   streamq-proxy run --frontend tcp://127.0.0.1:5555 --backend tcp://127.0.0.1:5556
   streamq-proxy run --config /etc/streamq-proxy.yaml`,
@@ -77,9 +79,10 @@ type server struct {
 	ended    chan struct{}              // closed when the pools have
 	closed   chan struct{}              // closed when everything has
 	readyAll atomic.Bool                // see readyz
-	draining atomic.Bool
-	drainBy  time.Time     // the deadline of that; only the goroutine of signals reads and writes it
-	force    time.Duration // forceAfter, but for tests
+	ending   atomic.Bool                // it was told to end: another signal ends it at once
+	draining atomic.Bool                // the pools were told to drain
+	end      end                        // only the goroutine of signals reads and writes it
+	force    time.Duration              // forceAfter, but for tests
 }
 
 // forceAfter is how long the proxy may take to end once it was told to end at
@@ -241,7 +244,7 @@ func (s *server) insist(signals <-chan os.Signal, first chan<- os.Signal, end co
 		case <-late:
 			return true
 		case sig := <-signals:
-			if !s.draining.Swap(true) {
+			if !s.ending.Swap(true) {
 				first <- sig
 				continue
 			}
@@ -265,26 +268,11 @@ func (s *server) obey(ctx context.Context, first, hangups <-chan os.Signal) {
 		case <-hangups:
 			_ = s.reload(ctx) // it has been logged
 		case sig := <-first:
-			s.drain(s.plan.DrainTimeout, "signal", sig.String())
+			s.endAfter(s.plan.DrainDelay, s.plan.DrainTimeout, "signal", sig.String())
+		case <-s.end.due:
+			s.drain()
 		}
 	}
-}
-
-// drain lets pairs go on until the deadline; who is who has asked for it. Of
-// several deadlines the earliest counts: drain says what is left until then.
-func (s *server) drain(deadline time.Duration, who ...any) (left time.Duration) {
-	if left = time.Until(s.drainBy); !s.drainBy.IsZero() && left <= deadline {
-		left = max(0, left)
-		s.log.Info("draining already: the earlier deadline stays", append(who, "deadline", left.Round(time.Millisecond), "asked", deadline)...)
-		return left
-	}
-	s.draining.Store(true)
-	s.drainBy = time.Now().Add(deadline)
-	s.log.Info("draining: pairs may go on until they end by themselves", append(who, "deadline", deadline)...)
-	for _, p := range s.pools {
-		p.Drain(deadline)
-	}
-	return deadline
 }
 
 // workersListed is how many workers the start line of a pool names.

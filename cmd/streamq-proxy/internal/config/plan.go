@@ -37,7 +37,8 @@ type Plan struct {
 	HTTP         string        // HOST:PORT, "" for none
 	IOThreads    int           // of libzmq
 	RelayThreads int           // of the relay of open pairs
-	DrainTimeout time.Duration // from the first signal until pairs are ended
+	DrainDelay   time.Duration // from the first signal until it drains: unready, and serving
+	DrainTimeout time.Duration // from then on until pairs are ended
 	ReadyAll     bool          // /readyz wants all pools to be ready, and not any
 	LogLevel     slog.Level
 	LogJSON      bool
@@ -111,6 +112,7 @@ func (c *checker) process(p *Plan) {
 	c.fail(-1, "http", checkHTTP(p.HTTP))
 	p.IOThreads = c.number(-1, "io-threads", s.IOThreads, DefaultIOThreads, 1, maxIOThreads)
 	p.RelayThreads = c.number(-1, "relay-threads", s.RelayThreads, stream.RelayThreads(p.CPUs), 1, stream.MaxRelayThreads)
+	p.DrainDelay = c.span(-1, "drain-delay", s.DrainDelay, 0, 0, 0)
 	p.DrainTimeout = c.span(-1, "drain-timeout", s.DrainTimeout, DefaultDrainTimeout, 0, 0)
 	if s.Ready != "" {
 		c.fail(-1, "ready", oneOf(s.Ready, ReadyAny, ReadyAll))

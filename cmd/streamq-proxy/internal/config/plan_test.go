@@ -27,6 +27,7 @@ func TestPlanOfEverySetting(t *testing.T) {
 http: ""
 io-threads: 2
 relay-threads: 3
+drain-delay: 15s
 drain-timeout: 1m
 ready: all
 log: {level: warn, format: json, access: false}
@@ -96,7 +97,7 @@ pools:
 	standard.Name = "defaults"
 	standard.Frontend, standard.Backend = []string{"tcp://[::1]:0"}, []string{"tcp://[::1]:0"}
 	want := &Plan{
-		CPUs: testCPUs, IOThreads: 2, RelayThreads: 3, DrainTimeout: time.Minute, ReadyAll: true, LogLevel: slog.LevelWarn, LogJSON: true,
+		CPUs: testCPUs, IOThreads: 2, RelayThreads: 3, DrainDelay: 15 * time.Second, DrainTimeout: time.Minute, ReadyAll: true, LogLevel: slog.LevelWarn, LogJSON: true,
 		Control: control.Config{
 			Endpoints: []string{"ipc:///run/c.sock", "tcp://127.0.0.1:7000"},
 			Mode:      0o660, LoopbackLevel: wire.Operator, Rate: 10,
@@ -115,7 +116,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.HTTP != DefaultHTTP || p.IOThreads != DefaultIOThreads || p.RelayThreads != testCPUs || p.DrainTimeout != DefaultDrainTimeout || p.ReadyAll || !p.Access || p.LogJSON || p.LogLevel != slog.LevelInfo {
+	if p.HTTP != DefaultHTTP || p.IOThreads != DefaultIOThreads || p.RelayThreads != testCPUs || p.DrainTimeout != DefaultDrainTimeout || p.DrainDelay != 0 || p.ReadyAll || !p.Access || p.LogJSON || p.LogLevel != slog.LevelInfo {
 		t.Errorf("%+v", p)
 	}
 	// What the help shows as defaults is what applies when nothing is said.

@@ -6,6 +6,7 @@ type Settings struct {
 	HTTP         *string `yaml:"http"`
 	IOThreads    string  `yaml:"io-threads"`
 	RelayThreads string  `yaml:"relay-threads"`
+	DrainDelay   string  `yaml:"drain-delay"`
 	DrainTimeout string  `yaml:"drain-timeout"`
 	Ready        string  `yaml:"ready"`
 	Log          Log     `yaml:"log"`
