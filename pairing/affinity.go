@@ -31,7 +31,7 @@ func (t *Table) pick(p *Peer) *worker {
 	}
 	t.stats.chosen[byPolicy]++
 	p.decision.rule = ByPolicy
-	return t.choose()
+	return t.choose(p)
 }
 
 func (t *Table) affinityKey(p *Peer) (affinityKey, bool) {
@@ -64,7 +64,8 @@ func (t *Table) last(p *Peer) *worker {
 	return nil
 }
 
-// remember notes which worker a client has.
+// remember notes which worker a client has, once their pair is open: one that never
+// opens is no reason to send it there again.
 func (t *Table) remember(c *Peer) {
 	key, ok := t.affinityKey(c)
 	if !ok {

@@ -33,12 +33,13 @@ func TestNoAllocation(t *testing.T) {
 		table.Tick(0)
 		table.Deadline()
 	})
-	doubted := table.workers["w0"]
-	none("doubt", func() {
+	client := table.Peer(clientID(0))
+	none("failure", func() {
 		if i++; i%100 == 0 {
-			table.forgive(doubted)
+			table.forgive(client.worker)
 		}
-		table.doubt(doubted, WorkerClosed)
+		table.failed(client, WorkerClosed)
+		chooseOnce(table)
 	})
 	for policy := range policyCount {
 		table := crowd(t, pairs, 100, func(c *Config) { c.Policy = policy })

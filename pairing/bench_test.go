@@ -116,7 +116,7 @@ func benchmarkChoice(b *testing.B, pairs, workers int, policy Policy) {
 }
 
 func chooseOnce(t *Table) {
-	w := t.choose()
+	w := t.choose(&Peer{})
 	w.dialling++
 	t.place(w)
 	w.dialling--

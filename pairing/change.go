@@ -31,7 +31,9 @@ func (t *Table) Changes() []WorkerChange {
 
 // note takes note of a change of w from what it was. Its place is next to
 // [Table.place], where every change ends.
-func (t *Table) note(w *worker, wasReady bool) {
+func (t *Table) note(w *worker) {
+	wasReady := w.ready
+	w.ready = w.usable && !w.ejected
 	if !t.watched {
 		return
 	}

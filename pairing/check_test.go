@@ -65,7 +65,7 @@ func (t *Table) check() error {
 }
 
 func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, ...any)) {
-	choosable, share, retries, draining, doubts := 0, 0, 0, 0, 0
+	choosable, share, retries, draining, streaks, ejected, spare, usable := 0, 0, 0, 0, 0, 0, 0, 0
 	for _, w := range t.workers {
 		if w.load() != loads[w] {
 			bad("%s has load %d, not %d", w.name, w.load(), loads[w])
@@ -79,20 +79,32 @@ func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, 
 		if w.at >= 0 {
 			choosable++
 			share += w.weight
-			if w.class.members[w.at] != w || w.class.weight != w.weight || w.filed != w.load()+w.unopened {
+			if w.class.members[w.at] != w || w.class.weight != w.weight || w.filed != w.load() {
 				bad("%s is filed wrongly", w.name)
 			}
 		}
-		if (w.unopened > 0) != (w.doubt.in == &t.doubts) || w.unopened > 64 {
-			bad("%s has %d unopened, wrongly timed", w.name, w.unopened)
+		if (w.streak.length > 0) != (w.streak.timer.in == &t.streaks) || w.streak.length < len(w.streak.names) {
+			bad("%s has a streak of %d, wrongly timed", w.name, w.streak.length)
 		}
-		if w.unopened > 0 {
-			doubts++
+		if w.streak.length > 0 {
+			streaks++
 		}
-		if w.retryIndex >= 0 {
+		if w.ejected {
+			ejected++
+			if w.failing || t.ejected[w.retryIndex] != w {
+				bad("%s is ejected for good", w.name)
+			}
+			if w.accepts() && (w.max == 0 || w.load() < w.max) && (w.endpoint != "" || w.slots.n > 0) {
+				spare++
+			}
+		}
+		if w.isUsable() {
+			usable++
+		}
+		if w.retryIndex >= 0 && !w.ejected {
 			retries++
 		}
-		if w.failing != (w.retryIndex >= 0 || w.probing) {
+		if w.failing != (w.retryIndex >= 0 && !w.ejected || w.probing) {
 			bad("%s is set aside for good", w.name)
 		}
 		for p := w.paired.head; p != nil; p = p.next {
@@ -104,13 +116,16 @@ func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, 
 	if choosable != t.choosable || share != t.share || retries != len(t.retries) {
 		bad("%d choosable, %d shares, %d retries, not %d, %d, %d", t.choosable, t.share, len(t.retries), choosable, share, retries)
 	}
-	if n := checkExpiry(&t.doubts, bad); n != doubts {
-		bad("%d doubts, not %d", n, doubts)
+	if n := checkExpiry(&t.streaks, bad); n != streaks {
+		bad("%d streaks, not %d", n, streaks)
+	}
+	if ejected != len(t.ejected) || spare != t.spare || usable != t.usable {
+		bad("%d ejected, %d to spare, %d usable, not %d, %d, %d", len(t.ejected), t.spare, t.usable, ejected, spare, usable)
 	}
 	if draining != t.stats.draining {
 		bad("%d draining, not %d", t.stats.draining, draining)
 	}
-	if t.choosable > 0 && t.queue.len() > 0 {
+	if t.choosable+t.spare > 0 && t.queue.len() > 0 {
 		bad("clients wait although a worker is free")
 	}
 	for _, c := range t.classes {

@@ -62,7 +62,7 @@ func (t *Table) ClientReady(now time.Duration, id PeerID) []Action {
 func (t *Table) enter(p *Peer) {
 	t.queue.admit(p, t.now)
 	switch {
-	case t.choosable > 0:
+	case t.anybody():
 		t.assign(p)
 	case t.queue.len() < t.cfg.QueueMax:
 		t.wait(p, false)
@@ -106,6 +106,7 @@ func (t *Table) abort(p *Peer, why Reason) {
 // ended tells of a client's stay.
 func (t *Table) ended(p *Peer, why Reason) {
 	t.stats.ended[why]++
+	t.countFailure(p, why)
 	if p.inPair() {
 		t.stats.pairsEnded[why]++
 	}

@@ -62,7 +62,7 @@ type Config struct {
 	AffinityTTL time.Duration
 	// AffinityBySource has a client without an identity use its
 	// [Origin.Address] in the place of one, for affinity only; the time is then
-	// since it was last paired.
+	// since a pair of it last opened.
 	AffinityBySource bool
 	// HintMax hints at most are held for connections that do not exist yet, and
 	// as many identities with what they prefer, each for HintTTL since it was
@@ -86,8 +86,8 @@ type Config struct {
 	RequireHello bool
 	// RetryMin is how long a worker that failed is set aside before it is
 	// probed; it doubles with every further failure up to RetryMax, and varies
-	// by 10 % either way. RetryMax is also how long pairs that ended before they
-	// opened count against their worker. 0 < RetryMin <= RetryMax.
+	// by 10 % either way. RetryMax is also how long a worker's failures in a row
+	// are remembered after the last of them. 0 < RetryMin <= RetryMax.
 	RetryMin, RetryMax time.Duration
 	// Seed of the table's own random source. It is read by [New] only.
 	Seed uint64

@@ -60,7 +60,7 @@ func (t *Table) Returning(now time.Duration) bool {
 		return false
 	}
 	for _, w := range t.workers {
-		if w.accepts() && !w.failing && !w.isReady() && t.now < w.returning {
+		if w.accepts() && !w.failing && !w.isUsable() && t.now < w.returning {
 			return true
 		}
 	}

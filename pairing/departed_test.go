@@ -21,6 +21,7 @@ func TestDepartedWorkerKeepsItsCounts(t *testing.T) {
 		if got := r.Peer(c).Worker(); got != worker {
 			t.Fatalf("the client got %q", got)
 		}
+		r.Opened(r.now, c)
 		r.leave(c, s)
 	}
 	visit("a")

@@ -5,14 +5,6 @@ import (
 	"time"
 )
 
-// suspicionMax is how many pairs in a row a listening worker may close without
-// having sent a byte before it counts as failing: it accepts and dies, as what
-// stands in front of a dead process does. A worker that greeted and then closed
-// does not count, nor does it matter for the last worker that could serve: a
-// client with a wrong key is closed by its worker, and must not be able to take
-// the service away from others by that.
-const suspicionMax = 8
-
 // dial has a worker dialled for a client.
 func (t *Table) dial(p *Peer, w *worker) {
 	t.setState(p, PeerDialling)
@@ -96,24 +88,11 @@ func (t *Table) dialling(client PeerID) *Peer {
 // requeue puts a client back to where it was before its dial; finish gives it
 // the next worker if there is one.
 func (t *Table) requeue(p *Peer) {
-	if t.choosable == 0 && t.cfg.QueueMax == 0 {
+	if !t.anybody() && t.cfg.QueueMax == 0 {
 		t.endClient(p, t.whyUnserved(p), true)
 		return
 	}
 	t.wait(p, true)
-}
-
-// suspect takes note of a pair that a worker closed without a byte.
-func (t *Table) suspect(w *worker) {
-	w.suspicion++
-	others := t.choosable
-	if w.at >= 0 {
-		others--
-	}
-	if w.suspicion >= suspicionMax && others > 0 {
-		w.failures++
-		t.setAside(w)
-	}
 }
 
 // setAside keeps clients from a listening worker that fails. Further failures
@@ -122,18 +101,14 @@ func (t *Table) setAside(w *worker) {
 	if w.failing || w.endpoint == "" {
 		return
 	}
-	w.failing, w.suspicion = true, 0
+	t.stopRetrying(w)
+	w.failing = true
 	t.scheduleProbe(w)
 	t.place(w)
 }
 
 func (t *Table) scheduleProbe(w *worker) {
-	after := t.cfg.RetryMax
-	if w.attempt < 62 && t.cfg.RetryMin <= t.cfg.RetryMax>>w.attempt {
-		after = t.cfg.RetryMin << w.attempt
-		w.attempt++
-	}
-	w.retryAt = t.now + jitter(after, t.random.Float64())
+	w.retryAt = t.now + jitter(t.backOff(w), t.random.Float64())
 	heap.Push(&t.retries, w)
 }
 
@@ -178,17 +153,21 @@ func (t *Table) Probed(now time.Duration, worker string, ok bool) []Action {
 func (t *Table) trust(w *worker) {
 	t.stopRetrying(w)
 	t.forgive(w)
-	w.failing, w.attempt, w.suspicion = false, 0, 0
+	w.failing, w.attempt = false, 0
 }
 
 func (t *Table) stopRetrying(w *worker) {
 	w.probing = false
-	if w.retryIndex >= 0 {
+	switch {
+	case w.ejected:
+		w.ejected = false
+		heap.Remove(&t.ejected, w.retryIndex)
+	case w.retryIndex >= 0:
 		heap.Remove(&t.retries, w.retryIndex)
 	}
 }
 
-// retries is a heap of workers by when they are to be probed, for container/heap.
+// retries is a heap of workers by when they are to be tried again, for container/heap.
 type retries []*worker
 
 func (r retries) Len() int           { return len(r) }

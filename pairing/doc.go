@@ -67,19 +67,20 @@
 //	  ▼                           │
 //	set-aside ──back-off is over──┴─► Probe ──it does not──► back-off doubles
 //
-// A dial that fails sets its worker aside at once. So do eight pairs in a row
-// which it closed without a byte, unless it is the last worker that could serve.
+// A dial that fails sets its worker aside at once. So does being an outlier: its
+// pairs, about ten in a row, have ended before they opened while those of other
+// workers opened. Bad clients come to all workers alike and make none of them an
+// outlier. One that is set aside so is not probed, it accepts connections; when its
+// back-off is over, or sooner if nobody else can serve, it gets clients on trial.
 // The back-off begins anew when a pair with it has opened.
 //
-// Pairs in a row that ended before they opened, other than by their client, by an
-// operator or by the proxy, count like pairs when a worker is chosen by its load,
-// 64 of them at most. They take preference away and never the service. They are
-// forgotten when a pair with it opens, when it answers a probe, when an operator
-// sets its state, and [Config.RetryMax] after the last of them.
+// Failures in a row are forgotten when a pair with the worker opens, when it
+// answers a probe, when an operator sets its state, and [Config.RetryMax] after
+// the last of them.
 //
 // A worker that only dials in is known from its first connection to the end of
-// its last, unless an operator has said something about it, and while such pairs
-// count against it. It cannot be removed, because it would be back in a moment as
+// its last, unless an operator has said something about it, and while it has
+// failures in a row or is set aside. It cannot be removed, because it would be back in a moment as
 // if nothing had been said, unless it has been away for longer than a moment.
 //
 // # What it costs

@@ -91,7 +91,7 @@ func (t *Table) unfit(name string) Unfit {
 		return UnfitDrains
 	case w.state == Maintenance:
 		return UnfitMaint
-	case w.failing:
+	case w.failing || w.ejected:
 		return UnfitFailed
 	case w.max != 0 && w.load() >= w.max:
 		return UnfitFull

@@ -112,15 +112,13 @@ func renew[T any](lease *timer[T], q *expiry[T], now time.Duration) {
 	}
 }
 
-// Touch says that bytes came from a peer: its pair is not idle. It should be
-// called whatever the lease, since it also tells a worker that speaks from one
-// that accepts and dies. It costs a look-up and a comparison.
+// Touch says that bytes came from a peer: its pair is not idle. It costs a
+// look-up and a comparison.
 func (t *Table) Touch(now time.Duration, id PeerID) {
 	p := t.index.get(id)
 	if p == nil {
 		return
 	}
-	p.spoke = true
 	if c := clientOf(p); c != nil && c.span.in == &t.idles {
 		t.at(now)
 		renew(&c.span, &t.idles, t.now)

@@ -440,11 +440,11 @@ func (m *machine) compare() error {
 			return fmt.Errorf("worker %s should not be known", w.Name)
 		}
 		state := q.state
-		if q.failing && state == Ready {
+		if (q.failing || q.ejected) && state == Ready {
 			state = SetAside
 		}
 		if w.State != state || w.Pairs+w.Dialling != m.twin.load(q) || w.Slots != m.twin.slots(q) || w.Weight != q.weight ||
-			w.MaxPairs != q.max || w.Served != q.served || m.table.workers[w.Name].unopened != min(len(q.unopened), 64) || w.Endpoint != q.endpoint || w.Removed != q.removed {
+			w.MaxPairs != q.max || w.Served != q.served || m.table.workers[w.Name].streak.length != q.streak || w.Outlier != q.ejected || w.Endpoint != q.endpoint || w.Removed != q.removed {
 			return fmt.Errorf("worker %+v is not as %+v", w, q)
 		}
 	}

@@ -44,7 +44,6 @@ func (t *Table) pair(c, s *Peer) {
 	t.stats.waits.Observe(t.now - c.ready)
 	c.phase.start(&t.handshakes, t.now)
 	t.startLease(c)
-	t.remember(c)
 	t.place(w)
 	t.emit(Action{Op: Join, Peer: c.ID, Partner: s.ID, Conn: c.Conn, PartnerConn: s.Conn, Worker: w.name})
 }
@@ -66,11 +65,8 @@ func (t *Table) Opened(now time.Duration, id PeerID) []Action {
 	t.stats.open++
 	t.stats.opened++
 	t.stats.handshakeTimes.Observe(c.opened - c.paired)
-	c.worker.attempt, c.worker.suspicion = 0, 0
-	if c.worker.unopened > 0 {
-		t.forgive(c.worker)
-		t.place(c.worker)
-	}
+	t.remember(c)
+	t.succeeded(c)
 	return t.finish()
 }
 
@@ -104,9 +100,6 @@ func (t *Table) vanish(p *Peer, how Gone) {
 // drain begins the end of a pair of which p has gone.
 func (t *Table) drain(p *Peer, why Reason) {
 	c, rest := clientOf(p), p.partner
-	if !p.client && p.state == PeerPaired && !p.spoke {
-		t.suspect(p.worker)
-	}
 	t.over(c, why)
 	t.stats.draining++
 	t.forget(p)
@@ -138,7 +131,7 @@ func (t *Table) over(c *Peer, why Reason) {
 	switch c.state {
 	case PeerPaired:
 		t.stats.handshaking--
-		t.doubt(c.worker, why)
+		t.failed(c, why)
 		t.holdAgain(c, why)
 	case PeerOpen:
 		t.stats.open--

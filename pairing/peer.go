@@ -60,7 +60,6 @@ type Peer struct {
 	state   PeerState
 	client  bool
 	gone    bool   // no longer known: its connection is gone or aborted
-	spoke   bool   // it has sent bytes since it was paired
 	reason  Reason // of the pair's end, once it has begun
 
 	origin     Origin

@@ -5,9 +5,8 @@ import "fmt"
 // Policy chooses among the workers that can take a client.
 type Policy uint8
 
-// The policies. "Load" is a worker's pairs, draining ones included, the dials
-// that are under way to it, and the pairs in a row that ended before they opened,
-// 64 at most. A worker of weight 2 gets twice what one of weight 1 gets.
+// The policies. "Load" is a worker's pairs, draining ones included, and the dials
+// that are under way to it. A worker of weight 2 gets twice what one of weight 1 gets.
 const (
 	// LeastConnections takes the least (load+1)/weight; among equals the one
 	// that has been at its load for longest.
@@ -89,9 +88,25 @@ func lighter(a, b *worker) bool {
 	return (a.filed+1)*b.weight < (b.filed+1)*a.weight
 }
 
-// choose picks a worker by the policy. Somebody must be choosable. It costs one
-// look at each distinct weight and allocates nothing.
-func (t *Table) choose() *worker {
+// choose picks a worker for a client by the policy. Somebody must be choosable. It
+// costs one look at each distinct weight and allocates nothing. The client that
+// comes next after a failure may be given another worker, see explores.
+func (t *Table) choose(p *Peer) *worker {
+	w := t.byPolicy()
+	if t.alwaysFails(p.origin.Address) {
+		return w
+	}
+	if t.choosable > 1 && t.explores(w) {
+		t.unplace(w)
+		other := t.byPolicy()
+		t.place(w)
+		w = other
+	}
+	t.choices++
+	return w
+}
+
+func (t *Table) byPolicy() *worker {
 	switch t.cfg.Policy {
 	case RoundRobin:
 		return t.nextInTurn()

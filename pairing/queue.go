@@ -82,11 +82,7 @@ func (t *Table) wait(p *Peer, again bool) {
 // as there are both. It ends every event, so that nobody waits while a worker
 // could take him.
 func (t *Table) serve() {
-	for t.choosable > 0 {
-		p := t.queue.first()
-		if p == nil {
-			return
-		}
+	for p := t.queue.first(); p != nil && t.anybody(); p = t.queue.first() {
 		t.queue.remove(p)
 		t.assign(p)
 	}

@@ -43,7 +43,6 @@ func (t *Table) WorkerReady(now time.Duration, id PeerID) []Action {
 		return t.finish()
 	}
 	p.phase.stop()
-	p.spoke = true
 	w := p.worker
 	w.greeting.remove(p)
 	t.setState(p, PeerSlot)

@@ -71,6 +71,7 @@ type WorkerInfo struct {
 	Served         uint64        // pairs ever made with it
 	RetryAt        time.Duration // when it is probed next, 0 when it is not set aside or is being probed
 	Removed        bool          // it goes when its last pair ends
+	Outlier        bool          // it is set aside because its pairs failed while others' opened
 }
 
 // Rules by which a worker is chosen.
@@ -86,7 +87,7 @@ type counters struct {
 	states                                [2][NumPeerStates]int // by side
 	handshaking, open, draining           int
 	clients, pairs, opened                uint64
-	ended, pairsEnded                     [NumReasons]uint64
+	ended, pairsEnded, failed             [NumReasons]uint64
 	slotsMade                             uint64
 	slotsRecycled, slotsClosed, ungreeted uint64
 	chosen                                [rules]uint64
@@ -134,7 +135,7 @@ func (t *Table) Workers() []WorkerInfo {
 		info := WorkerInfo{
 			Name: w.name, Endpoint: w.endpoint, State: w.current(), Weight: w.weight, MaxPairs: w.max,
 			Pairs: w.paired.n, Dialling: w.dialling, Slots: w.slots.n,
-			Failures: w.failures, Served: w.served, Removed: w.removed,
+			Failures: w.failures, Served: w.served, Removed: w.removed, Outlier: w.ejected,
 		}
 		if w.retryIndex >= 0 {
 			info.RetryAt = w.retryAt

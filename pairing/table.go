@@ -31,12 +31,18 @@ type Table struct {
 
 	workers   map[string]*worker
 	departed  *simplelru.LRU[string, departed]
-	classes   []*class // by weight, ascending
-	choosable int      // workers that can take a client
-	share     int      // the sum of their weights
-	able      int      // workers that could ever serve somebody
-	usable    int      // workers that take clients or are only busy
-	retries   retries
+	told      uint64                           // how many pairs have told something of workers
+	failing   *simplelru.LRU[string, *failing] // by the address of clients
+	classes   []*class                         // by weight, ascending
+	choosable int                              // workers that can take a client
+	share     int                              // the sum of their weights
+	able      int                              // workers that could ever serve somebody
+	usable    int                              // workers that take clients or are only busy
+	retries   retries                          // those that are set aside because they could not be dialled
+	ejected   retries                          // and those that are set aside as outliers
+	spare     int                              // of the ejected, those that could take a client
+	outcomes  outcomes
+	choices   uint64 // that the policy has made for clients of which something may be learnt
 
 	handshakes expiry[*Peer]
 	holds      expiry[*Peer]
@@ -46,7 +52,7 @@ type Table struct {
 	rechecks   spreadExpiry // of pairs that were found not to be idle
 	ttls       spreadExpiry
 	heartbeats expiry[*identity]
-	doubts     expiry[*worker]
+	streaks    expiry[*worker]
 
 	identities map[string]*identity
 	hints      hints
@@ -55,8 +61,9 @@ type Table struct {
 	aliases    *simplelru.LRU[string, naming] // of workers by the address that they dial in from
 	affinity   memory[affinityKey, string]    // the worker that each had last
 
-	stats    counters
-	activity func(conn any) time.Duration // nil: Touch tells everything
+	stats        counters
+	failedBefore [NumReasons]uint64           // as FailedSince last saw it
+	activity     func(conn any) time.Duration // nil: Touch tells everything
 
 	watched bool
 	changes []WorkerChange
@@ -79,7 +86,9 @@ func New(cfg Config) *Table {
 		addresses:  map[string]int{},
 		dialledIn:  map[string][]*Peer{},
 		workers:    map[string]*worker{},
+		choices:    1, // nobody has failed since
 		departed:   newLRU[departed](departedMax),
+		failing:    newLRU[*failing](failingMax),
 		aliases:    newLRU[naming](math.MaxInt), // alias bounds them, by what the configuration then says
 		identities: map[string]*identity{},
 		hints:      hints{next: map[string][]string{}},
@@ -113,7 +122,7 @@ func (t *Table) configure(cfg Config) {
 	t.handshakes.after = cfg.HandshakeTimeout
 	t.holds.after = cfg.holdTime()
 	t.drains.after = cfg.DrainTimeout
-	t.doubts.after = cfg.RetryMax
+	t.streaks.after = cfg.RetryMax
 	t.ages.set(cfg.SlotMaxAge/5*4, cfg.SlotMaxAge)
 	t.configureLease()
 	t.configureMemory()
@@ -132,7 +141,7 @@ func (t *Table) begin(now time.Duration) {
 	}
 	t.actions = t.actions[:0]
 	t.expireSlots()
-	t.expireDoubts()
+	t.expireStreaks()
 }
 
 func (t *Table) at(now time.Duration) { t.now = max(t.now, now) }
@@ -174,7 +183,7 @@ func (t *Table) Deadline() (at time.Duration, ok bool) {
 	sooner(t.drains.deadline())
 	sooner(t.idles.deadline())
 	sooner(t.heartbeats.deadline())
-	sooner(t.doubts.deadline())
+	sooner(t.streaks.deadline())
 	for i := range spread {
 		sooner(t.ages.queues[i].deadline())
 		sooner(t.ttls.queues[i].deadline())
@@ -185,6 +194,9 @@ func (t *Table) Deadline() (at time.Duration, ok bool) {
 	}
 	if len(t.retries) > 0 {
 		sooner(t.retries[0].retryAt, true)
+	}
+	if len(t.ejected) > 0 {
+		sooner(t.ejected[0].retryAt, true)
 	}
 	return at, ok
 }

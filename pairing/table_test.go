@@ -144,51 +144,6 @@ func TestReasonOfGone(t *testing.T) {
 	}
 }
 
-func TestSuspicion(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.Policy = RoundRobin })
-	r.add(WorkerConfig{Name: "bad"})
-	die := func(speak bool) {
-		c, s, name := r.pairUp()
-		if speak {
-			r.Touch(r.now, s)
-		}
-		if name == "bad" {
-			r.leave(s, c)
-			return
-		}
-		r.Opened(r.now, c)
-		r.leave(c, s)
-	}
-	for range 3 * suspicionMax {
-		die(false)
-	}
-	if w := r.worker("bad"); w.State != Ready {
-		t.Fatal("the last worker that could serve was set aside")
-	}
-	r.add(WorkerConfig{Name: "good"})
-	for range 2 {
-		die(false)
-	}
-	if w := r.worker("bad"); w.State != SetAside || w.RetryAt == 0 {
-		t.Fatalf("a worker that accepts and dies is %v", w.State)
-	}
-	r.now = r.worker("bad").RetryAt
-	r.expect("the back-off is over", r.Tick(r.now), "probe of bad at tcp://bad")
-	r.Probed(r.now, "bad", true)
-	for range suspicionMax { // half of them on the other
-		die(false)
-	}
-	if w := r.worker("bad"); w.State != Ready {
-		t.Error("what was held against it before it came back counted again")
-	}
-	for range 6 * suspicionMax {
-		die(true)
-	}
-	if w := r.worker("bad"); w.State != Ready {
-		t.Error("a worker that greets before it closes was set aside; a client with a wrong key could do that to it")
-	}
-}
-
 func TestBackOffDoubles(t *testing.T) {
 	r := newRig(t, nil)
 	r.add(WorkerConfig{Name: "w"})
@@ -242,6 +197,7 @@ func TestAffinityIsForgotten(t *testing.T) {
 		name, client := a[0].Worker, r.next
 		r.next++
 		r.Dialled(r.now, client, r.next, nil)
+		r.Opened(r.now, client)
 		r.leave(client, r.next)
 		return name
 	}

@@ -130,7 +130,7 @@ func (m *twin) enter(p *twinPeer) {
 	p.place, p.ready = m.places, m.now
 	waiting := m.count(func(q *twinPeer) bool { return q.state == PeerWaiting })
 	switch {
-	case len(m.choosable()) > 0:
+	case m.anybody():
 		m.assign(p)
 	case waiting < m.cfg.QueueMax:
 		p.state = PeerWaiting
@@ -153,7 +153,7 @@ func (m *twin) workerConnected(id PeerID, name string, o Origin) {
 
 func (m *twin) workerReady(id PeerID) {
 	if p := m.find(id); p != nil && !p.client && p.state == PeerConnected {
-		p.state, p.spoke = PeerSlot, true
+		p.state = PeerSlot
 	}
 }
 
@@ -190,7 +190,8 @@ func (m *twin) probed(worker string, ok bool) {
 	}
 	w.probing = false
 	if ok {
-		w.failing, w.unopened = false, nil
+		w.failing = false
+		m.forgive(w)
 	} else {
 		m.backOff(w)
 	}
@@ -206,7 +207,20 @@ func (m *twin) opened(id PeerID) {
 	}
 	p.state, p.partner.state = PeerOpen, PeerOpen
 	p.opened, p.openedAt = true, m.now
-	p.worker.attempt, p.worker.suspicion, p.worker.unopened = 0, 0, nil
+	p.worker.attempt = 0
+	m.forgive(p.worker)
+	m.told = append(m.told, nil)
+	if f := m.from[p.origin.Address]; f != nil {
+		f.inRow = 0
+	}
+	m.outcomes = append(m.outcomes, twinOutcome{p.worker, true})
+	if key, ok := m.affinityKey(p); ok {
+		source := p.origin.Address
+		if p.identity != "" {
+			source = m.namedBy[p.identity]
+		}
+		m.had.put(twinItem[affinityKey, string]{key: key, value: p.worker.name, source: source, live: p.identity != "", since: m.now})
+	}
 }
 
 func (m *twin) touch(now time.Duration, id PeerID) {
@@ -214,7 +228,6 @@ func (m *twin) touch(now time.Duration, id PeerID) {
 	if p == nil {
 		return
 	}
-	p.spoke = true
 	p.active = max(m.now, now)
 	if !p.client && p.partner != nil {
 		p.partner.active = max(m.now, now)
@@ -428,7 +441,8 @@ func (m *twin) change(name string, f func(*twinWorker)) bool {
 
 func (m *twin) setWorkerState(name string, s State) bool {
 	return m.change(name, func(w *twinWorker) {
-		w.state, w.unopened = s, nil
+		w.state = s
+		m.forgive(w)
 		switch s {
 		case Ready:
 			m.trust(w)

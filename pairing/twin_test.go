@@ -1,6 +1,7 @@
 package pairing
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -34,6 +35,12 @@ type twin struct {
 	alias   []twinAlias // the longest unused first
 	away    []twinAway  // workers that are remembered
 
+	outcomes      []twinOutcome // of all pairs
+	from          map[string]*twinFrom
+	told          []*twinFrom   // whose pairs have told something, in order
+	unservedCount uint64        // clients that ended so
+	fresh         []*twinWorker // those that have failed since the policy chose last
+
 	got  []Action // what the table did
 	want []Action
 	errs []string
@@ -41,7 +48,7 @@ type twin struct {
 
 type twinPeer struct {
 	id                                       PeerID
-	client, gone, spoke, opened, dialled     bool
+	client, gone, opened, dialled, byPolicy  bool
 	held                                     bool // for its identity
 	hinted                                   bool // by an address
 	holding                                  time.Duration
@@ -57,15 +64,30 @@ type twinPeer struct {
 }
 
 type twinWorker struct {
-	name, endpoint                          string
-	weight, max, attempt, suspicion         int
-	state                                   State
-	listed, kept, removed, failing, probing bool
-	retryFrom, retryAfter                   time.Duration   // back-off, without its jitter
-	unopened                                []time.Duration // when pairs ended before they opened, in a row
-	served                                  uint64
-	left                                    []time.Duration // when connections went that it had dialled in
-	missed                                  []time.Duration // those of them that had greeted
+	name, endpoint                                   string
+	weight, max, attempt                             int
+	state                                            State
+	listed, kept, removed, failing, ejected, probing bool
+	retryFrom, retryAfter                            time.Duration // back-off, without its jitter
+	streak, streakFrom                               int           // failures in a row, and the outcome that was the first
+	failedAt                                         time.Duration // the last of them
+	names                                            []affinityKey // of those whom the policy did not send
+	served                                           uint64
+	left                                             []time.Duration // when connections went that it had dialled in
+	missed                                           []time.Duration // those of them that had greeted
+}
+
+// twinOutcome is how a pair's handshake ended.
+type twinOutcome struct {
+	worker *twinWorker
+	opened bool
+}
+
+// twinFrom is an address: how many pairs in a row failed, and when a client from
+// there failed last.
+type twinFrom struct {
+	inRow, toldAt int
+	last          time.Duration
 }
 
 // twinAway is a worker of which nothing is left.
@@ -77,7 +99,7 @@ type twinAway struct {
 }
 
 func newTwin(cfg Config) *twin {
-	m := &twin{cfg: cfg, beats: map[string]time.Duration{}, namedBy: map[string]string{}, pins: map[string][]string{}}
+	m := &twin{cfg: cfg, beats: map[string]time.Duration{}, namedBy: map[string]string{}, pins: map[string][]string{}, from: map[string]*twinFrom{}}
 	m.held.dropped = func(k hintKey) {
 		m.next = slices.DeleteFunc(m.next, func(n hintKey) bool { return n == k })
 	}
@@ -146,9 +168,6 @@ func (m *twin) load(w *twinWorker) int {
 	})
 }
 
-// burden is the load that counts in a choice.
-func (m *twin) burden(w *twinWorker) int { return m.load(w) + min(len(w.unopened), 64) }
-
 func (m *twin) slots(w *twinWorker) int {
 	return m.count(func(p *twinPeer) bool { return p.worker == w && p.state == PeerSlot })
 }
@@ -162,9 +181,12 @@ func (m *twin) dialsIn(w *twinWorker) bool {
 		slices.ContainsFunc(w.left, func(at time.Duration) bool { return m.now-at < redialFor })
 }
 
-func (m *twin) choosable() (all []*twinWorker) {
+func (m *twin) choosable() []*twinWorker { return m.free(false) }
+
+// free are those that can take a client, ejected or not.
+func (m *twin) free(ejected bool) (all []*twinWorker) {
 	for _, w := range m.workers {
-		if !w.removed && w.state == Ready && !w.failing && (w.max == 0 || m.load(w) < w.max) && (w.endpoint != "" || m.slots(w) > 0) {
+		if w.ejected == ejected && !w.removed && w.state == Ready && !w.failing && (w.max == 0 || m.load(w) < w.max) && (w.endpoint != "" || m.slots(w) > 0) {
 			all = append(all, w)
 		}
 	}
@@ -241,7 +263,7 @@ func (m *twin) leave(p *twinPeer) {
 // nobody has taken out.
 func (m *twin) sweep() {
 	m.workers = slices.DeleteFunc(m.workers, func(w *twinWorker) bool {
-		forgotten := !m.here(w) && (w.removed || !w.listed && !w.kept && w.state == Ready && len(w.unopened) == 0)
+		forgotten := !m.here(w) && (w.removed || !w.listed && !w.kept && w.state == Ready && !w.ejected && w.streak == 0)
 		if forgotten && !w.removed {
 			m.away = append(m.away, twinAway{w.name, w.served, m.now, w.missed})
 		}
@@ -275,6 +297,7 @@ func (m *twin) joinAnew(name string) *twinWorker {
 }
 
 func (m *twin) ended(p *twinPeer, why Reason) {
+	m.unserved(p, why)
 	r := &Record{
 		Client: p.id, Origin: p.origin, Identity: p.identity, Reason: why,
 		Total: m.now - p.connected, Dials: p.dials, Opened: p.opened,
@@ -305,7 +328,7 @@ func (m *twin) endClient(p *twinPeer, why Reason, abort bool) {
 
 func (m *twin) endPair(c *twinPeer, why Reason) {
 	if c.state != PeerDraining {
-		m.doubt(c, why)
+		m.failed(c, why)
 		m.holdAgain(c, why)
 		c.reason, c.over = why, m.now
 	}
@@ -346,10 +369,7 @@ func (m *twin) vanish(p *twinPeer, how Gone) {
 		m.leave(p)
 		m.ended(c, c.reason)
 	default:
-		if !p.client && p.state == PeerPaired && !p.spoke {
-			m.suspect(p.worker)
-		}
-		m.doubt(c, why)
+		m.failed(c, why)
 		m.holdAgain(c, why)
 		c.reason, c.over = why, m.now
 		p.state, p.partner.state = PeerDraining, PeerDraining
@@ -359,35 +379,136 @@ func (m *twin) vanish(p *twinPeer, how Gone) {
 	}
 }
 
-// doubt notes a pair that ended before it opened, if its worker may be the cause.
-func (m *twin) doubt(c *twinPeer, why Reason) {
-	innocent := []Reason{ClientClosed, ClientReset, HeartbeatExpired, Kicked, Drained, AdoptFailed, Shutdown}
-	if !c.opened && !slices.Contains(innocent, why) {
-		c.worker.unopened = append(c.worker.unopened, m.now)
+// failed notes a pair that ended before it opened, if that may be its worker's fault.
+func (m *twin) failed(c *twinPeer, why Reason) {
+	w := c.worker
+	if c.opened || slices.Contains([]Reason{HeartbeatExpired, Kicked, Drained, AdoptFailed, Shutdown}, why) {
+		return
+	}
+	from := m.failingFrom(c)
+	known := m.alwaysFails(c)
+	from.inRow++
+	if !known {
+		m.told = append(m.told, from)
+	}
+	if from.toldAt = len(m.told); known {
+		return
+	}
+	if !c.byPolicy {
+		key := affinityKey{source: true, name: c.origin.Address}
+		if c.identity != "" {
+			key = affinityKey{name: c.identity}
+		}
+		if slices.Contains(w.names, key) || len(w.names) == outlierNames {
+			return
+		}
+		w.names = append(w.names, key)
+	}
+	if w.streak++; w.streak == 1 {
+		w.streakFrom = len(m.outcomes)
+	}
+	w.failedAt = m.now
+	m.outcomes = append(m.outcomes, twinOutcome{w, false})
+	m.fresh = append(m.fresh, w)
+	least, most := outlierLeast, float64(outlierSurprise)
+	if w.attempt > 0 {
+		least, most = 2, most/3
+	}
+	others := slices.DeleteFunc(m.choosable(), func(o *twinWorker) bool { return o == w })
+	if w.streak >= least && surprise(uint64(w.streak), m.meanwhile(w)) >= most && len(others) > 0 && !w.failing && !w.ejected {
+		w.ejected = true
+		m.backOff(w)
 	}
 }
 
-// forget forgets the doubts that have been there for long enough.
+// failingFrom is what is known of a client's address.
+func (m *twin) failingFrom(c *twinPeer) *twinFrom {
+	if f := m.from[c.origin.Address]; f == nil || m.now-f.last >= failingFor {
+		m.from[c.origin.Address] = &twinFrom{last: m.now}
+	}
+	return m.from[c.origin.Address]
+}
+
+func (m *twin) alwaysFails(c *twinPeer) bool {
+	f := m.from[c.origin.Address]
+	return f != nil && f.inRow >= tellsUpTo && f.toldAt < len(m.told) && m.now-f.last < failingFor
+}
+
+// unserved notes that a client has ended without having been served.
+func (m *twin) unserved(c *twinPeer, why Reason) {
+	left := []Reason{Kicked, Drained, Shutdown}
+	if c.partner == nil {
+		left = append(left, ClientClosed, ClientReset)
+	}
+	if !c.opened && !slices.Contains(left, why) {
+		m.failingFrom(c).last = m.now
+		m.unservedCount++
+	}
+}
+
+// meanwhile is what has become of the others' pairs since a worker began to fail.
+func (m *twin) meanwhile(w *twinWorker) (o outcomes) {
+	for _, x := range m.outcomes[w.streakFrom:] {
+		switch {
+		case x.worker == w:
+		case x.opened:
+			o.opened++
+		default:
+			o.failed++
+		}
+	}
+	return o
+}
+
+// explores says whether a client that would go to w must go elsewhere.
+func (m *twin) explores(w *twinWorker, free []*twinWorker) bool {
+	if !slices.Contains(m.fresh, w) || w.streak < exploreFrom {
+		return false
+	}
+	o, all, length := m.meanwhile(w), 0, float64(w.streak)
+	for _, f := range free {
+		all += f.weight
+	}
+	others := float64(all-w.weight) / float64(all)
+	if o.failed == 0 {
+		return float64(o.opened) < length*min(1, 4*others*others)
+	}
+	return float64(o.opened+o.failed) < length*others/2
+}
+
+func (m *twin) forgive(w *twinWorker) { w.streak, w.names = 0, nil }
+
+func (m *twin) admit(w *twinWorker) {
+	w.ejected = false
+	m.forgive(w)
+}
+
+// forget forgets streaks that have ended for long enough, and ends ejections.
 func (m *twin) forget() {
 	for _, w := range m.workers {
-		if n := len(w.unopened); n > 0 && m.now-w.unopened[n-1] >= m.cfg.RetryMax {
-			w.unopened = nil
+		if w.streak > 0 && m.now-w.failedAt >= m.cfg.RetryMax {
+			m.forgive(w)
+		}
+		if w.ejected && m.now-w.retryFrom >= w.retryAfter {
+			m.admit(w)
 		}
 	}
 	m.sweep()
 }
 
-func (m *twin) suspect(w *twinWorker) {
-	w.suspicion++
-	others := len(slices.DeleteFunc(m.choosable(), func(o *twinWorker) bool { return o == w }))
-	if w.suspicion >= suspicionMax && others > 0 {
-		m.setAside(w)
+// anybody admits, if nobody else can take a client, the ejected worker whose time is over first.
+func (m *twin) anybody() bool {
+	if spare := m.free(true); len(m.choosable()) == 0 && len(spare) > 0 {
+		m.admit(slices.MinFunc(spare, func(a, b *twinWorker) int {
+			return cmp.Or(cmp.Compare(a.retryFrom+a.retryAfter, b.retryFrom+b.retryAfter), cmp.Compare(a.name, b.name))
+		}))
 	}
+	return len(m.choosable()) > 0
 }
 
 func (m *twin) setAside(w *twinWorker) {
 	if !w.failing && w.endpoint != "" {
-		w.failing, w.suspicion = true, 0
+		w.failing, w.ejected = true, false
 		m.backOff(w)
 	}
 }
@@ -401,7 +522,8 @@ func (m *twin) backOff(w *twinWorker) {
 }
 
 func (m *twin) trust(w *twinWorker) {
-	w.failing, w.probing, w.attempt, w.suspicion, w.unopened = false, false, 0, 0, nil
+	w.failing, w.probing, w.ejected, w.attempt = false, false, false, 0
+	m.forgive(w)
 }
 
 // begin opens an event: slots that are too old go. Which share of the age each
@@ -433,7 +555,7 @@ func (m *twin) begin(now time.Duration, got []Action) {
 // finish closes an event: nobody waits while a worker could take him.
 func (m *twin) finish() {
 	m.sweep()
-	for p := m.firstWaiting(); p != nil && len(m.choosable()) > 0; p = m.firstWaiting() {
+	for p := m.firstWaiting(); p != nil && m.anybody(); p = m.firstWaiting() {
 		m.assign(p)
 		if len(m.errs) > 0 {
 			return
@@ -467,6 +589,7 @@ func (m *twin) assign(p *twinPeer) {
 
 // pick checks the choice that the table has made.
 func (m *twin) pick(p *twinPeer, next Action) *twinWorker {
+	p.byPolicy = false
 	free := m.choosable()
 	w := m.named(next.Worker)
 	if next.Op != Join && next.Op != Dial || next.Peer != p.id || !slices.Contains(free, w) {
@@ -494,14 +617,29 @@ func (m *twin) pick(p *twinPeer, next Action) *twinWorker {
 			return must(last, "affinity")
 		}
 	}
-	if m.cfg.Policy == LeastConnections {
-		for _, o := range free {
-			if (m.burden(o)+1)*w.weight < (m.burden(w)+1)*o.weight {
-				m.fail("client %v got %s although %s is less loaded", p.id, w.name, o.name)
-			}
-		}
+	if m.cfg.Policy == LeastConnections && !m.leastLoaded(p, w, free) {
+		m.fail("client %v got %s although another is less loaded", p.id, w.name)
+	}
+	if p.byPolicy = true; !m.alwaysFails(p) {
+		m.fresh = nil
 	}
 	return w
+}
+
+// leastLoaded says whether w is right by load: it is the least loaded, or that
+// one has just failed and w is the least loaded beside it.
+func (m *twin) leastLoaded(p *twinPeer, w *twinWorker, free []*twinWorker) bool {
+	least := func(w *twinWorker, but *twinWorker) bool {
+		return w != but && !slices.ContainsFunc(free, func(o *twinWorker) bool {
+			return o != but && (m.load(o)+1)*w.weight < (m.load(w)+1)*o.weight
+		})
+	}
+	return slices.ContainsFunc(free, func(o *twinWorker) bool {
+		if len(free) > 1 && !m.alwaysFails(p) && m.explores(o, free) {
+			return least(o, nil) && least(w, o)
+		}
+		return o == w && least(o, nil)
+	})
 }
 
 func (m *twin) affinityKey(p *twinPeer) (affinityKey, bool) {
@@ -519,20 +657,13 @@ func (m *twin) pair(c, s *twinPeer) {
 	c.state, s.state = PeerPaired, PeerPaired
 	c.paired, c.active, c.leased = m.now, m.now, m.now
 	s.worker.served++
-	if key, ok := m.affinityKey(c); ok {
-		source := c.origin.Address
-		if c.identity != "" {
-			source = m.namedBy[c.identity]
-		}
-		m.had.put(twinItem[affinityKey, string]{key: key, value: s.worker.name, source: source, live: c.identity != "", since: m.now})
-	}
 	m.emit(Action{Op: Join, Peer: c.id, Partner: s.id, Worker: s.worker.name})
 }
 
 func (m *twin) requeue(p *twinPeer) {
 	p.state, p.worker = PeerWaiting, nil
 	m.sweep()
-	if len(m.choosable()) == 0 && m.cfg.QueueMax == 0 {
+	if !m.anybody() && m.cfg.QueueMax == 0 {
 		m.endClient(p, m.whyUnserved(p), true)
 	}
 }

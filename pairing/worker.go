@@ -91,28 +91,25 @@ type worker struct {
 	returning time.Duration // the same, since the last that went and had greeted
 
 	// Back-off; see dial.go.
-	failing     bool
-	probing     bool
-	attempt     int // doublings so far; 0 once a pair has opened
-	suspicion   int // pairs in a row that it closed in the handshake
-	unopened    int // pairs in a row that ended before they opened; see doubt.go
-	doubt       timer[*worker]
-	retryAt     time.Duration
-	retryIndex  int // in the table's heap, -1 when not there
-	failures    uint64
-	served      uint64
-	class       *class
-	at          int // place in class.members, -1 when not choosable
-	filed       int // burden under which class.loads has it
-	prev, next  *worker
-	able, ready bool // as last counted by place
-	empty       bool // as last seen by note
+	failing    bool
+	probing    bool
+	attempt    int // doublings so far; 0 once a pair has opened
+	retryAt    time.Duration
+	retryIndex int // in one of the table's heaps, -1 when in none
+	judgement      // see outlier.go
+
+	failures     uint64
+	served       uint64
+	class        *class
+	at           int // place in class.members, -1 when not choosable
+	filed        int // load under which class.loads has it
+	prev, next   *worker
+	able, usable bool // as last counted by place
+	ready        bool // as last seen by note
+	empty        bool // as last seen by note
 }
 
 func (w *worker) load() int { return w.paired.n + w.dialling }
-
-// burden is what it is chosen by.
-func (w *worker) burden() int { return w.load() + w.unopened }
 
 // here says whether anything of the worker is connected or about to be.
 func (w *worker) here() bool {
@@ -130,14 +127,14 @@ func (t *Table) dialsIn(w *worker) bool { return w.dialledIn > 0 || t.now < w.aw
 // stays says whether the worker stays known when nothing of it is left. What an
 // operator has said of a worker that dials in must outlive the moment in which
 // its slots are recycled, or it would come back as if nothing had been said; so
-// must a doubt about a worker that closes all that it has dialled in.
+// must the failures of a worker that closes all that it has dialled in.
 func (w *worker) stays() bool {
-	return !w.removed && (w.listed || w.kept || w.state != Ready || w.unopened > 0)
+	return !w.removed && (w.listed || w.kept || w.state != Ready || w.ejected || w.streak.length > 0)
 }
 
 // current is the state that others see.
 func (w *worker) current() State {
-	if w.failing && w.state == Ready {
+	if (w.failing || w.ejected) && w.state == Ready {
 		return SetAside
 	}
 	return w.state
@@ -146,7 +143,8 @@ func (w *worker) current() State {
 // accepts says whether a dial that has succeeded may still become a pair.
 func (w *worker) accepts() bool { return !w.removed && w.state == Ready }
 
-func (w *worker) isChoosable() bool {
+// couldServe: it could take a client now, if it were not ejected.
+func (w *worker) couldServe() bool {
 	return w.accepts() && !w.failing && (w.max == 0 || w.load() < w.max) && (w.endpoint != "" || w.slots.n > 0)
 }
 
@@ -155,8 +153,11 @@ func (w *worker) isAble() bool {
 	return !w.removed && w.state != Maintenance && (w.endpoint != "" || w.here())
 }
 
-// isReady: it takes clients, or would if it were not busy.
-func (w *worker) isReady() bool {
+func (w *worker) isChoosable() bool { return w.couldServe() && !w.ejected }
+
+// isUsable: it takes clients, or would if it were not busy. One that is ejected
+// does when there is no other.
+func (w *worker) isUsable() bool {
 	return w.accepts() && !w.failing && (w.endpoint != "" || w.slots.n+w.paired.n > 0)
 }
 
@@ -165,18 +166,18 @@ func (w *worker) isReady() bool {
 func (t *Table) place(w *worker) {
 	switch choosable := w.isChoosable(); {
 	case choosable && w.at >= 0:
-		w.class.move(w, w.burden())
+		w.class.move(w, w.load())
 	case choosable:
-		w.class.add(w, w.burden())
+		w.class.add(w, w.load())
 		t.choosable++
 		t.share += w.weight
 	case w.at >= 0:
 		t.unplace(w)
 	}
 	t.able += tally(&w.able, w.isAble())
-	wasReady := w.ready
-	t.usable += tally(&w.ready, w.isReady())
-	t.note(w, wasReady)
+	t.usable += tally(&w.usable, w.isUsable())
+	t.spare += tally(&w.spare, w.ejected && w.couldServe())
+	t.note(w)
 	if !w.here() && !w.stays() {
 		t.stopRetrying(w)
 		t.forgive(w)
