@@ -6,10 +6,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/streamq/streamq-proxy/control/wire"
-	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/endpoint"
 )
 
 // Defaults of a [Config].
@@ -55,37 +56,79 @@ func (d domain) events() domain { return d + eventsSuffix }
 
 // listener is an endpoint with its security.
 type listener struct {
-	stream.Endpoint
+	endpoint.Endpoint
 	domain domain
 }
 
-// Validate finds everything that can be known to be wrong without binding an
-// endpoint: one line per mistake, each of which says how to make it right.
-func (c *Config) Validate() error {
-	_, err := c.listeners()
-	return err
+// Mistake is what is wrong with one setting of a [Config].
+type Mistake struct {
+	Setting Setting
+	Index   int   // of the endpoint that is meant
+	Err     error // one line, which says how to make it right
 }
 
-func (c *Config) listeners() (all []listener, err error) {
-	var errs []error
+// Setting is a part of a [Config] that can be wrong, as files call it.
+type Setting string
+
+// The settings.
+const (
+	SettingEndpoints Setting = "endpoints"
+	SettingMode      Setting = "mode"
+	SettingCert      Setting = "cert" // or clients: one without the other
+)
+
+// Error begins with "control".
+func (m *Mistake) Error() string { return "control: " + m.Err.Error() }
+
+// Unwrap is the reason.
+func (m *Mistake) Unwrap() error { return m.Err }
+
+// Validate finds everything that can be known to be wrong without binding an
+// endpoint: a [*Mistake] for each, one line.
+func (c *Config) Validate() error {
+	_, mistakes := c.listeners()
+	errs := make([]error, len(mistakes))
+	for i, m := range mistakes {
+		errs[i] = m
+	}
+	return errors.Join(errs...)
+}
+
+// Mistakes are what Validate joins.
+func (c *Config) Mistakes() []*Mistake {
+	_, mistakes := c.listeners()
+	return mistakes
+}
+
+// Equal says whether two control sockets are reached in the same way by the same
+// callers. Where they log does not matter.
+func (c *Config) Equal(other *Config) bool {
+	return slices.Equal(c.Endpoints, other.Endpoints) && c.Mode == other.Mode && c.Cert == other.Cert && c.Clients == other.Clients &&
+		c.LoopbackLevel == other.LoopbackLevel && c.Rate == other.Rate && c.Connections == other.Connections
+}
+
+func (c *Config) listeners() (all []listener, mistakes []*Mistake) {
 	if (c.Cert == "") != (c.Clients == "") {
-		errs = append(errs, errors.New("control: CURVE needs both a certificate of the proxy and a directory of its callers' public ones"))
+		mistakes = append(mistakes, &Mistake{
+			Setting: SettingCert,
+			Err:     errors.New("CURVE needs both a certificate of the proxy and a directory of its callers' public ones"),
+		})
 	}
 	if c.Mode&^0o777 != 0 {
-		errs = append(errs, fmt.Errorf("control: mode %o is no file mode", c.Mode))
+		mistakes = append(mistakes, &Mistake{Setting: SettingMode, Err: fmt.Errorf("mode %o is no file mode", c.Mode)})
 	}
-	for _, s := range c.Endpoints {
+	for i, s := range c.Endpoints {
 		l, err := c.listener(s)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("control: %w", err))
+			mistakes = append(mistakes, &Mistake{Setting: SettingEndpoints, Index: i, Err: err})
 		}
 		all = append(all, l)
 	}
-	return all, errors.Join(errs...)
+	return all, mistakes
 }
 
 func (c *Config) listener(s string) (listener, error) {
-	ep, err := stream.ParseEndpoint(s)
+	ep, err := endpoint.Parse(s)
 	l := listener{Endpoint: ep}
 	switch {
 	case err != nil:
@@ -94,7 +137,7 @@ func (c *Config) listener(s string) (listener, error) {
 		return l, fmt.Errorf("%s: an abstract socket has no file mode to guard it: use a path", s)
 	case ep.Network == "ipc":
 		l.domain = domainIPC
-	case c.Cert != "":
+	case c.Cert != "" || c.Clients != "": // one alone is a mistake already
 		l.domain = domainCURVE
 	case !loopback(ep.Host):
 		return l, unguarded(s)
@@ -104,14 +147,14 @@ func (c *Config) listener(s string) (listener, error) {
 	return l, nil
 }
 
-func unguarded(endpoint string) error {
+func unguarded(address string) error {
 	return fmt.Errorf("%s: without CURVE whoever reaches it could steer the proxy: "+
-		"give a certificate and a directory of clients' (--control-cert, --control-clients), or use ipc:// or 127.0.0.1", endpoint)
+		"give a certificate and a directory of clients' (--control-cert, --control-clients), or use ipc:// or 127.0.0.1", address)
 }
 
 // at is the listener at one of the addresses of its name. Without CURVE all of
 // them have to be loopback, since which one it is may change.
-func (l listener) at(addresses []stream.Endpoint) (listener, error) {
+func (l listener) at(addresses []endpoint.Endpoint) (listener, error) {
 	for _, a := range addresses {
 		if l.domain == domainNULL && !loopback(a.Host) {
 			return l, unguarded(fmt.Sprintf("%s is %s", l.Endpoint, a))

@@ -54,8 +54,8 @@ func TestManualHasEveryVerb(t *testing.T) {
 func TestManualHasEveryWord(t *testing.T) {
 	text := readManual(t)
 	for _, c := range wire.Codes() {
-		if !strings.Contains(text, fmt.Sprintf("\n| %d |", int(c))) {
-			t.Errorf("code %d is missing", int(c))
+		if want := fmt.Sprintf("\n| %d | %s |", int(c), c.Meaning()); !strings.Contains(text, want) {
+			t.Errorf("%s is missing", want)
 		}
 	}
 	for _, topic := range stream.Topics() {
@@ -180,8 +180,8 @@ func TestManualHasTheLongestFrame(t *testing.T) {
 func TestManualHasEveryRefusal(t *testing.T) {
 	text := readManual(t)
 	for r := range numRefusals {
-		if !strings.Contains(text, fmt.Sprintf("\n| `%s` |", r)) {
-			t.Errorf("%s is missing", r)
+		if want := fmt.Sprintf("\n| `%s` | %s |", r, refusals[r].text); !strings.Contains(text, want) {
+			t.Errorf("%s is missing", want)
 		}
 	}
 }

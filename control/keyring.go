@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -67,7 +68,11 @@ func (k *keyring) take(entries []os.DirEntry) {
 		file := filepath.Join(k.dir, e.Name())
 		c, err := wire.ReadCert(file)
 		if err != nil {
-			k.doubt(before, doubt{"control: a certificate is left out", file, strings.TrimPrefix(err.Error(), file+": ")})
+			reason := err
+			if bad := (*wire.CertError)(nil); errors.As(err, &bad) {
+				reason = bad.Err // the file is told beside it
+			}
+			k.doubt(before, doubt{"control: a certificate is left out", file, reason.Error()})
 			continue
 		}
 		if other, twice := k.certs[c.Public]; twice && other.Level != c.Level {

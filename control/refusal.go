@@ -18,11 +18,11 @@ const (
 
 // refusals are the label in metrics, and what a person is told.
 var refusals = [numRefusals]struct{ name, text string }{
-	RefusedKey:        {"key", "its key has no certificate here, or not the level for this endpoint"},
-	RefusedMechanism:  {"mechanism", "it comes without CURVE to an endpoint with, or with to one without"},
+	RefusedKey:        {"key", "its key has no certificate in the directory, or not the level for this endpoint"},
+	RefusedMechanism:  {"mechanism", "it comes without CURVE to an endpoint with, or the other way round"},
 	RefusedServerKey:  {"server-key", "it was given another server key than this proxy's"},
-	RefusedProtocol:   {"protocol", "what it says is no handshake of this protocol"},
-	RefusedUnfinished: {"unfinished", "it left in its handshake, as who wants another mechanism does, or did not go on with it"},
+	RefusedProtocol:   {"protocol", "some other mistake in its handshake"},
+	RefusedUnfinished: {"unfinished", "it left in its handshake, as many do that want another mechanism, or took longer than 5 s"},
 	RefusedCrowded:    {"crowded", "the endpoint has as many connections as it may"},
 }
 

@@ -76,10 +76,10 @@ type Server struct {
 // Open binds the endpoints. The error is one line, and nothing is left open. A
 // server that is opened must be Served or Closed.
 func Open(cfg Config, proxy Proxy, feed *Feed) (*Server, error) {
-	listeners, err := cfg.listeners()
-	if err != nil {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	listeners, _ := cfg.listeners()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -109,10 +109,7 @@ func (s *Server) open(listeners []listener) (err error) {
 		return err
 	}
 	if s.cfg.Cert != "" {
-		if s.cert, err = wire.ReadCert(s.cfg.Cert); err == nil && s.cert.Secret == "" {
-			err = fmt.Errorf("%s: has no secret-key", s.cfg.Cert)
-		}
-		if err == nil {
+		if s.cert, err = wire.ReadSecretCert(s.cfg.Cert); err == nil {
 			s.keys, err = newKeyring(s.cfg.Clients, s.log)
 		}
 		if err == nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -17,7 +16,6 @@ import (
 	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/control/client"
 	"github.com/streamq/streamq-proxy/control/wire"
-	"github.com/streamq/streamq-proxy/endpoint"
 )
 
 // defaultControl is where ctl looks for a proxy that nobody has named.
@@ -25,66 +23,6 @@ const defaultControl = "ipc:///run/streamq-proxy/control.sock"
 
 // controlVariable is the environment's word for --control.
 const controlVariable = "STREAMQ_CONTROL"
-
-// Exit codes of ctl, for scripts. 0 is for whatever was done or accepted.
-const (
-	exitFailed    = 1 // the proxy failed, or what was said could not be printed
-	exitMalformed = 2 // the request or a flag makes no sense
-	exitNoAnswer  = 3 // no proxy answered
-	exitNotFound  = 4
-	exitForbidden = 5 // by the proxy, or by the mode of its socket
-	exitConflict  = 6 // it is not possible now, or too fast
-)
-
-// exit is an error with an exit code of its own.
-type exit struct {
-	error
-	code int
-}
-
-func (e exit) Unwrap() error { return e.error }
-
-// exitCode is what main ends with.
-func exitCode(err error) int {
-	var e exit
-	if errors.As(err, &e) {
-		return e.code
-	}
-	return exitFailed
-}
-
-// misuse is an error of who has written the command line of ctl.
-func misuse(format string, args ...any) error {
-	return exit{fmt.Errorf(format, args...), exitMalformed}
-}
-
-// exitOf gives the error of a call of the control socket its exit code.
-func exitOf(err error) error {
-	if err == nil {
-		return nil
-	}
-	code := exitFailed
-	switch wire.CodeOf(err) {
-	case wire.Malformed, wire.UnknownVerb:
-		code = exitMalformed
-	case wire.NotFound:
-		code = exitNotFound
-	case wire.Forbidden:
-		code = exitForbidden
-	case wire.Conflict, wire.SlowDown:
-		code = exitConflict
-	case 0:
-		switch {
-		case errors.Is(err, client.ErrNoAnswer):
-			code = exitNoAnswer
-		case errors.Is(err, endpoint.ErrInvalid):
-			code = exitMalformed
-		case errors.Is(err, fs.ErrPermission):
-			code = exitForbidden
-		}
-	}
-	return exit{err, code}
-}
 
 // ctl is how the commands of ctl reach the proxy and print.
 type ctl struct {
@@ -102,8 +40,7 @@ func newCtlCommand() *cobra.Command {
 "ctl help" lists the verbs. The socket is that of --control, else of the variable
 ` + controlVariable + `, else ` + defaultControl + `.
 
-Exit codes: 0 done or accepted, 1 failed, 2 makes no sense, 3 no proxy answered,
-4 no such thing, 5 not allowed, 6 not possible now.`,
+Exit codes: ` + exitCodes() + `.`,
 		Example: `  streamq-proxy ctl status
   streamq-proxy ctl workers -o json
   streamq-proxy ctl drain w1
@@ -184,10 +121,7 @@ func (c *ctl) security() (*client.Security, error) {
 	if c.cert == "" || c.server == "" {
 		return nil, misuse("CURVE needs both --cert and --server")
 	}
-	own, err := wire.ReadCert(c.cert)
-	if err == nil && own.Secret == "" {
-		err = fmt.Errorf("%s: has no secret-key", c.cert)
-	}
+	own, err := wire.ReadSecretCert(c.cert)
 	if err != nil {
 		return nil, err
 	}

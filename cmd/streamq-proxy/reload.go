@@ -71,16 +71,16 @@ func (s *server) tryReload(ctx context.Context) error {
 // fixed says what plan has changed that cannot change.
 func (s *server) fixed(plan *config.Plan) error {
 	for _, one := range []struct {
-		setting  string
-		was, now any
+		setting string
+		same    bool
 	}{
-		{"http", s.plan.HTTP, plan.HTTP},
-		{"io-threads", s.plan.IOThreads, plan.IOThreads},
-		{"relay-threads", s.plan.RelayThreads, plan.RelayThreads},
-		{"log.format", s.plan.LogJSON, plan.LogJSON},
-		{"control", fmt.Sprint(s.plan.Control), fmt.Sprint(plan.Control)},
+		{"http", s.plan.HTTP == plan.HTTP},
+		{"io-threads", s.plan.IOThreads == plan.IOThreads},
+		{"relay-threads", s.plan.RelayThreads == plan.RelayThreads},
+		{"log.format", s.plan.LogJSON == plan.LogJSON},
+		{"control", s.plan.Control.Equal(&plan.Control)},
 	} {
-		if one.was != one.now {
+		if !one.same {
 			return fmt.Errorf("%s cannot change while the proxy runs", one.setting)
 		}
 	}

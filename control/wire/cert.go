@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,27 +22,56 @@ type Cert struct {
 // maxCert bounds a certificate's file, in bytes.
 const maxCert = 64 << 10
 
-// ReadCert reads a certificate. The error is one line with the file's name.
+// CertError is why a file is no certificate, or none of the kind that is needed.
+type CertError struct {
+	File string
+	Err  error // one line; of the system when the file cannot be read
+}
+
+// Error is the file and the reason.
+func (e *CertError) Error() string { return e.File + ": " + e.Err.Error() }
+
+// Unwrap is the reason.
+func (e *CertError) Unwrap() error { return e.Err }
+
+// ReadCert reads a certificate. Every error is a [*CertError].
 func ReadCert(file string) (Cert, error) {
-	info, err := os.Stat(file)
+	c, err := readCert(file)
 	if err != nil {
-		return Cert{}, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxCert {
-		return Cert{}, fmt.Errorf("%s: is no certificate", file)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return Cert{}, err
-	}
-	c, err := parseCert(string(text))
-	if err != nil {
-		return Cert{}, fmt.Errorf("%s: %w", file, err)
+		var system *fs.PathError // has the file's name, too
+		if errors.As(err, &system) {
+			err = system.Err
+		}
+		return Cert{}, &CertError{File: file, Err: err}
 	}
 	if c.Name == "" {
 		c.Name = filepath.Base(file)
 	}
 	return c, nil
+}
+
+// ReadSecretCert reads a certificate that has a secret key. Every error is a [*CertError].
+func ReadSecretCert(file string) (Cert, error) {
+	c, err := ReadCert(file)
+	if err == nil && c.Secret == "" {
+		return Cert{}, &CertError{File: file, Err: errors.New("has no secret-key")}
+	}
+	return c, err
+}
+
+func readCert(file string) (Cert, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return Cert{}, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxCert {
+		return Cert{}, errors.New("is no certificate")
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return Cert{}, err
+	}
+	return parseCert(string(text))
 }
 
 // parseCert reads the sections metadata and curve; others do not matter.

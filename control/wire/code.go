@@ -22,9 +22,39 @@ const (
 	UnknownVerb Code = 501
 )
 
+// meanings are all codes, ascending, with what a person is told of each.
+var meanings = [...]struct {
+	code    Code
+	meaning string
+}{
+	{OK, "done"},
+	{Accepted, "accepted, and still going on"},
+	{Malformed, "makes no sense"},
+	{Forbidden, "not at your level, or not your own connection"},
+	{NotFound, "no such thing"},
+	{Conflict, "not possible as things are; nothing has changed"},
+	{SlowDown, "too fast"},
+	{Failed, "it failed; a pool that does not answer within 2 s is such a failure"},
+	{UnknownVerb, "no such verb"},
+}
+
 // Codes are all codes, ascending.
 func Codes() []Code {
-	return []Code{OK, Accepted, Malformed, Forbidden, NotFound, Conflict, SlowDown, Failed, UnknownVerb}
+	all := make([]Code, len(meanings))
+	for i, m := range meanings {
+		all[i] = m.code
+	}
+	return all
+}
+
+// Meaning is what a code means, "" for one that is none.
+func (c Code) Meaning() string {
+	for _, m := range meanings {
+		if m.code == c {
+			return m.meaning
+		}
+	}
+	return ""
 }
 
 // Refused says whether nothing was done.

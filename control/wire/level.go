@@ -1,6 +1,10 @@
 package wire
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Level is what a caller may do.
 type Level uint8
@@ -13,6 +17,9 @@ const (
 )
 
 var levelNames = [levelCount]string{"peer", "operator"}
+
+// LevelNames are the names of all levels.
+func LevelNames() []string { return slices.Clone(levelNames[:]) }
 
 // String is the level in lower case.
 func (l Level) String() string {
@@ -38,5 +45,5 @@ func ParseLevel(s string) (Level, error) {
 			return Level(i), nil
 		}
 	}
-	return 0, fmt.Errorf("level %q is unknown: peer or operator", s)
+	return 0, fmt.Errorf("level %q is unknown: %s", s, strings.Join(LevelNames(), " or "))
 }
