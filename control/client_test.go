@@ -47,6 +47,7 @@ func TestClientSaysEveryVerb(t *testing.T) {
 		good(t, f(ctx))
 	}
 	good(t, c.Shutdown(ctx, 3*time.Second), c.Shutdown(ctx, -1), c.SetLogLevel(ctx, slog.LevelWarn))
+	good(t, c.LameDuck(ctx, true), c.LameDuck(ctx, false, "default"))
 	if l, err := c.LogLevel(ctx); l != slog.LevelWarn || err != nil {
 		t.Errorf("level %v, %v", l, err)
 	}

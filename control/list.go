@@ -64,7 +64,8 @@ func statusOf(s *stream.Snapshot) wire.PoolStatus {
 	p := wire.PoolStatus{
 		Pool: s.Pool, Waiting: t.Waiting, Pairs: t.Handshaking + t.Open + t.Draining, Slots: t.Slots, Workers: len(s.Workers),
 		Identities: t.Identities, Hints: t.Hints, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
-		Connections: s.Connections, Usable: s.Usable, Draining: s.Draining, Paused: s.Paused,
+		Connections: s.Connections, Usable: s.Usable,
+		Ready: s.Readiness().Ready(), Draining: s.Draining, Paused: s.Paused, LameDuck: s.LameDuck,
 	}
 	for _, n := range t.Clients {
 		p.Clients += n
@@ -94,7 +95,7 @@ func pools(c *call) (wire.Reply, error) {
 	var all wire.Pools
 	for _, p := range c.server.proxy.Pools {
 		frontend, backend := p.Bound()
-		all.Pools = append(all.Pools, wire.PoolInfo{Pool: p.Name(), Frontend: array(frontend), Backend: array(backend), Paused: p.Paused()})
+		all.Pools = append(all.Pools, wire.PoolInfo{Pool: p.Name(), Frontend: array(frontend), Backend: array(backend), Paused: p.Paused(), LameDuck: p.LameDuck()})
 	}
 	return wire.NewReply(wire.OK, all)
 }

@@ -37,7 +37,9 @@ type Proxy struct {
 	// Shutdown drains until the deadline, of the configuration if it is below zero,
 	// and says how long that is from now: less where an earlier one stands.
 	Shutdown func(deadline time.Duration) time.Duration
-	Level    *slog.LevelVar // of the log
+	// Ending says whether the proxy was told to end; nil for one that never is.
+	Ending func() bool
+	Level  *slog.LevelVar // of the log
 }
 
 // Server is a control socket. Its methods but Serve may be called from any goroutine.

@@ -66,6 +66,10 @@ func steerVerbs() []Verb {
 			run:       kick,
 		},
 		{
+			Name: "LAMEDUCK", Args: "on|off [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "on: /readyz says no, and clients are served, so that a balancer sends them elsewhere; off: back; without a pool, all of them", run: lameDuck,
+		},
+		{
 			Name: "RELOAD", Level: wire.Operator, Logged: Logged, Timeout: reloadTimeout,
 			Help: "reads the configuration file again: all of it comes into force, or nothing", run: reload,
 		},
@@ -271,6 +275,25 @@ func (c *call) targets(pool *stream.Pool, paired bool) (ids []pairing.PeerID, er
 		}
 	}
 	return ids, nil
+}
+
+func lameDuck(c *call) (wire.Reply, error) {
+	pools := c.server.proxy.Pools
+	if _, said := c.options["pool"]; said {
+		one, err := c.pool()
+		if err != nil {
+			return wire.Reply{}, err
+		}
+		pools = []*stream.Pool{one}
+	}
+	on := c.arg(0) == "on"
+	if ending := c.server.proxy.Ending; !on && ending != nil && ending() {
+		return wire.Reply{}, wire.Errorf(wire.Conflict, "the proxy was told to end, and is not ready any more")
+	}
+	for _, p := range pools {
+		p.SetLameDuck(on)
+	}
+	return wire.NewReply(wire.OK, nil)
 }
 
 func reload(c *call) (wire.Reply, error) {

@@ -481,6 +481,35 @@ func TestPauseIsSeen(t *testing.T) {
 	eventually(t, "it has gone on, or is over", func() bool { return !r.pool.Paused() })
 }
 
+// A lame duck serves, is not ready, and says so wherever one looks; a proxy that was
+// told to end stays one.
+func TestLameDuck(t *testing.T) {
+	r := newRig(t, func(r *rig, _ *Config, p *stream.Config) { p.Workers = []pairing.WorkerConfig{r.listening("w1")} })
+	c := r.dial()
+	expect := func(when string, want bool) {
+		t.Helper()
+		s := body[wire.Status](t, r.say(c, wire.OK, "STATUS")).Pools[0]
+		p := body[wire.Pools](t, r.say(c, wire.OK, "POOLS")).Pools[0]
+		if all := []bool{s.LameDuck, !s.Ready, p.LameDuck, r.snapshot().LameDuck}; slices.Contains(all, !want) || !s.Usable {
+			t.Errorf("%s: STATUS, readiness, POOLS and the snapshot say %v", when, all)
+		}
+	}
+	expect("at first", false)
+	r.say(c, wire.OK, "LAMEDUCK", "on")
+	expect("when it is one", true)
+	own, _ := r.pair()
+	_ = own.Close()
+	r.say(c, wire.NotFound, "LAMEDUCK", "off", "pool=other")
+	r.say(c, wire.Malformed, "LAMEDUCK", "perhaps")
+	expect("still", true)
+	r.say(c, wire.OK, "LAMEDUCK", "off", "pool=default")
+	expect("no more", false)
+	r.server.proxy.Ending = func() bool { return true }
+	r.say(c, wire.OK, "LAMEDUCK", "on")
+	r.say(c, wire.Conflict, "LAMEDUCK", "off")
+	expect("at its end", true)
+}
+
 // A pool of workers that listen only has no backend, and in JSON none is [].
 func TestPoolWithoutBackend(t *testing.T) {
 	r := newRig(t, func(r *rig, _ *Config, p *stream.Config) {

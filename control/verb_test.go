@@ -55,7 +55,7 @@ func TestSpecialVerbs(t *testing.T) {
 		{"of peers", func(v *Verb) bool { return v.Level == wire.Peer }, []string{"PING", "HELLO", "HEARTBEAT", "BYE", "WHOIS"}},
 		{"logged only with arguments", func(v *Verb) bool { return v.logs([]string{"x"}) && !v.logs(nil) }, []string{"LOGLEVEL"}},
 		{"logged", func(v *Verb) bool { return v.logs(nil) }, []string{
-			"UNHINT", "PIN", "UNPIN", "DRAIN", "MAINT", "ENABLE", "WEIGHT", "MAXCONN", "ADD", "REMOVE", "KICK", "RELOAD", "SHUTDOWN",
+			"UNHINT", "PIN", "UNPIN", "DRAIN", "MAINT", "ENABLE", "WEIGHT", "MAXCONN", "ADD", "REMOVE", "KICK", "LAMEDUCK", "RELOAD", "SHUTDOWN",
 			"PAUSE", "RESUME", "TERMINATE",
 		}},
 	} {

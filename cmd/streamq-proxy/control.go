@@ -24,6 +24,7 @@ func (s *server) openControl() (err error) {
 		Version:  wire.Version{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion, Libzmq: libzmq.Version()},
 		Reload:   s.reloadFor,
 		Shutdown: s.shutdownFor,
+		Ending:   s.ending.Load,
 		Level:    s.level,
 	}, s.feed)
 	return err

@@ -66,6 +66,25 @@ func (c *Client) Shutdown(ctx context.Context, deadline time.Duration) error {
 	return c.ask(ctx, nil, "SHUTDOWN", deadline.String())
 }
 
+// LameDuck makes pools lame ducks, or ends that: they serve, new clients included, and
+// are not ready, so that a balancer sends clients elsewhere. All pools are meant where
+// none is named. [wire.Conflict] for the end of it when the proxy was told to end.
+func (c *Client) LameDuck(ctx context.Context, on bool, pools ...string) error {
+	word := "off"
+	if on {
+		word = "on"
+	}
+	if len(pools) == 0 {
+		return c.ask(ctx, nil, "LAMEDUCK", word)
+	}
+	for _, pool := range pools {
+		if err := c.ask(ctx, nil, "LAMEDUCK", word, "pool="+pool); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Terminate ends the proxy at once. It does not wait for it.
 func (c *Client) Terminate(ctx context.Context) error { return c.ask(ctx, nil, "TERMINATE") }
 

@@ -42,8 +42,10 @@ type PoolStatus struct {
 	BytesOut    uint64 `json:"bytes_out"` // and back
 	Connections int    `json:"connections"`
 	Usable      bool   `json:"usable"` // a worker takes clients, now or when it is less busy
+	Ready       bool   `json:"ready"`  // new clients should be sent, as /readyz?pool= says
 	Draining    bool   `json:"draining"`
 	Paused      bool   `json:"paused"`
+	LameDuck    bool   `json:"lame_duck"` // serves, and is not ready
 }
 
 // PoolInfo is a pool and where it can be reached.
@@ -52,6 +54,7 @@ type PoolInfo struct {
 	Frontend []string `json:"frontend"`
 	Backend  []string `json:"backend"`
 	Paused   bool     `json:"paused"`
+	LameDuck bool     `json:"lame_duck"`
 }
 
 // WorkerInfo is a worker in a list.
