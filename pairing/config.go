@@ -89,7 +89,10 @@ type Config struct {
 	// by 10 % either way. RetryMax is also how long a worker's failures in a row
 	// are remembered after the last of them. 0 < RetryMin <= RetryMax.
 	RetryMin, RetryMax time.Duration
-	// Seed of the table's own random source. It is read by [New] only.
+	// Seed of the table's own random source, which decides what the policies
+	// random and power-of-two choose, and spreads ages of slots, leases and pauses
+	// of probes. Proxies with the same seed act in step, so it should be drawn for
+	// each table; a test fixes it. It is read by [New] only.
 	Seed uint64
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"strings"
@@ -143,6 +144,7 @@ func (s *server) bind() (err error) {
 // equip gives a pool's configuration what no file says.
 func (s *server) equip(cfg stream.Config) stream.Config {
 	cfg.Log, cfg.Access = s.log, s.access.record
+	cfg.Pairing.Seed = rand.Uint64() // by the system; replicas must not act in step
 	if s.feed != nil {
 		cfg.Events = s.feed.Record
 	}
