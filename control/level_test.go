@@ -218,7 +218,7 @@ func TestEndpointInUse(t *testing.T) {
 			s.Close()
 			t.Fatalf("%s was bound twice", e)
 		}
-		if want := "control " + e + ": address already in use"; err.Error() != want {
+		if want := "control " + e + ": address already in use by this process"; err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/internal/inuse"
 	"github.com/streamq/streamq-proxy/internal/libzmq"
 	"github.com/streamq/streamq-proxy/stream"
 	"github.com/streamq/streamq-proxy/stream/accept"
@@ -69,7 +70,7 @@ func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string,
 	}
 	switch {
 	case errors.Is(err, zmq4.Errno(syscall.EADDRINUSE)):
-		err = errors.New("address already in use")
+		err = inuse.TCP(l.HostPort())
 	case errors.Is(err, zmq4.Errno(syscall.ENODEV)), errors.Is(err, zmq4.Errno(syscall.EADDRNOTAVAIL)):
 		err = errors.New("this machine has no such address")
 	case l.Network == "ipc" && errors.Is(err, fs.ErrNotExist):

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/internal/inuse"
 )
 
 // bind makes the socket listen on each endpoint. There is no way back but to
@@ -42,7 +44,7 @@ func (s *socket) bindOne(endpoint string) error {
 	}
 	ep = all[0]
 	if err := s.zmq.Bind(ep.String()); err != nil {
-		return bindError(err)
+		return bindError(err, ep)
 	}
 	last, err := s.zmq.GetLastEndpoint()
 	if err != nil {
@@ -64,10 +66,13 @@ func unmapped(endpoint string) string {
 }
 
 // bindError puts what bind(2) says into the words that people search for.
-func bindError(err error) error {
+func bindError(err error, ep Endpoint) error {
 	switch syscall.Errno(zmq4.AsErrno(err)) {
 	case syscall.EADDRINUSE:
-		return errors.New("address already in use")
+		if ep.Network == "ipc" {
+			return inuse.Unix(ep.Path)
+		}
+		return inuse.TCP(ep.HostPort())
 	case syscall.ENODEV, syscall.EADDRNOTAVAIL:
 		return errors.New("this machine has no such address")
 	case syscall.EACCES:
@@ -99,7 +104,7 @@ func FreePath(path string) error {
 	case err == nil:
 		_ = c.Close()
 	}
-	return errors.New("address already in use")
+	return inuse.Unix(path)
 }
 
 // removePaths deletes the files of unix listeners, which outlive the socket,

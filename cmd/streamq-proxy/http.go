@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/streamq/streamq-proxy/internal/inuse"
 	"github.com/streamq/streamq-proxy/metrics"
 )
 
@@ -41,7 +42,7 @@ func listenHTTP(address string, s *server) (*httpServer, error) {
 			err = reason.Err
 		}
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("http %s: %w (--http names another, --http \"\" turns it off)", address, syscall.EADDRINUSE)
+			return nil, fmt.Errorf("http %s: %w (--http names another, --http \"\" turns it off)", address, inuse.TCP(address))
 		}
 		return nil, fmt.Errorf("http %s: %w", address, err)
 	}

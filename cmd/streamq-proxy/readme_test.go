@@ -1,9 +1,11 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,5 +48,40 @@ func TestReadmeTranscript(t *testing.T) {
 	spaces := regexp.MustCompile(` +`)
 	if got, want := spaces.ReplaceAllString(got.String(), " "), spaces.ReplaceAllString(transcript, " "); got != want {
 		t.Errorf("the proxy says\n%s\nand the README\n%s", got, want)
+	}
+}
+
+// TestExamplesUsePortsOfListeners: an example's port is not one that the system gives to a connection, in whose place a
+// peer that goes on dialling could meet itself.
+func TestExamplesUsePortsOfListeners(t *testing.T) {
+	const first = 32768 // of net.ipv4.ip_local_port_range unless somebody has changed it
+	endpoint := regexp.MustCompile(`tcp://[^\s,;"'\x60\]]*:(\d+)`)
+	examples := []string{"../../README.md"}
+	for _, dir := range []string{"../../docs", "../../deploy"} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && !strings.HasSuffix(path, ".svg") && !strings.HasSuffix(path, ".json") {
+				examples = append(examples, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ports := 0
+	for _, path := range examples {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range endpoint.FindAllSubmatch(text, -1) {
+			ports++
+			if port, err := strconv.Atoi(string(found[1])); err != nil || port >= first {
+				t.Errorf("%s: %s, want a port below %d", path, found[0], first)
+			}
+		}
+	}
+	if ports < 10 {
+		t.Errorf("only %d ports were found", ports)
 	}
 }

@@ -77,6 +77,27 @@ func startDemo(t *testing.T, screen *Screen) (end func() error) {
 	return end
 }
 
+// A client that goes on dialling cannot meet itself.
+func TestPortsAreNotOfConnections(t *testing.T) {
+	s, err := newStage(DefaultOptions(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	at := []string{s.frontend, s.backend}
+	for _, w := range s.workers {
+		if !w.dialsIn {
+			at = append(at, w.endpoint)
+		}
+	}
+	for _, endpoint := range at {
+		_, port := cutPort(endpoint)
+		if n, err := strconv.Atoi(port); err != nil || n < 1024 || n >= firstOfConnections() {
+			t.Errorf("%s: %v, want a port below %d", endpoint, err, firstOfConnections())
+		}
+	}
+}
+
 func TestDemoLosesNothing(t *testing.T) {
 	out := newOutput()
 	o := DefaultOptions(2)

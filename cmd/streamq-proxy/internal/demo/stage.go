@@ -90,8 +90,6 @@ func (s *stage) openWorkers(o Options) error {
 func (s *stage) openPool(o Options) error {
 	cfg := stream.DefaultConfig()
 	cfg.Name = "demo"
-	cfg.Frontend = []string{"tcp://127.0.0.1:0"}
-	cfg.Backend = []string{"tcp://127.0.0.1:0"}
 	for _, w := range s.workers {
 		if !w.dialsIn {
 			cfg.Workers = append(cfg.Workers, pairing.WorkerConfig{Name: w.name, Endpoint: w.endpoint})
@@ -101,7 +99,16 @@ func (s *stage) openPool(o Options) error {
 	if s.context, err = stream.NewContext(1, o.RelayThreads); err != nil {
 		return err
 	}
-	if s.pool, err = stream.Open(s.context, cfg); err != nil {
+	err = listen(func(port int) error {
+		cfg.Frontend = []string{fmt.Sprint("tcp://127.0.0.1:", port)}
+		if port != 0 {
+			port++
+		}
+		cfg.Backend = []string{fmt.Sprint("tcp://127.0.0.1:", port)}
+		s.pool, err = stream.Open(s.context, cfg)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	frontend, backend := s.pool.Bound()

@@ -33,10 +33,10 @@ type worker struct {
 func newListening(zctx *zmq4.Context, server keys, name string, kind zmq4.Type) (*worker, error) {
 	w := &worker{name: name, kind: kind}
 	err := w.open(zctx, server, func(s *zmq4.Socket) error {
-		if err := s.Bind("tcp://127.0.0.1:*"); err != nil {
+		err := listen(func(port int) error { return s.Bind(fmt.Sprint("tcp://127.0.0.1:", port)) })
+		if err != nil {
 			return err
 		}
-		var err error
 		w.endpoint, err = s.GetLastEndpoint()
 		return err
 	})
