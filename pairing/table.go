@@ -14,7 +14,11 @@ import (
 // Every event returns the actions that it caused, in the order in which they are
 // to be carried out; the slice is valid until the next call on the table. The
 // time now is monotonic since an origin of the caller's choice, and the same for
-// all calls; a time before that of an earlier call is taken to be that one.
+// all calls; a time before that of an earlier call is taken to be that one. It need
+// not be true time: where the caller's clock stands still because the caller was
+// stopped, or late, everything that expires here has that much longer. The caller
+// must notice before it tells the table the time, since there is no way back, and
+// what [Table.AskActivity] asks for must be by the same clock.
 type Table struct {
 	cfg     Config
 	now     time.Duration
