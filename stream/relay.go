@@ -36,7 +36,7 @@ func (l *loop) swallow(c *conn, n int) {
 func (l *loop) forward(from, to *conn, data []byte) {
 	f := from.flow
 	if !f.open {
-		if reason := l.watch(from, f, data); reason != 0 {
+		if reason := l.watch(from, to, data); reason != 0 {
 			l.act(l.table.End(l.clock, from.id, reason))
 			return
 		}
@@ -63,14 +63,21 @@ func (l *loop) forward(from, to *conn, data []byte) {
 
 // watch follows the clear part of the handshake. The reason that it returns,
 // if not zero, ends the pair before data is forwarded.
-func (l *loop) watch(from *conn, f *flow, data []byte) pairing.Reason {
+func (l *loop) watch(from, to *conn, data []byte) pairing.Reason {
+	f := from.flow
 	parse := f.handshake.Worker
 	if from.client() {
 		parse = f.handshake.Client
 	}
 	state, err := parse(data)
+	var violation *zmtp.Violation
 	switch {
-	case errors.Is(err, zmtp.ErrNotZMTP):
+	case errors.As(err, &violation):
+		if violation.Side == zmtp.Client && to.client() && to.phase == live {
+			l.write(to, data) // the worker's own word, by which the client knows not to try again
+		}
+		return pairing.NotZMTP
+	case err != nil:
 		return pairing.NotZMTP
 	case !l.allows(f.handshake.Mechanism()), !l.allows(f.handshake.WorkerMechanism()):
 		return pairing.MechanismRefused

@@ -21,118 +21,162 @@ const (
 	revision            // octet 11
 	minor               // octet 12 of 3.x
 	mechanism           // octets 13 to 32
-	filler              // as-server and 31 zeros, which say nothing of the roles: libzmq's are all 0
+	filler              // as-server and 31 zeros
 	socketType          // octet 12 of 2.0
 	identityFlags       // of the identity frame of 2.0 or 1.0; everything from here on comes after the greeting
 	identityLength
 	identity
-	commandFlags
-	commandLength
+	frameFlags // of a command of 3.x
+	frameLength
 	nameLength
 	name
-	body
-	finished
+	fieldLength
+	field
+	opaque   // what is left of a command
+	finished // nothing that follows is looked at
+	failed   // ERROR was sent: nothing that follows matters
 )
 
 const (
+	greetingLength  = 64 // of 3.x
+	mechanismOffset = 12
 	mechanismLength = 20
 	fillerLength    = 32
 	maxIdentity     = 255
 	maxCommand      = 64 << 10
 
 	// Flags of a frame since 2.0. Bit 2 came with 3.0.
-	more    = 0x01
 	long    = 0x02
 	command = 0x04
 )
 
-// direction parses what one side sends. It keeps at most a mechanism's name.
+// direction parses what one side sends. It keeps at most the name of a
+// mechanism, a command or a property.
 type direction struct {
 	mechanism string
-	length    uint64 // being read: of the signature, a frame; then what is left of it
+	length    uint64 // being read: of the signature, a frame, a field; then what is left of it
+	left      uint32 // octets of the command that have not come
+	types     types  // that the side has named
 	text      [mechanismLength]byte
 	phase     phase
-	at        uint8 // octets of the phase that have been read
-	want      uint8 // octets of a length or a name
+	at        uint8 // octets of the phase that have been read or kept
+	want      uint8 // octets of a length, a name or a field (255: or more)
 	version   uint8
-	last      bool // this command is the last one in clear
+	side      Side
+	stage     Stage
+	order     order
+	form      form
+	field     uint8 // of the command's body
+	typed     bool  // the next value of metadata is a socket type
+	asServer  bool
 }
 
 // greeted says whether the greeting is through.
 func (d *direction) greeted() bool { return d.phase >= identityFlags }
 
 // take reads at least one octet of b and says how many.
-func (d *direction) take(b []byte, other *direction) (int, error) {
+func (d *direction) take(b []byte, other *direction, reason *reason) (int, error) {
 	switch d.phase {
 	case mechanism:
 		return d.takeMechanism(b)
-	case filler, identity, body:
+	case filler, identity:
 		return d.skip(b), nil
 	case name:
-		return d.takeName(b), nil
-	case signature:
-		return 1, d.takeSignature(b[0])
-	case revision:
-		return 1, d.takeRevision(b[0])
-	case minor:
-		d.takeMinor(b[0], other)
-		return 1, nil
-	case socketType:
-		d.enter(identityFlags)
-		return 1, nil
-	case identityFlags:
-		return 1, d.takeIdentityFlags(b[0])
-	case identityLength:
-		return 1, d.takeIdentityLength(b[0])
-	case commandFlags:
-		return 1, d.takeCommandFlags(b[0])
-	case commandLength:
-		return 1, d.takeCommandLength(b[0])
-	case nameLength:
-		d.takeNameLength(b[0])
-		return 1, nil
-	case finished:
+		return d.takeName(b, other)
+	case fieldLength, field, opaque:
+		return d.takeBody(b, reason)
+	case finished, failed:
 		return len(b), nil
+	}
+	return 1, d.takeOne(b[0], other)
+}
+
+// takeOne reads an octet of a phase that is read octet by octet.
+func (d *direction) takeOne(o byte, other *direction) error {
+	switch d.phase {
+	case signature:
+		return d.takeSignature(o)
+	case revision:
+		return d.takeRevision(o)
+	case minor:
+		d.takeMinor(o, other)
+		return nil
+	case socketType:
+		d.greet(identityFlags)
+		return nil
+	case identityFlags:
+		return d.takeIdentityFlags(o)
+	case identityLength:
+		return d.takeIdentityLength(o)
+	case frameFlags:
+		return d.takeFrameFlags(o, other)
+	case frameLength:
+		return d.takeFrameLength(o, other)
+	case nameLength:
+		return d.takeNameLength(o, other)
 	}
 	panic("zmtp: no such phase")
 }
 
 func (d *direction) enter(p phase) { d.phase, d.at = p, 0 }
 
-// skip passes over what is left of the phase.
+// greet ends the greeting.
+func (d *direction) greet(next phase) {
+	d.stage = StageGreeting
+	d.enter(next)
+}
+
+// skip passes over what is left of the filler or an identity. The filler's first
+// octet is as-server, which libzmq leaves at 0 on both sides.
 func (d *direction) skip(b []byte) int {
+	if d.phase == filler && d.length == fillerLength {
+		d.asServer = b[0] == 1
+	}
 	n := min(uint64(len(b)), d.length)
 	d.length -= n
-	if d.length == 0 {
-		switch {
-		case d.phase == identity || d.phase == body && d.last:
-			d.enter(finished)
-		default: // the filler, or a command after which another comes
-			d.enter(commandFlags)
-		}
+	switch {
+	case d.length > 0:
+	case d.phase == filler:
+		d.greet(frameFlags)
+	default:
+		d.finish()
 	}
 	return int(n)
 }
 
 func (d *direction) takeSignature(o byte) error {
+	d.stage = StageSignature
 	switch {
 	case d.at == 0 && o == 0:
 		return errors.New("the first octet is 00")
 	case d.at == 0 && o != versioned:
 		d.speak(version10)
 		d.length = uint64(o) - 1 // less the flags
-		d.enter(identityFlags)
+		d.greet(identityFlags)
 		return nil
 	case d.at == signatureLength-1:
-		if o&flagged == 0 {
-			return fmt.Errorf("the signature ends with %02x", o)
-		}
-		d.enter(revision)
-		return nil
+		return d.endSignature(o)
 	case d.at > 0:
 		d.length = d.length<<8 | uint64(o)
 	}
 	d.at++
+	return nil
+}
+
+// endSignature reads its last octet. Where that is 00, and the length before it
+// one that has to be written in eight octets, a peer of 1.0 says its identity.
+func (d *direction) endSignature(o byte) error {
+	switch {
+	case o&flagged != 0:
+		d.enter(revision)
+		return nil
+	case !longIdentity(d.length, o):
+		return fmt.Errorf("the signature ends with %02x", o)
+	}
+	d.speak(version10)
+	d.length--
+	d.stage = StageGreeting
+	d.enterIdentity()
 	return nil
 }
 
@@ -148,10 +192,8 @@ func (d *direction) meetUnversioned() error {
 		return fmt.Errorf("to ZMTP 1.0 the signature announces a frame of %d octets", d.length)
 	}
 	d.length--
-	d.enter(identity)
-	if d.length == 0 {
-		d.enter(finished)
-	}
+	d.stage = StageGreeting
+	d.enterIdentity()
 	return nil
 }
 
@@ -184,7 +226,7 @@ func (d *direction) takeRevision(o byte) error {
 func (d *direction) takeMinor(o byte, other *direction) {
 	if other.version == version20 {
 		d.speak(version20)
-		d.enter(identityFlags)
+		d.greet(identityFlags)
 		return
 	}
 	d.version = version31

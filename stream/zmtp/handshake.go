@@ -5,10 +5,6 @@ import (
 	"fmt"
 )
 
-// ErrNotZMTP is wrapped by every error of [Handshake.Client] and
-// [Handshake.Worker], together with what was wrong.
-var ErrNotZMTP = errors.New("not ZMTP")
-
 // State says how far a pair has come.
 type State uint8
 
@@ -36,22 +32,33 @@ func (s State) String() string {
 // byte. It is not safe for concurrent use, and useless after an error.
 type Handshake struct {
 	client, worker direction
+	reason         reason
+	fed            uint64 // octets that Client was given
+	expected       string // see Guard
+	guarded        bool
+	released       bool
 }
 
 // Client takes the next bytes that the client sends, before they are forwarded:
 // when b completes the name of the mechanism, [Handshake.Mechanism] knows it on
 // return. Nothing of b is kept.
 //
-// An error wraps [ErrNotZMTP]: the signature, the revision or the flags of a
-// frame are impossible, a mechanism's name is malformed, or a command before
-// Open has more than 64 KiB.
+// An error wraps [ErrNotZMTP], when the greeting is none (the signature, the
+// revision, a mechanism's name or the frame of an identity are impossible), or
+// [ErrProtocol], in a [Violation], when what follows the greeting is against
+// the protocol, or [ErrClientGaveUp], if the worker is guarded.
 func (h *Handshake) Client(b []byte) (State, error) {
-	return h.feed(&h.client, &h.worker, b)
+	h.fed += uint64(len(b))
+	return h.feed(&h.client, &h.worker, Client, b)
 }
 
-// Worker is [Handshake.Client] for what the worker sends.
+// Worker is [Handshake.Client] for what the worker sends. When the error is a
+// [Violation] by the client (its mechanism or its socket type do not fit to what
+// the worker has just said of itself), then b itself is in order and may still
+// be forwarded: the client learns from it, as from a direct connection, that it
+// need not try again.
 func (h *Handshake) Worker(b []byte) (State, error) {
-	return h.feed(&h.worker, &h.client, b)
+	return h.feed(&h.worker, &h.client, Worker, b)
 }
 
 // Mechanism is what the client's greeting asks for, such as "NULL", "PLAIN",
@@ -69,7 +76,11 @@ func (h *Handshake) Version() string {
 	if h.client.version == 0 || h.worker.version == 0 {
 		return ""
 	}
-	switch min(h.client.version, h.worker.version) {
+	return versionName(min(h.client.version, h.worker.version))
+}
+
+func versionName(version uint8) string {
+	switch version {
 	case version10:
 		return "1.0"
 	case version20:
@@ -80,41 +91,88 @@ func (h *Handshake) Version() string {
 	return "3.1"
 }
 
-func (h *Handshake) feed(from, to *direction, b []byte) (State, error) {
-	err := meet(from, to)
+func (h *Handshake) feed(from, to *direction, side Side, b []byte) (State, error) {
+	from.side = side
+	before := from.stage
+	err := h.meet()
 	for err == nil && len(b) > 0 && from.phase != finished {
 		var n int
-		if n, err = from.take(b, to); err == nil {
+		before = from.stage
+		if n, err = from.take(b, to, &h.reason); err == nil {
 			b = b[n:]
-			err = meet(from, to)
+			err = h.meet()
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrNotZMTP, err)
+		err = blame(err, from.side, before)
 	}
 	return h.state(), err
 }
 
+// blame says whose fault an error is, where that is not known yet.
+func blame(err error, side Side, stage Stage) error {
+	var broken violation
+	switch {
+	case errors.As(err, &broken):
+		return &Violation{Side: side, Stage: stage, What: string(broken)}
+	case errors.Is(err, ErrProtocol), errors.Is(err, ErrClientGaveUp):
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotZMTP, err)
+}
+
 // meet tells each side when the other speaks 1.0, which changes what its next
-// octet means, or that no further one need come.
-func meet(a, b *direction) error {
-	if a.version == version10 {
-		if err := b.meetUnversioned(); err != nil {
+// octet means, or that no further one need come. Then it sees whether the two
+// can understand each other.
+func (h *Handshake) meet() error {
+	c, w := &h.client, &h.worker
+	if c.version == version10 {
+		if err := w.meetUnversioned(); err != nil {
 			return err
 		}
 	}
-	if b.version == version10 {
-		return a.meetUnversioned()
+	if w.version == version10 {
+		if err := c.meetUnversioned(); err != nil {
+			return err
+		}
+	}
+	if h.guarded && c.stage == StageError {
+		return fmt.Errorf("%w: %s", ErrClientGaveUp, h.ErrorReason())
+	}
+	return h.compare()
+}
+
+// compare sees whether mechanisms and socket types fit together.
+func (h *Handshake) compare() error {
+	c, w := &h.client, &h.worker
+	switch {
+	case c.mechanism != "" && w.mechanism != "" && c.mechanism != w.mechanism:
+		return h.misfit("%s at a worker that speaks %s", c.mechanism, w.mechanism)
+	case h.guarded && c.version != 0 && c.version <= version20 && w.mechanism == "" && h.expected != "" && h.expected != "NULL":
+		return h.misfit("ZMTP %s at a worker that speaks %s", versionName(c.version), h.expected)
+	case !fit(c.types, w.types):
+		return h.misfit("%v at a worker that is %v", c.types, w.types)
 	}
 	return nil
 }
 
+// misfit is the client's fault, since it chose to come.
+func (h *Handshake) misfit(format string, args ...any) error {
+	return &Violation{Side: Client, Stage: h.client.stage, What: fmt.Sprintf(format, args...)}
+}
+
 func (h *Handshake) state() State {
+	c, w := &h.client, &h.worker
 	switch {
-	case h.client.phase == finished && h.worker.phase == finished:
+	case c.through(w) && w.through(c):
 		return Open
-	case h.client.greeted() && h.worker.greeted():
+	case c.greeted() && w.greeted():
 		return Handshaking
 	}
 	return Greeting
+}
+
+// through says whether this side's clear part is over, and well.
+func (d *direction) through(other *direction) bool {
+	return d.stage == StageReady || d.initiated() && other.stage == StageReady
 }

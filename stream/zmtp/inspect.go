@@ -1,5 +1,7 @@
 package zmtp
 
+import "encoding/binary"
+
 // Verdict is what a peer's first bytes look like.
 type Verdict uint8
 
@@ -51,7 +53,7 @@ func Inspect(b []byte) Verdict {
 	case len(b) < signatureLength:
 		return NeedMore
 	case b[signatureLength-1]&flagged == 0:
-		return NotZMTP
+		return inspectLongIdentity(b)
 	case len(b) > signatureLength && b[signatureLength] == 0:
 		return NotZMTP
 	}
@@ -75,6 +77,25 @@ func inspectUnversioned(b []byte) Verdict {
 		return NeedMore
 	}
 	return inspectFrames(b[identity:])
+}
+
+// longIdentity says whether a length of 1.0, of flags and identity, that is
+// written in eight octets, and the flags behind it are those of an identity of
+// 254 or 255 octets: a shorter one has one octet of length.
+func longIdentity(length uint64, flags byte) bool {
+	return (length == versioned || length == maxIdentity+1) && flags == 0
+}
+
+// inspectLongIdentity reads ZMTP 1.0 that begins with FF.
+func inspectLongIdentity(b []byte) Verdict {
+	length := binary.BigEndian.Uint64(b[1:])
+	switch {
+	case !longIdentity(length, b[signatureLength-1]):
+		return NotZMTP
+	case uint64(len(b)-signatureLength) < length-1:
+		return NeedMore
+	}
+	return inspectFrames(b[signatureLength+length-1:])
 }
 
 // inspectFrames is ZMTP unless b contradicts being frames of ZMTP 1.0.

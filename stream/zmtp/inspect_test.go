@@ -19,7 +19,12 @@ func TestInspect(t *testing.T) {
 		{"the bit, not 7f", "\xff12345678\x01", 10, ZMTP},
 		{"1.0 anonymous", "\x01\x00", 2, ZMTP},
 		{"1.0 named", "\x06\x00alice", 7, ZMTP},
-		{"1.0 longest", "\xfe\x00" + strings.Repeat("i", 253), 255, ZMTP},
+		{"1.0 longest in the short form", "\xfe\x00" + strings.Repeat("i", 253), 255, ZMTP},
+		{"1.0 long", signatureOfLong(255) + strings.Repeat("i", 254), 264, ZMTP},
+		{"1.0 longest", signatureOfLong(256) + strings.Repeat("i", 255) + "\x01\x00", 265, ZMTP},
+		{"1.0 too long", signatureOfLong(257) + strings.Repeat("i", 256), 10, NotZMTP},
+		{"1.0 short in the long form", signatureOfLong(254) + strings.Repeat("i", 253), 10, NotZMTP},
+		{"1.0 long, and more of it", signatureOfLong(255)[:9] + "\x02", 10, NotZMTP},
 		{"1.0 and frames", "\x01\x00\x01\x01\x06\x00hello", 2, ZMTP},
 		{"1.0 and a long frame", "\x01\x00\xff\x00\x00\x00\x00\x00\x01\x00\x00\x00hello", 2, ZMTP},
 
