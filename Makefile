@@ -79,7 +79,7 @@ fuzz: setup ## run every fuzz target for a while (FUZZTIME=20s)
 	done
 
 lint: setup $(LINT) ## run golangci-lint over everything
-	$(LINT) run --build-tags peers ./...
+	$(LINT) run --build-tags peers,man ./...
 	cd tools && ../$(LINT) run --config ../.golangci.yml ./progress
 
 fmt: $(LINT) ## format every Go file

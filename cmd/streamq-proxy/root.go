@@ -31,6 +31,7 @@ without reading them: CURVE runs end to end, and the proxy holds no key.`,
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetOut(stdout) // completeShells remembers it
 	completeShells(root)
+	addManCommand(root)
 	return root
 }
 

@@ -11,6 +11,10 @@ import (
 	"github.com/streamq/streamq-proxy/metrics"
 )
 
+// release is the version that this tree is, or comes after; see docs/release.md. The
+// revision beside it tells builds of one version apart.
+const release = "v0.1.0"
+
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
@@ -25,15 +29,12 @@ func newVersionCommand() *cobra.Command {
 	}
 }
 
-// build is what the Go tool noted about this binary.
+// build is this binary: its version, and what the Go tool noted about it.
 func build() metrics.Build {
-	b := metrics.Build{Version: "devel", Revision: "unknown revision", GoVersion: runtime.Version()}
+	b := metrics.Build{Version: release, Revision: "unknown revision", GoVersion: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		b.Version = v
 	}
 	modified := ""
 	for _, s := range info.Settings {

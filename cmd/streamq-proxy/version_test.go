@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -49,5 +52,21 @@ func TestMakeTellsLibzmq(t *testing.T) {
 	said, err := show.CombinedOutput()
 	if want := "-DLIBZMQ=" + strings.TrimSpace(string(version)); err != nil || !strings.Contains(string(said), want) {
 		t.Errorf("%v: CGO_CPPFLAGS is %s, want %s", err, said, want)
+	}
+}
+
+// The version is the newest that the changelog has.
+func TestVersionIsTheChangelogs(t *testing.T) {
+	text, err := os.ReadFile("../../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$`).FindSubmatch(text)
+	if newest == nil || "v"+string(newest[1]) != release {
+		t.Errorf("the program is %s, the changelog's newest version %s", release, newest)
+	}
+	var said bytes.Buffer
+	if err := run(t.Context(), []string{"version"}, &said, io.Discard); err != nil || !strings.HasPrefix(said.String(), "streamq-proxy "+release+" (") {
+		t.Errorf("%q, %v", said.String(), err)
 	}
 }
