@@ -15,7 +15,7 @@ import (
 	"github.com/streamq/streamq-proxy/internal/inuse"
 	"github.com/streamq/streamq-proxy/internal/libzmq"
 	"github.com/streamq/streamq-proxy/stream"
-	"github.com/streamq/streamq-proxy/stream/accept"
+	"github.com/streamq/streamq-proxy/stream/seam"
 )
 
 // backlog of the listeners: who does not fit waits for his SYN to be sent again, or
@@ -122,14 +122,14 @@ func (s *Server) bindPath(socket *zmq4.Socket, path string) error {
 
 // favour lets operators in when descriptors are scarce.
 func (s *Server) favour(listener int) {
-	accept.Favour(listener)
+	seam.Favour(listener)
 	s.favoured = append(s.favoured, listener)
 }
 
 // unfavour goes before the listeners' end, after which their numbers are others'.
 func (s *Server) unfavour() {
 	for _, fd := range s.favoured {
-		accept.Unfavour(fd)
+		seam.Unfavour(fd)
 	}
 }
 

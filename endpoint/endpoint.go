@@ -107,9 +107,8 @@ func (e Endpoint) Dialable() error {
 	return nil
 }
 
-// Resolve replaces a name by its addresses, at least one: libzmq binds only to
-// addresses, and to names of network interfaces, which stay as they are. The
-// first is the one to bind to.
+// Resolve replaces a name by its addresses, at least one, and the name of a network
+// interface by the addresses that it has: a link-local one with its zone.
 func (e Endpoint) Resolve() ([]Endpoint, error) {
 	if e.Network != "tcp" || e.Host == "*" {
 		return []Endpoint{e}, nil
@@ -117,10 +116,7 @@ func (e Endpoint) Resolve() ([]Endpoint, error) {
 	if _, err := netip.ParseAddr(e.Host); err == nil {
 		return []Endpoint{e}, nil
 	}
-	if _, err := net.InterfaceByName(e.Host); err == nil {
-		return []Endpoint{e}, nil
-	}
-	hosts, err := net.LookupHost(e.Host)
+	hosts, err := addressesOf(e.Host)
 	if err != nil {
 		return nil, fmt.Errorf("no such host or network interface: %s", e.Host)
 	}
@@ -130,4 +126,31 @@ func (e Endpoint) Resolve() ([]Endpoint, error) {
 		all[i].Host = host
 	}
 	return all, nil
+}
+
+// addressesOf are the addresses of a network interface, or of a host.
+func addressesOf(name string) (hosts []string, err error) {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return net.LookupHost(name)
+	}
+	addresses, err := i.Addrs()
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range addresses {
+		prefix, err := netip.ParsePrefix(a.String())
+		if err != nil {
+			continue
+		}
+		ip := prefix.Addr()
+		if ip.IsLinkLocalUnicast() && ip.Is6() {
+			ip = ip.WithZone(name)
+		}
+		hosts = append(hosts, ip.String())
+	}
+	if len(hosts) == 0 {
+		return nil, fmt.Errorf("interface %s has no address", name)
+	}
+	return hosts, nil
 }

@@ -41,7 +41,7 @@ func (f *fake) Snapshot(ctx context.Context) (stream.Snapshot, error) {
 
 func busy(name string) *fake {
 	s := stream.Snapshot{
-		Pool: name, BytesIn: 10, BytesOut: 20, Backlog: 30, Connections: 4, LostNotices: 5,
+		Pool: name, BytesIn: 10, BytesOut: 20, Backlog: 30, Connections: 4,
 		Descriptors: 6, DescriptorLimit: 7, Lag: 8 * time.Millisecond, Commands: 2, Usable: true,
 		Workers: []pairing.WorkerInfo{
 			{Name: "w1", State: pairing.SetAside, Weight: 2, MaxPairs: 9, Pairs: 3, Failures: 4, Served: 11},

@@ -27,7 +27,6 @@ func (s sampler) snapshot(from *stream.Snapshot) {
 	s.counter(s.bytes, from.BytesOut, "worker-to-client")
 	s.gauge(s.backlog, float64(from.Backlog))
 	s.gauge(s.connections, float64(from.Connections))
-	s.counter(s.lostNotices, from.LostNotices)
 	s.gauge(s.descriptors, float64(from.Descriptors))
 	s.gauge(s.descriptorLimit, float64(from.DescriptorLimit))
 	s.histogram(s.turns, &from.Turns)

@@ -7,14 +7,17 @@ import (
 // keepTodo is the capacity that an empty list of actions may keep.
 const keepTodo = 4096
 
-// act carries out what the table has decided. Carrying out one action may bring
-// the table to decide on more; they queue behind.
-func (l *loop) act(actions []pairing.Action) {
-	l.todo = append(l.todo, actions...)
-	if l.acting || l.closed {
+// act notes what the table has decided. It is carried out by settle, which the
+// loop calls behind each event, when nobody is in the middle of anything: a
+// connection does not change under the hands of the function that called act.
+func (l *loop) act(actions []pairing.Action) { l.todo = append(l.todo, actions...) }
+
+// settle carries out what was noted. Carrying out one action may bring the table
+// to decide on more; they queue behind.
+func (l *loop) settle() {
+	if len(l.todo) == 0 {
 		return
 	}
-	l.acting = true
 	for i := 0; i < len(l.todo); i++ {
 		l.perform(l.todo[i])
 	}
@@ -23,7 +26,6 @@ func (l *loop) act(actions []pairing.Action) {
 	if cap(l.todo) > keepTodo {
 		l.todo = nil // ending everyone at once took much
 	}
-	l.acting = false
 	l.tellChanges()
 }
 
@@ -46,31 +48,24 @@ func (l *loop) perform(a pairing.Action) {
 	}
 }
 
-// join makes a pair: its connections are adopted, and what each has sent before
-// goes to the other, the worker's greeting first.
+// join makes a pair: what each side has sent before goes to the other, the
+// worker's greeting first.
 func (l *loop) join(client, worker *conn) {
 	f := &flow{client: client, worker: worker}
 	client.flow, worker.flow = f, f
-	l.adopt(client)
-	l.adopt(worker)
-	l.begin(f)
-}
-
-// begin forwards what came before, once both connections are settled.
-func (l *loop) begin(f *flow) {
-	client, worker := f.client, f.worker
-	if f.begun || client.phase != live || worker.phase != live {
-		return
-	}
-	f.begun = true
-	for _, way := range [...]struct{ from, to *conn }{{worker, client}, {client, worker}} {
-		if l.table.Peer(client.id) == nil {
+	for _, from := range [...]*conn{worker, client} {
+		if s, ok := from.link.(*streamLink); ok {
+			s.paired()
+		}
+		early := from.early
+		from.early = nil
+		if len(early) > 0 && !l.forward(from, early) {
 			return // the first was enough to end the pair
 		}
-		if early := way.from.early; len(early) > 0 {
-			way.from.early = nil
-			l.forward(way.from, way.to, early)
-		}
+	}
+	for _, c := range f.sides() {
+		c.paused = !f.partner(c).out.empty()
+		l.updateInterest(c)
 	}
 }
 

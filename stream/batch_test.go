@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"errors"
+	"math"
 	"net"
 	"os"
 	"strings"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/pebbe/zmq4"
 	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/stream/seam"
 )
 
 // tap is a STREAM socket that a test reads batch by batch.
@@ -21,21 +24,29 @@ type tap struct {
 	batch batch
 }
 
-func newTap(t *testing.T) *tap {
+func newTap(t *testing.T, options ...func(*zmq4.Socket) error) *tap {
 	t.Helper()
 	ctx, err := NewContext(1, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := DefaultConfig()
-	s, err := newSocket(ctx, frontendSide, &cfg)
+	owner, err := seam.NewOwner()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.bind("frontend", []string{"tcp://127.0.0.1:0"}); err != nil {
+	s, err := newSocket(ctx, frontendSide, owner)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.close(); _ = ctx.Close() })
+	for _, option := range options {
+		if err := option(s.zmq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.bind("frontend", []string{"tcp://127.0.0.1:0"}, listening{reads: math.MaxUint64}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.close(); owner.Close(); _ = ctx.Close() })
 	return &tap{t: t, socket: s}
 }
 
@@ -199,7 +210,7 @@ func TestPeerGoesInABatch(t *testing.T) {
 // After a refused id no body follows: the socket keeps its step, and everyone
 // else is served on.
 func TestRefusedIDCostsNobodyAnything(t *testing.T) {
-	s := newTap(t)
+	s := newTap(t, func(z *zmq4.Socket) error { return z.SetSndhwm(4) })
 	c, born := s.connect()
 	for range 100 {
 		if got := s.send(born.peer+1000, []byte("to nobody")); got != gone {
@@ -238,9 +249,10 @@ func TestEmptyBodyIsNotSent(t *testing.T) {
 	}()
 	send(t, c, []byte("still open"))
 	s.hear("what it says", func(all []heard) bool { return len(all) > 0 && all[0].data == "still open" })
-	if got := s.closePeer(born.peer); got != taken {
+	if got := sendMessage(s.handle, born.peer, nil); got != taken {
 		t.Errorf("closing: %v", got)
 	}
+	seam.Release(born.birth.fd)
 	eventually(t, "it is closed", func() bool {
 		if _, err := s.readable(); err != nil { // libzmq closes while it is being asked
 			t.Fatal(err)

@@ -111,7 +111,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 	}
 	send(t, client, []byte("still served"))
 	expect(t, worker, []byte("still served"))
-	eventually(t, "the rest is refused", func() bool { return len(r.reasons()) >= 150 })
+	eventually(t, "the rest is refused", func() bool { return len(r.reasons()) >= 100 })
 	for _, why := range r.reasons() {
 		if why != pairing.QueueFull {
 			t.Errorf("refused for %v", why)

@@ -118,11 +118,6 @@ func (c *Config) Validate() error {
 	}
 	errs = append(errs, c.checkEndpoints()...)
 	errs = append(errs, c.checkWorkers()...)
-	if c.Relay == RelaySplice {
-		if err := Spliceable(c.Frontend, c.Backend); err != nil {
-			errs = append(errs, fmt.Errorf("relay: %w", err))
-		}
-	}
 	if c.PairBuffer < MinPairBuffer || c.PairBuffer > MaxPairBuffer {
 		errs = append(errs, fmt.Errorf("pair-buffer %d: want %d to %d bytes", c.PairBuffer, MinPairBuffer, MaxPairBuffer))
 	}

@@ -14,58 +14,29 @@ import (
 type phase uint8
 
 const (
-	fresh    phase = iota // STREAM: the descriptor has not been shown to be the right one
-	adopting              // libzmq was told to let go of it, see adopt.go
-	live                  // bytes go both ways
+	live     phase = iota // bytes go both ways
 	closing               // what was sent is being delivered, what comes is dropped
-	finished              // the kernel has everything and a FIN behind it (unix: libzmq was told to close)
-	severed               // aborted; the end is a matter of time
-	dead                  // no longer exists
+	finished              // the kernel has everything and a FIN behind it
+	dead                  // the loop has let go of it
 )
 
-// conn is one connection as the loop sees it: a peer of a STREAM socket, or a
-// worker that the proxy dialled.
+// conn is one connection as the loop sees it, whatever its bytes go through.
 type conn struct {
-	id   pairing.PeerID
-	sock *socket // nil when the loop itself reads and writes: dialled, or adopted
-	// number is the routing id on sock.
-	number uint32
-	// fd is our duplicate of libzmq's descriptor zmqFD, or a dialled
-	// connection's own; -1 when there is none.
-	fd, zmqFD int
-	cookie    uint64 // of the socket behind fd; tells whether zmqFD is still the same one
-	ipc       bool
-	origin    pairing.Origin
-	local     string // our own end of a dialled connection, IP:PORT
-	phase     phase
-	ready     bool   // the table was told that the greeting is there
-	early     []byte // what came before there was a partner
-	out       backlog
-	received  uint64 // bytes that libzmq has handed over ...
-	chunks    int    // ... in so many messages
-	sent      uint64 // bytes that libzmq has taken
-	drained   uint64 // of these, bytes that the kernel had when roomFor last looked
-	oneWay    int    // bytes received since the partner last spoke, see gather.go
-	swallowed int    // bytes that came while it was being closed
-	handed    uint64 // while closing: of sent, what the kernel had at the last look; direct: what was unacknowledged
-	flow      *flow  // of the pair, nil before there is one
+	id     pairing.PeerID
+	link   link
+	origin pairing.Origin
+	phase  phase
+	flow   *flow // of the pair, nil before there is one
 
-	adoptingSince time.Duration
+	ready bool    // the table was told that the greeting is there
+	early []byte  // what came before there was a partner
+	out   backlog // what the link has not taken yet
 
-	heard     uint64 // sock.attempts when it was last heard of
-	hungUp    bool   // the kernel says that the other side has ended; the notice is due
-	told      bool   // libzmq was asked to close it, and will not announce the end
-	released  bool   // libzmq has let go of the connection ...
-	releaseAt uint64 // ... as was seen at this attempt
-
-	interest  uint32 // direct: what the poller watches for, 0 = not registered
-	paused    bool   // direct: not read, because the partner has no room
-	broken    bool   // writing failed, or libzmq no longer has it; its end will tell why
-	owedReset bool   // the partner was reset, and so shall this one be
-	watched   bool   // STREAM: fd is registered with the poller
-	retry     time.Duration
-	retryAt   time.Duration
-	attending bool // on the loop's list of connections to look after
+	paused    bool // left unread: the partner has no room, or it has said enough for now
+	broken    bool // writing failed; its end will tell why
+	owedReset bool // the partner was reset, and so shall this one be
+	swallowed int  // bytes that came while it was being closed
+	oneWay    int  // bytes received since the partner last spoke, see gather.go
 }
 
 // flow is what the two connections of a pair share.
@@ -73,7 +44,6 @@ type flow struct {
 	client, worker *conn
 
 	handshake zmtp.Handshake
-	begun     bool          // both connections are settled, bytes go
 	open      bool          // the handshake is through, and no longer watched
 	passed    [2]uint64     // bytes from client to worker and back, less those that loan has moved
 	active    time.Duration // when bytes last passed
@@ -81,6 +51,7 @@ type flow struct {
 	end       splice.End    // what its loans had come to, before this one
 }
 
+// sides are the two connections; index 0 is the client's everywhere.
 func (f *flow) sides() [2]*conn { return [2]*conn{f.client, f.worker} }
 
 // partner is the other connection of the pair.
@@ -91,31 +62,31 @@ func (f *flow) partner(c *conn) *conn {
 	return f.client
 }
 
-// maxEarly bounds what a connection may send before it has a partner. A greeting
-// is 64 bytes, and libzmq sends ten of them until it is greeted in turn.
+// maxEarly is from how many bytes on a connection without a partner is left
+// unread. A greeting is 64 bytes, and libzmq sends ten of them until it is greeted
+// in turn; ZMTP 1.0 and 2.0 let a peer say more unasked.
 const maxEarly = readChunk / 2
 
 func (c *conn) client() bool { return side(c.id>>32) == frontendSide }
 
-// certain says whether everything is read that libzmq ever had for c up to the attempt.
-func (c *conn) certain(attempt uint64) bool {
-	return c.sock.readSince(max(attempt, c.heard))
+// own says whether the loop itself reads and writes the connection's descriptor, nil if not.
+func (c *conn) own() *ownLink {
+	o, _ := c.link.(*ownLink)
+	return o
 }
 
-// originOf tells where a connection comes from: libzmq's word for its address,
-// and the far end of the descriptor.
-func originOf(address string, fd int) pairing.Origin {
-	if isIPC(address) {
+// originOf tells where an accepted connection comes from: the far end, or over
+// ipc libzmq's word for it, localhost:uid:gid:pid.
+func originOf(address string, peer netip.AddrPort) pairing.Origin {
+	if !peer.IsValid() {
 		return pairing.Origin{Address: address}
 	}
-	ep := peerEndpoint(fd)
-	if ip, err := netip.ParseAddr(address); err == nil && ep.Addr() != ip.Unmap().WithZone("") {
-		ep = netip.AddrPort{} // the descriptor is somebody else's by now
-	}
-	if !ep.IsValid() {
-		return pairing.Origin{Address: SourceAddress(address)}
-	}
-	return pairing.Origin{Address: SourceAddress(ep.Addr().String()), Endpoint: ep.String()}
+	return pairing.Origin{Address: SourceAddress(peer.Addr().String()), Endpoint: endpointOf(peer)}
+}
+
+// endpointOf writes an IP:PORT, of a link-local address without the zone.
+func endpointOf(ap netip.AddrPort) string {
+	return netip.AddrPortFrom(ap.Addr().WithZone(""), ap.Port()).String()
 }
 
 // isIPC tells libzmq's way of writing the peer of a unix socket, localhost:uid:gid:pid.

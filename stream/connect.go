@@ -11,6 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// connection is one that was dialled. The ends are of TCP only.
+type connection struct {
+	fd          int // -1 for none
+	peer, local netip.AddrPort
+}
+
 // remote is where a dial goes: an address, or a unix path if there is one.
 type remote struct {
 	address netip.AddrPort
@@ -67,25 +73,25 @@ func (r remote) full(err error) bool { return r.path != "" && errors.Is(err, uni
 
 // connect begins a connection to r and never blocks: connected says that it is
 // there already.
-func (r remote) connect() (fd int, connected bool, err error) {
+func (r remote) connect() (c connection, connected bool, err error) {
 	to := r.sockaddr()
 	// connect(2) can find all ports in use for an instant in which they are not;
 	// Go's net tries three times, too.
 	for range 3 {
-		if fd, err = connectOnce(r.domain(), to); !errors.Is(err, unix.EADDRNOTAVAIL) {
+		if c.fd, err = connectOnce(r.domain(), to); !errors.Is(err, unix.EADDRNOTAVAIL) {
 			break
 		}
 	}
 	if err != nil || r.path != "" {
-		return fd, err == nil, err
+		return c, err == nil, err
 	}
 	// To this machine it is there, or has failed, as soon as connect(2), which
 	// denies it, has returned.
-	if connected, err = r.connected(fd); err != nil {
-		closeDescriptor(fd)
-		return -1, false, err
+	if connected, err = r.connected(&c); err != nil {
+		closeDescriptor(c.fd)
+		return connection{fd: -1}, false, err
 	}
-	return fd, connected, nil
+	return c, connected, nil
 }
 
 // connectOnce returns a TCP connection that may be under way yet, or a unix one.
@@ -102,11 +108,12 @@ func connectOnce(domain int, to unix.Sockaddr) (fd int, err error) {
 	return fd, nil
 }
 
-// connected says whether a TCP connection that was begun is there by now.
-func (r remote) connected(fd int) (bool, error) {
-	peer := peerEndpoint(fd)
-	if !peer.IsValid() {
-		errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+// connected says whether a TCP connection that was begun is there by now, and
+// notes its ends.
+func (r remote) connected(c *connection) (bool, error) {
+	c.peer = peerEndpoint(c.fd)
+	if !c.peer.IsValid() {
+		errno, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		if err == nil && errno != 0 {
 			err = syscall.Errno(errno)
 		}
@@ -114,7 +121,7 @@ func (r remote) connected(fd int) (bool, error) {
 	}
 	// A dial to an ephemeral port of this machine can meet itself (TCP's
 	// simultaneous open) when nobody listens there.
-	if peer == ownEndpoint(fd) {
+	if c.local = ownEndpoint(c.fd); c.peer == c.local {
 		return false, os.NewSyscallError("connect", unix.ECONNREFUSED)
 	}
 	return true, nil

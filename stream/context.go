@@ -8,7 +8,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	_ "github.com/streamq/streamq-proxy/internal/libzmq" // has pebbe/zmq4 take every libzmq 4.3
-	"github.com/streamq/streamq-proxy/stream/accept"
+	"github.com/streamq/streamq-proxy/stream/seam"
 	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
@@ -22,7 +22,7 @@ const reservedDescriptors = 128
 const (
 	// acceptReserve are never a stranger's: dials, scrapes and files have them.
 	acceptReserve = reservedDescriptors / 2
-	// lastReserve of those are not even an operator's (package accept, Favour).
+	// lastReserve of those are not even an operator's (package seam, Favour).
 	lastReserve = acceptReserve / 4
 )
 
@@ -64,7 +64,7 @@ func NewContext(ioThreads, relayThreads int) (*Context, error) {
 	if limit < fewestForConnections {
 		return nil, fmt.Errorf("only %d descriptors may be open (ulimit -n): at least %d are needed", open, fewest(relayThreads))
 	}
-	if err := accept.Guard(open-acceptReserve, open-lastReserve); err != nil {
+	if err := seam.Guard(open-acceptReserve, open-lastReserve); err != nil {
 		return nil, err
 	}
 	keepMemory()
@@ -75,6 +75,10 @@ func NewContext(ioThreads, relayThreads int) (*Context, error) {
 	if err := zctx.SetIoThreads(ioThreads); err != nil {
 		_ = zctx.Term()
 		return nil, fmt.Errorf("io-threads %d: %w", ioThreads, err)
+	}
+	if err := seam.Check(zctx); err != nil {
+		_ = zctx.Term()
+		return nil, err
 	}
 	relay, err := splice.New(relayThreads, pipes)
 	if err != nil {
@@ -114,7 +118,7 @@ func (c *Context) Descriptors() (used, limit int64) {
 
 // Refused is how many connections this process has closed as they came, because
 // too few descriptors were left; to which of its listeners they came is not known.
-func Refused() uint64 { return accept.Refused() }
+func Refused() uint64 { return seam.Refused() }
 
 // scarce: who connects now is refused, so that the ones that are served and their
 // workers keep what they need.

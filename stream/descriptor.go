@@ -8,10 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A connection of a STREAM socket has a descriptor that belongs to libzmq. We
-// hold a duplicate, for everything that STREAM has no words for: who is at the
-// other end, has the kernel taken what we sent, say FIN, shut down, and: does
-// libzmq still have this connection at all?
+// What only the kernel knows of a connection.
 
 // duplicate returns a second descriptor of the same open socket; -1 and the
 // error when fd is none, or when there are too many (EMFILE).
@@ -64,24 +61,6 @@ func addrPort(sa syscall.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// handed is how many bytes of ours the kernel has taken over the connection's
-// life: those acknowledged and those still in its queue, which together are
-// exact (tcp(7): TCP_INFO, SIOCOUTQ). ok is false for a unix socket, which keeps
-// no such account.
-func handed(fd int) (total uint64, ok bool) {
-	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
-		return 0, false
-	}
-	// In this order: what is acknowledged in between is counted as neither,
-	// and the sum is too small for a moment rather than too large.
-	queued, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
-	if err != nil {
-		return 0, false
-	}
-	return info.Bytes_acked + uint64(queued), true
-}
-
 // deliveryMark is something else whenever the other side has taken bytes of ours:
 // how many it has acknowledged, or of a unix socket, which keeps no such account,
 // how much memory those take that it has not read (SIOCOUTQ). There the kernel
@@ -97,11 +76,8 @@ func deliveryMark(fd int) uint64 {
 	return uint64(queued)
 }
 
-// States of a TCP connection, from the kernel's tcp_states.h.
-const (
-	tcpClose     = 7
-	tcpCloseWait = 8
-)
+// tcpClose is the state of a TCP connection that is no more (the kernel's tcp_states.h).
+const tcpClose = 7
 
 // wasReset says whether a TCP connection ended by RST rather than FIN: after a
 // FIN from the other side it stays half open as long as we hold it.
@@ -110,17 +86,8 @@ func wasReset(fd int) bool {
 	return err == nil && info.State == tcpClose
 }
 
-// sendFIN ends our side after what the kernel already has; reading goes on.
-func sendFIN(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }
-
 // sever ends both directions; libzmq's notice follows.
 func sever(fd int) { _ = unix.Shutdown(fd, unix.SHUT_RDWR) }
-
-// dropUnsent has the last close of the connection send an RST and free what the
-// kernel still holds for a peer that does not take it (socket(7), SO_LINGER).
-func dropUnsent(fd int) {
-	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-}
 
 func closeDescriptor(fd int) {
 	if fd >= 0 {

@@ -12,27 +12,27 @@ func (l *loop) dial(a pairing.Action) {
 	}
 	l.cancelDial(a.Peer) // to a worker that has been taken out meanwhile
 	client, worker := a.Peer, a.Worker
-	l.dialler.connect(client, a.Endpoint, func(id pairing.PeerID, fd int, err error) {
+	l.dialler.connect(client, a.Endpoint, func(id pairing.PeerID, to connection, err error) {
 		if err != nil {
 			l.dialFailed(client, worker, err)
 			return
 		}
-		l.dialled(client, id, fd)
+		l.dialled(client, id, to)
 	})
 }
 
 // dialled makes a connection of the descriptor and offers it to the table.
-func (l *loop) dialled(client, id pairing.PeerID, fd int) {
-	c := &conn{id: id, fd: fd, zmqFD: -1, phase: live, out: backlog{spare: &l.spare}}
-	if ep := peerEndpoint(fd); ep.IsValid() {
-		c.origin = pairing.Origin{Address: ep.Addr().String(), Endpoint: ep.String()}
+func (l *loop) dialled(client, id pairing.PeerID, to connection) {
+	c := &conn{
+		id: id, out: backlog{spare: &l.spare},
+		link: &ownLink{poller: l.poller, token: token(id), fd: to.fd},
 	}
-	l.know(c)
-	l.count(c, +1)
+	if to.peer.IsValid() {
+		c.origin = pairing.Origin{Address: to.peer.Addr().String(), Endpoint: to.peer.String()}
+	}
+	l.know(c, to.local)
+	l.count(+1)
 	l.act(l.table.Dialled(l.now(), client, c.id, c))
-	if c.phase == live {
-		l.updateInterest(c)
-	}
 }
 
 func (l *loop) dialFailed(client pairing.PeerID, worker string, err error) {
@@ -40,17 +40,17 @@ func (l *loop) dialFailed(client pairing.PeerID, worker string, err error) {
 		l.act(l.table.End(l.now(), client, pairing.QueueFull))
 		return
 	}
-	l.cfg.Log.Warn("dial failed", "pool", l.cfg.Name, "worker", worker, "error", err)
+	l.cfg.Log.Warn("dial failed", "pool", l.fixed.Name, "worker", worker, "error", err)
 	l.act(l.table.DialFailed(l.now(), client, worker))
 }
 
 // probe finds out whether a worker that failed can be reached again.
 func (l *loop) probe(a pairing.Action) {
 	worker := a.Worker
-	l.dialler.connect(0, a.Endpoint, func(_ pairing.PeerID, fd int, err error) {
-		closeDescriptor(fd)
+	l.dialler.connect(0, a.Endpoint, func(_ pairing.PeerID, to connection, err error) {
+		closeDescriptor(to.fd)
 		if err == nil {
-			l.cfg.Log.Info("worker is back", "pool", l.cfg.Name, "worker", worker)
+			l.cfg.Log.Info("worker is back", "pool", l.fixed.Name, "worker", worker)
 		}
 		l.act(l.table.Probed(l.now(), worker, err == nil))
 	})

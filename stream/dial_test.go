@@ -29,9 +29,9 @@ type outcome struct {
 func (r *rig) dial(client pairing.PeerID, endpoint string) <-chan outcome {
 	done := make(chan outcome, 1)
 	r.onLoop(func(l *loop) {
-		l.dialler.connect(client, endpoint, func(_ pairing.PeerID, fd int, err error) {
-			closeDescriptor(fd)
-			done <- outcome{fd, err}
+		l.dialler.connect(client, endpoint, func(_ pairing.PeerID, to connection, err error) {
+			closeDescriptor(to.fd)
+			done <- outcome{to.fd, err}
 		})
 	})
 	return done
@@ -170,7 +170,7 @@ func TestDialThatMeetsItself(t *testing.T) {
 	if err := unix.Connect(fd, own.sockaddr()); err != nil {
 		t.Fatal(err)
 	}
-	if connected, err := own.connected(fd); connected || !errors.Is(err, syscall.ECONNREFUSED) {
+	if connected, err := own.connected(&connection{fd: fd}); connected || !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("connected %v, %v", connected, err)
 	}
 }
@@ -340,7 +340,7 @@ func TestDialOfSilentAddresses(t *testing.T) {
 		if want := oldest.failed(os.ErrDeadlineExceeded); x.err == nil || x.err.Error() != want.Error() {
 			t.Errorf("%v, want %v", x.err, want)
 		}
-		l.dialler.finish(x, -1, x.err)
+		l.dialler.fail(x, x.err)
 	})
 	_ = r.expectDial(done)
 	r.expectQuiet()

@@ -57,7 +57,7 @@ type dial struct {
 	client   pairing.PeerID // 0 for a probe
 	endpoint string
 	timeout  time.Duration
-	done     func(id pairing.PeerID, fd int, err error) // called once, unless the dial is given up
+	done     func(id pairing.PeerID, to connection, err error) // called once, unless the dial is given up
 
 	admitted bool          // the scheduler has let it begin
 	at       time.Duration // when it has something to do if nothing happens before
@@ -70,7 +70,7 @@ type dial struct {
 
 type attempt struct {
 	to remote
-	fd int
+	connection
 }
 
 func newDialler(l *loop) *dialler {
@@ -99,7 +99,7 @@ func (d *dialler) idle() bool { return len(d.clients) == 0 }
 
 // connect begins a dial of endpoint for a client, or for nobody. done may be
 // called before connect returns; from its beginning on a dial counts as a descriptor.
-func (d *dialler) connect(client pairing.PeerID, endpoint string, done func(id pairing.PeerID, fd int, err error)) {
+func (d *dialler) connect(client pairing.PeerID, endpoint string, done func(id pairing.PeerID, to connection, err error)) {
 	x := &dial{id: d.nextID(), client: client, endpoint: endpoint, timeout: d.loop.cfg.ConnectTimeout, done: done}
 	if client != 0 {
 		d.clients[client] = x
@@ -116,7 +116,7 @@ func (d *dialler) begin(x *dial) {
 	x.deadline = d.loop.now() + x.timeout
 	ep, err := ParseEndpoint(x.endpoint)
 	if err != nil {
-		d.finish(x, -1, err)
+		d.fail(x, err)
 		return
 	}
 	if ep.Network == "ipc" {
@@ -153,7 +153,7 @@ func (d *dialler) found(x *dial, ips []netip.Addr, port uint16, err error) {
 		err = errNoAddress
 	}
 	if err != nil {
-		d.finish(x, -1, lookUpFailed(err))
+		d.fail(x, lookUpFailed(err))
 		return
 	}
 	for _, ip := range ips {
@@ -169,17 +169,17 @@ func (d *dialler) try(x *dial) {
 	for len(x.rest) > 0 {
 		to := x.rest[0]
 		x.rest = x.rest[1:]
-		fd, connected, err := to.connect()
+		c, connected, err := to.connect()
 		if connected {
-			d.finish(x, fd, d.setUp(to, fd))
+			d.finish(x, c, d.setUp(to, c.fd))
 			return
 		}
 		if err == nil {
-			if err = d.loop.poller.add(fd, pollOut, token(x.id)); err == nil {
-				d.await(x, attempt{to, fd})
+			if err = d.loop.poller.add(c.fd, pollOut, token(x.id)); err == nil {
+				d.await(x, attempt{to, c})
 				return
 			}
-			closeDescriptor(fd)
+			closeDescriptor(c.fd)
 		}
 		x.failed(to, err)
 		if to.full(err) {
@@ -189,7 +189,7 @@ func (d *dialler) try(x *dial) {
 		}
 	}
 	if len(x.attempts) == 0 {
-		d.finish(x, -1, x.err)
+		d.fail(x, x.err)
 		return
 	}
 	d.wakeAt(x, x.deadline)
@@ -234,14 +234,14 @@ func (d *dialler) event(x *dial) {
 	before := len(x.attempts)
 	for i := 0; i < len(x.attempts); {
 		a := x.attempts[i]
-		connected, err := a.to.connected(a.fd)
+		connected, err := a.to.connected(&a.connection)
 		if !connected && err == nil {
 			i++
 			continue
 		}
 		if err == nil {
 			d.settle(x, i)
-			d.finish(x, a.fd, d.setUp(a.to, a.fd))
+			d.finish(x, a.connection, d.setUp(a.to, a.fd))
 			return
 		}
 		x.failed(a.to, err)
@@ -260,17 +260,24 @@ func (d *dialler) setUp(to remote, fd int) error {
 	fixed := &d.loop.fixed
 	return errors.Join(
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
-		keepDialled(fd, fixed.KeepAlive, fixed.UserTimeout))
+		keep(fd, fixed.KeepAlive, fixed.UserTimeout))
 }
 
-// finish ends a dial by a connection or an error.
-func (d *dialler) finish(x *dial, fd int, err error) {
+// finish ends a dial by a connection, unless that cannot be set up.
+func (d *dialler) finish(x *dial, to connection, err error) {
 	if err != nil {
-		closeDescriptor(fd)
-		fd = -1
+		closeDescriptor(to.fd)
+		d.fail(x, err)
+		return
 	}
 	d.giveUp(x)
-	x.done(x.id, fd, err)
+	x.done(x.id, to, nil)
+}
+
+// fail ends a dial by an error.
+func (d *dialler) fail(x *dial, err error) {
+	d.giveUp(x)
+	x.done(x.id, connection{fd: -1}, err)
 }
 
 // giveUp forgets a dial. One that waits begins in the loop's next turn.
@@ -309,11 +316,11 @@ func (d *dialler) tend() {
 func (d *dialler) due(x *dial) {
 	switch {
 	case !x.admitted:
-		d.finish(x, -1, errTooManyDials)
+		d.fail(x, errTooManyDials)
 	case d.loop.clock < x.deadline:
 		d.try(x)
 	default:
-		d.finish(x, -1, x.timedOut())
+		d.fail(x, x.timedOut())
 	}
 }
 

@@ -8,12 +8,9 @@ import (
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
-// noticed takes libzmq's word that a connection has ended.
-func (l *loop) noticed(c *conn) { l.ended(c, howEnded(c)) }
-
+// howEnded is how a connection ended that is known to have.
 func howEnded(c *conn) pairing.Gone {
-	// A connection of libzmq's must be known to be the one behind the descriptor.
-	if (c.cookie != 0 || c.sock == nil) && c.fd >= 0 && !c.ipc && wasReset(c.fd) {
+	if wasReset(c.link.descriptor()) {
 		return pairing.Reset
 	}
 	return pairing.Closed
@@ -27,202 +24,167 @@ func (l *loop) ended(c *conn, how pairing.Gone) {
 		}
 		how = counts(how, c.client(), f.end)
 	}
-	l.remove(c)
+	l.forget(c, false)
 	l.act(l.table.Gone(l.clock, c.id, how))
 }
 
 // finishGently closes a connection once everything that was sent to it has been
 // delivered. What it sends meanwhile is dropped.
 func (l *loop) finishGently(c *conn) {
-	if c.phase != live && c.phase != adopting {
+	if c.phase != live {
 		return
 	}
+	l.recall(c.flow)
 	c.phase = closing
 	c.paused = false
-	if c.sock == nil {
-		l.updateInterest(c)
-	}
-	l.attendAfter(c, 0)
+	l.updateInterest(c)
+	l.finishWhenHanded(c)
 }
 
-// finishWhenHanded ends our side of the connection when nothing of ours is left
-// outside the kernel; true when something has moved since the last look. The
-// other side then closes, and its end is announced like any other.
-//
-// Closing by an empty frame, the way STREAM offers, would have libzmq close the
-// descriptor with input unread, which the kernel answers with an RST that can
-// cost the peer what it has not read yet. A FIN says the same and loses nothing.
-func (l *loop) finishWhenHanded(c *conn) (progress bool) {
-	if !c.out.empty() && !c.broken {
-		return false
-	}
-	if c.sock == nil && c.owedReset {
-		return l.resetWhenAcknowledged(c)
-	}
-	if c.sock == nil {
-		sendFIN(c.fd)
-		c.phase = finished
-		return true
-	}
-	if c.told { // its adoption was under way; nothing was sent
-		return false
-	}
-	total, ok := handed(c.fd)
-	if !ok {
-		l.tellToClose(c)
-		return false
-	}
-	progress = total != c.handed
-	c.handed = total
-	if total >= c.sent || c.broken {
-		sendFIN(c.fd)
+// finishWhenHanded ends our side of a connection that is being closed when nothing
+// of ours is left outside the kernel. The other side then closes, and its end is
+// announced like any other.
+func (l *loop) finishWhenHanded(c *conn) {
+	switch {
+	case !c.out.empty() && !c.broken:
+	case c.owedReset && c.own() != nil:
+		l.resets.add(c, l.clock)
+	case c.link.handed() || c.broken:
+		c.link.finish()
 		c.phase = finished
 	}
-	return progress
 }
 
-// resetWhenAcknowledged passes a reset on, once it can cost the other side
-// nothing that was sent to it before; true when some of that has arrived since
-// the last look.
-func (l *loop) resetWhenAcknowledged(c *conn) (progress bool) {
-	queued, err := unix.IoctlGetInt(c.fd, unix.SIOCOUTQ)
-	if err != nil || queued == 0 || c.broken || wasReset(c.fd) {
-		dropUnsent(c.fd)
-		l.ended(c, pairing.Closed)
-		return true
-	}
-	progress = c.handed != uint64(queued)
-	c.handed = uint64(queued)
-	return progress
-}
-
-// tellToClose is for unix connections: there the kernel keeps no account of
-// what it has taken, so libzmq must close behind what it has queued. That is
-// watched until libzmq has let go, and the table's drain time-out severs it.
-func (l *loop) tellToClose(c *conn) {
-	switch c.sock.closePeer(c.number) {
-	case taken:
-		c.phase, c.told = finished, true
-	case gone:
-		c.phase, c.hungUp = finished, true
-	case full:
-	}
-}
-
-// abort ends a connection at once. The table has forgotten it already; a STREAM
-// peer stays known here until libzmq has forgotten it, too.
+// abort ends a connection at once. The table has forgotten it already.
 func (l *loop) abort(c *conn) {
-	if c.phase == dead || c.phase == severed {
-		return
-	}
-	l.recall(c.flow)
-	if !c.out.empty() || c.owedReset {
-		dropUnsent(c.fd)
-	}
-	if c.sock == nil {
-		l.remove(c)
-		return
-	}
-	l.backlogged -= int64(c.out.size())
-	c.out, c.early = backlog{}, nil
-	l.orphans[c.id] = c
-	c.phase = severed
-	if c.sent > 0 {
-		sever(c.fd)
-		l.attendAfter(c, noticeGrace)
-		return
-	}
-	l.dismiss(c)
-}
-
-// dismiss has libzmq close a connection that was sent nothing, so that nothing
-// can keep libzmq from it, and drop unread what it has sent: a flood ends here.
-// The descriptor is not needed for that, which may not have been proven yet.
-func (l *loop) dismiss(c *conn) {
-	if !c.told {
-		switch c.sock.closePeer(c.number) {
-		case taken:
-			c.told = true
-		case gone: // its notice has been read, is under way, or was lost
-			c.told = c.certain(0)
-		case full: // it is dying, and announces its end
-		}
-	}
-	if c.told {
-		l.remove(c)
-		return
-	}
-	l.attendAfter(c, noticeGrace)
-}
-
-// remove releases what a connection holds and forgets it.
-func (l *loop) remove(c *conn) {
-	if c.phase == dead {
-		return
-	}
-	delete(l.orphans, c.id)
-	if c.told && c.sock != nil {
-		l.bury(c)
-	}
-	l.backlogged -= int64(c.out.size())
-	l.forget(c)
-	c.out, c.early = backlog{}, nil
-}
-
-// forget closes a connection's descriptor. A duplicate would otherwise hold
-// back the FIN when libzmq closes its own.
-func (l *loop) forget(c *conn) {
 	if c.phase == dead {
 		return
 	}
 	l.recall(c.flow)
-	if c.watched || c.interest != 0 {
-		l.poller.remove(c.fd)
+	l.forget(c, !c.out.empty() || c.owedReset)
+}
+
+// forget lets go of a connection and of all that is kept for it.
+func (l *loop) forget(c *conn, reset bool) {
+	if c.phase == dead {
+		return
 	}
+	l.recall(c.flow)
 	l.unknow(c)
-	l.count(c, -1)
-	closeDescriptor(c.fd)
-	c.phase, c.fd, c.paused, c.watched, c.interest = dead, -1, false, false, 0
+	l.count(-1)
+	l.figures.backlogged -= int64(c.out.size())
+	c.out.reset()
+	c.link.drop(reset)
+	c.phase, c.paused, c.early = dead, false, nil
 }
 
 // count keeps the number of connections and of the descriptors that they use.
-func (l *loop) count(c *conn, n int) {
-	descriptors := n
-	if c.sock != nil && c.fd >= 0 {
-		descriptors = 2 * n // libzmq's and the duplicate
+func (l *loop) count(n int) {
+	l.figures.connections += n
+	l.ctx.descriptors.Add(int64(n))
+}
+
+// resets are connections that are owed a reset, once it can cost them nothing that
+// was sent to them before. The kernel announces nobody's last acknowledgement, so
+// they are looked at again and again, first soon, then more slowly.
+type resets struct{ owed []*owedReset }
+
+type owedReset struct {
+	c      *conn
+	unread int // bytes that were not acknowledged at the last look
+	pause  time.Duration
+	at     time.Duration // of the next look
+}
+
+const (
+	resetLookMin = time.Millisecond
+	resetLookMax = 50 * time.Millisecond
+)
+
+func (r *resets) add(c *conn, now time.Duration) {
+	for _, o := range r.owed {
+		if o.c == c {
+			return
+		}
 	}
-	l.connections += n
-	l.ctx.descriptors.Add(int64(descriptors))
+	r.owed = append(r.owed, &owedReset{c: c, pause: resetLookMin, at: now})
+}
+
+// next is when there is somebody to look at.
+func (r *resets) next() (at time.Duration, ok bool) {
+	at = never
+	for _, o := range r.owed {
+		at = min(at, o.at)
+	}
+	return at, len(r.owed) > 0
+}
+
+// passResets passes resets on to those who have all that was sent to them.
+func (l *loop) passResets() {
+	if len(l.resets.owed) == 0 {
+		return
+	}
+	kept := l.resets.owed[:0]
+	for _, o := range l.resets.owed {
+		if o.c.phase != dead && (o.at > l.clock || !l.resetWhenAcknowledged(o)) {
+			kept = append(kept, o)
+		}
+	}
+	clear(l.resets.owed[len(kept):])
+	l.resets.owed = kept
+}
+
+func (l *loop) resetWhenAcknowledged(o *owedReset) (done bool) {
+	fd := o.c.link.descriptor()
+	unread, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	if err != nil || unread == 0 || o.c.broken || wasReset(fd) {
+		dropUnsent(fd)
+		l.ended(o.c, pairing.Closed)
+		return true
+	}
+	if o.pause = min(2*o.pause, resetLookMax); unread != o.unread {
+		o.pause = resetLookMin
+		l.table.Delivering(l.clock, o.c.id)
+	}
+	o.unread, o.at = unread, l.clock+o.pause
+	return false
 }
 
 // maxDeadline keeps sums of times from wrapping.
 const maxDeadline = 365 * 24 * time.Hour
 
+// draining is the end of a pool's service.
+type draining struct {
+	on bool
+	at time.Duration // when who is left is ended
+}
+
 // drain refuses who comes and lets pairs end by themselves until the deadline.
 func (l *loop) drain(deadline time.Duration) {
 	if err := l.resume(); err != nil {
-		l.cfg.Log.Error("drain", "pool", l.cfg.Name, "error", err)
+		l.cfg.Log.Error("drain", "pool", l.fixed.Name, "error", err)
 	}
 	at := l.now() + max(0, min(deadline, maxDeadline))
-	if l.draining {
-		l.drainAt = min(l.drainAt, at)
+	if l.draining.on {
+		l.draining.at = min(l.draining.at, at)
 		return
 	}
-	l.draining, l.drainAt = true, at
+	l.draining = draining{true, at}
 	l.act(l.table.StopWaiting(l.now(), pairing.Shutdown))
 }
 
 // drainOver: nobody is left, or the time is up.
 func (l *loop) drainOver() bool {
-	if !l.draining {
+	if !l.draining.on {
 		return false
 	}
-	if l.connections == 0 && l.dialler.idle() {
+	if l.figures.connections == 0 && l.dialler.idle() {
 		return true
 	}
-	if l.now() < l.drainAt {
+	if l.now() < l.draining.at {
 		return false
 	}
 	l.act(l.table.EndAll(l.now(), pairing.Drained))
+	l.settle()
 	return true
 }

@@ -43,7 +43,7 @@ func (g *gathering) lone() bool { return g.alone > splice.GatherAlone }
 // partner that is direct is written to at once, without a thread between, which
 // with others about is worth more than what gathering saves.
 func (g *gathering) many(c *conn, r *run) bool {
-	return r.more && c.oneWay > splice.GatherAfter && (g.lone() || c.flow.partner(c).sock != nil)
+	return r.more && c.oneWay > splice.GatherAfter && (g.lone() || c.flow.partner(c).own() == nil)
 }
 
 // gather waits a moment when a STREAM peer is sending much. libzmq reads 8 KiB at

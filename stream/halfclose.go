@@ -22,20 +22,20 @@ type progress struct {
 func (loan *loan) progress() progress {
 	return progress{
 		taken:     [2]uint64{loan.Moved(0), loan.Moved(1)},
-		delivered: [2]uint64{deliveryMark(loan.flow.client.fd), deliveryMark(loan.flow.worker.fd)},
+		delivered: [2]uint64{deliveryMark(loan.flow.client.link.descriptor()), deliveryMark(loan.flow.worker.link.descriptor())},
 	}
 }
 
 // halfClose notes a loan of which one side has ended its sending. It is on the
 // list until it ends, or is recalled.
 func (l *loop) halfClose(loan *loan) {
-	loan.half = l.halfClosed.PushBack(&halfClosed{loan, l.clock, loan.progress()})
+	loan.half = l.halves.PushBack(&halfClosed{loan, l.clock, loan.progress()})
 }
 
 // nextHalfClosed is who is looked at next, and when; nil if there is none. The
 // drain timeout is the present one: a reload can change it.
 func (l *loop) nextHalfClosed() (h *halfClosed, at time.Duration) {
-	if e := l.halfClosed.Front(); e != nil {
+	if e := l.halves.Front(); e != nil {
 		h = e.Value.(*halfClosed)
 		return h, h.looked + l.cfg.Pairing.DrainTimeout
 	}
@@ -47,7 +47,7 @@ func (l *loop) nextHalfClosed() (h *halfClosed, at time.Duration) {
 // hold a pair for good.
 func (l *loop) endHalfClosed() {
 	for h, at := l.nextHalfClosed(); h != nil && at <= l.clock; h, at = l.nextHalfClosed() {
-		l.halfClosed.Remove(h.loan.half)
+		l.halves.Remove(h.loan.half)
 		if h.loan.progress() != h.progress {
 			l.halfClose(h.loan)
 			continue

@@ -52,7 +52,7 @@ func TestHalfClosedAndReloaded(t *testing.T) {
 		_ = client.(*net.TCPConn).CloseWrite()
 		expectEnd(t, worker) // and keeps it
 		eventually(t, "the loop knows", func() bool { return r.halfClosed() == 1 })
-		cfg := r.pool.loop.fixed
+		cfg := r.cfg
 		cfg.Pairing.DrainTimeout = time.Millisecond
 		if err := r.pool.Reload(t.Context(), cfg); err != nil {
 			t.Fatal(err)
@@ -68,7 +68,7 @@ func TestNewsOfFormerLoan(t *testing.T) {
 		r.onLoop(func(l *loop) {
 			client, _ := l.sides()
 			former := client.flow.loan
-			if err := l.halt(); err != nil {
+			if err := l.pauseAll(); err != nil {
 				t.Error(err)
 			}
 			if err := l.resume(); err != nil {
@@ -89,7 +89,7 @@ func TestNewsOfFormerLoan(t *testing.T) {
 // halfClosed is how many lent pairs have begun to end.
 func (r *rig) halfClosed() (n int) {
 	r.t.Helper()
-	r.onLoop(func(l *loop) { n = l.halfClosed.Len() })
+	r.onLoop(func(l *loop) { n = l.halves.Len() })
 	return n
 }
 
@@ -97,7 +97,7 @@ func (r *rig) halfClosed() (n int) {
 func (r *rig) drainTimeoutPasses() {
 	r.t.Helper()
 	r.onLoop(func(l *loop) {
-		for e := l.halfClosed.Front(); e != nil; e = e.Next() {
+		for e := l.halves.Front(); e != nil; e = e.Next() {
 			e.Value.(*halfClosed).looked = l.clock - l.cfg.Pairing.DrainTimeout
 		}
 		l.endHalfClosed()

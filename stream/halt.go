@@ -13,7 +13,7 @@ import (
 // does. Peers feel backpressure and nothing is lost. The pool's clock stands
 // still meanwhile, so that nothing expires because it was paused.
 func (p *Pool) Pause(ctx context.Context) error {
-	return p.answer(ctx, p.loop.halt)
+	return p.answer(ctx, p.loop.pauseAll)
 }
 
 // Resume goes on after Pause.
@@ -36,25 +36,34 @@ func (p *Pool) Traffic(ctx context.Context) (in, out Traffic, err error) {
 	both, err := query(ctx, p, func(l *loop) [2]Traffic {
 		var both [2]Traffic
 		for way := range both {
-			both[way] = Traffic{l.passed[way].Chunks.Load(), l.passed[way].Bytes.Load()}
+			both[way] = Traffic{l.figures.passed[way].Chunks.Load(), l.figures.passed[way].Bytes.Load()}
 		}
 		return both
 	})
 	return both[0], both[1], err
 }
 
-func (l *loop) halt() error {
-	if l.halted || l.draining {
+// halt is a pause of the pool: nothing is read, and the clock stands still.
+type halt struct {
+	on bool
+	at time.Time
+}
+
+func (l *loop) pauseAll() error {
+	if l.halt.on || l.draining.on {
 		return nil
 	}
 	l.now()
-	l.halted, l.haltedAt = true, time.Now()
+	l.halt = halt{true, time.Now()}
 	l.pool.paused.Store(true)
-	l.poller.remove(l.frontend.fd)
-	l.poller.remove(l.backend.fd)
-	l.eachDirect(func(c *conn) {
+	for _, s := range l.sockets() {
+		l.poller.remove(s.fd)
+		s.pause(true)
+	}
+	l.poller.remove(l.owner.Descriptor())
+	l.eachConn(func(c *conn) {
 		l.recall(c.flow)
-		if c.flow.end.Over { // which is news
+		if c.flow != nil && c.flow.end.Over { // which is news
 			l.relayed(c.flow)
 			return
 		}
@@ -64,37 +73,37 @@ func (l *loop) halt() error {
 }
 
 func (l *loop) resume() error {
-	if !l.halted {
+	if !l.halt.on {
 		return nil
 	}
-	l.halted = false
+	l.halt.on = false
 	l.pool.paused.Store(false)
-	l.start = l.start.Add(time.Since(l.haltedAt))
-	l.eachDirect(func(c *conn) {
-		if l.lend(c.flow); c.phase == live {
-			l.updateInterest(c)
+	l.start = l.start.Add(time.Since(l.halt.at))
+	l.eachConn(func(c *conn) {
+		if c.flow != nil {
+			l.lend(c.flow)
 		}
+		l.updateInterest(c)
 	})
-	err := errors.Join(
-		l.poller.add(l.frontend.fd, pollIn, frontendToken),
-		l.poller.add(l.backend.fd, pollIn, backendToken))
+	err := l.poller.add(l.owner.Descriptor(), pollIn, newsToken)
+	for _, s := range l.sockets() {
+		s.pause(false)
+		err = errors.Join(err, l.poller.add(s.fd, pollIn, s.token()))
+	}
 	if err != nil {
 		return fmt.Errorf("going on after a pause: %w", err)
 	}
 	return nil
 }
 
-// eachDirect calls f for the connections of pairs that the loop reads itself, or has
-// lent. f may end them, and others.
-func (l *loop) eachDirect(f func(*conn)) {
-	var direct []*conn
+// eachConn calls f for the connections that are served. f may end them, and others.
+func (l *loop) eachConn(f func(*conn)) {
+	var all []*conn
 	l.table.EachPeer(func(p *pairing.Peer) bool {
-		if c := p.Conn.(*conn); c.sock == nil {
-			direct = append(direct, c)
-		}
+		all = append(all, p.Conn.(*conn))
 		return true
 	})
-	for _, c := range direct {
+	for _, c := range all {
 		if c.phase == live {
 			f(c)
 		}

@@ -59,6 +59,7 @@ type rig struct {
 	t    *testing.T
 	ctx  *Context
 	pool *Pool
+	cfg  Config // as opened
 	stop context.CancelFunc
 	done chan error
 
@@ -97,6 +98,7 @@ func newRig(t *testing.T, changes ...func(*Config)) *rig {
 	if r.pool, err = Open(ctx, cfg); err != nil {
 		t.Fatal(err)
 	}
+	r.cfg = cfg
 	var run context.Context
 	run, r.stop = context.WithCancel(context.Background())
 	go func() { r.done <- r.pool.Run(run) }()
@@ -233,18 +235,13 @@ func (r *rig) expectQuiet() {
 func (r *rig) dump() {
 	_ = r.pool.answer(context.Background(), func() error {
 		l, n := r.pool.loop, map[string]int{}
-		each := func(where string, c *conn) {
-			n[fmt.Sprintf("%s: phase %d fd %v zmq-has-it %v hung-up %v told %v released %v watched %v attending %v",
-				where, c.phase, c.fd >= 0, Cookie(c.zmqFD) == c.cookie, c.hungUp, c.told, c.released, c.watched, c.attending)]++
-		}
-		for _, c := range l.orphans {
-			each("orphan", c)
-		}
-		l.table.EachPeer(func(p *pairing.Peer) bool { each(p.State().String(), p.Conn.(*conn)); return true })
-		for _, c := range l.attending {
-			each("attending", c)
-		}
-		r.t.Logf("%d connections, %d buried: %v", l.connections, len(l.buried), n)
+		l.table.EachPeer(func(p *pairing.Peer) bool {
+			c := p.Conn.(*conn)
+			n[fmt.Sprintf("%v: phase %d %T paused %v broken %v owed-reset %v lent %v out %d",
+				p.State(), c.phase, c.link, c.paused, c.broken, c.owedReset, c.lent(), c.out.size())]++
+			return true
+		})
+		r.t.Logf("%d connections, %d due and %d due: %v", l.connections, len(l.frontend.due), len(l.backend.due), n)
 		return nil
 	})
 }

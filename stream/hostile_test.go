@@ -112,73 +112,69 @@ func flood(c net.Conn, sent *atomic.Int64) {
 	}
 }
 
-// On the stream relay a peer that does not read ends its own pair, and nobody
-// else is held up.
-func TestWhoDoesNotReadEndsAlone(t *testing.T) {
-	for _, who := range []string{"client", "worker"} {
-		t.Run(who, func(t *testing.T) {
-			r := newRig(t, func(c *Config) { c.PairBuffer, c.Relay = MinPairBuffer, RelayStream })
-			quietClient, quietWorker := r.pair()
-			client, worker := r.pair()
-			from := worker
-			if who == "worker" {
-				from = client
-			}
-			var sent atomic.Int64
-			go flood(from, &sent)
-			for len(r.reasons()) == 0 {
-				send(t, quietClient, []byte("ping"))
-				expect(t, quietWorker, []byte("ping"))
-				if b := r.snapshot().Backlog; b > MinPairBuffer {
-					t.Fatalf("%d bytes are kept for one pair of at most %d", b, MinPairBuffer)
-				}
-			}
-			r.expectReasons(1, pairing.Overflow)
-			_ = from.Close()
-			eventually(t, "only the quiet pair is left", func() bool { return r.snapshot().Connections == 2 })
+// everywhere runs a test with each relay, over tcp and over ipc.
+func everywhere(t *testing.T, test func(t *testing.T, where func(*Config))) {
+	for _, network := range []string{"tcp", "ipc"} {
+		t.Run(network, func(t *testing.T) {
+			onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+				test(t, func(c *Config) {
+					relay(c)
+					if network == "ipc" {
+						dir := t.TempDir()
+						c.Frontend, c.Backend = []string{"ipc://" + dir + "/f"}, []string{"ipc://" + dir + "/b"}
+					}
+				})
+			})
 		})
 	}
 }
 
-// An adopted peer that does not read holds up its own partner, and nobody else;
-// when it reads again, everything is there.
+// A peer that does not read holds up its own partner, and nobody else; when it
+// reads again, everything is there, and little was kept.
 func TestWhoDoesNotReadHoldsUpItsPartner(t *testing.T) {
-	for _, who := range []string{"client", "worker"} {
-		t.Run(who, func(t *testing.T) {
-			r := newRig(t, func(c *Config) { c.Relay = RelaySplice })
-			quietClient, quietWorker := r.pair()
-			client, worker := r.pair()
-			from, to := worker, client
-			if who == "worker" {
-				from, to = client, worker
-			}
-			var sent atomic.Int64
-			done := make(chan struct{})
-			go func() { flood(from, &sent); close(done) }()
-			before := int64(-1)
-			eventually(t, "the sender is held up", func() bool {
-				send(t, quietClient, []byte("ping"))
-				expect(t, quietWorker, []byte("ping"))
-				now := sent.Load()
-				stuck := now == before && now > 0 && unacknowledged(from) > 0
-				before = now
-				if !stuck {
-					time.Sleep(50 * time.Millisecond)
-				}
-				return stuck
-			})
-			if b := r.snapshot().Backlog; b > 2*readBuffer {
-				t.Errorf("%d bytes are kept", b)
-			}
-			if reasons := r.reasons(); len(reasons) != 0 {
-				t.Fatalf("ended: %v", reasons)
-			}
-			go func() { time.Sleep(100 * time.Millisecond); _ = from.(*net.TCPConn).CloseWrite() }()
-			n, _ := io.Copy(io.Discard, to)
-			if <-done; n != sent.Load() {
-				t.Errorf("got %d bytes of %d", n, sent.Load())
-			}
-		})
+	everywhere(t, func(t *testing.T, where func(*Config)) {
+		for _, who := range []string{"client", "worker"} {
+			t.Run(who, func(t *testing.T) { holdUpPartner(t, who == "worker", where) })
+		}
+	})
+}
+
+func holdUpPartner(t *testing.T, clientSends bool, where func(*Config)) {
+	r := newRig(t, where, func(c *Config) { c.PairBuffer = MinPairBuffer })
+	quietClient, quietWorker := r.pair()
+	client, worker := r.pair()
+	from, to := worker, client
+	if clientSends {
+		from, to = client, worker
+	}
+	var sent atomic.Int64
+	done := make(chan struct{})
+	go func() { flood(from, &sent); close(done) }()
+	before := int64(-1)
+	eventually(t, "the sender is held up", func() bool {
+		send(t, quietClient, []byte("ping"))
+		expect(t, quietWorker, []byte("ping"))
+		now := sent.Load()
+		stuck := now == before && now > 0 && unacknowledged(from) > 0
+		before = now
+		if !stuck {
+			time.Sleep(50 * time.Millisecond)
+		}
+		return stuck
+	})
+	if b := r.snapshot().Backlog; b > 2*readBuffer {
+		t.Errorf("%d bytes are kept", b)
+	}
+	if reasons := r.reasons(); len(reasons) != 0 {
+		t.Fatalf("ended: %v", reasons)
+	}
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		_ = from.(interface{ CloseWrite() error }).CloseWrite()
+	}()
+	n, _ := io.Copy(io.Discard, to)
+	if <-done; n != sent.Load() {
+		t.Errorf("got %d bytes of %d", n, sent.Load())
 	}
 }
 
@@ -210,30 +206,28 @@ func TestListeningWorkerIsHeldBack(t *testing.T) {
 	}
 }
 
-// The disconnect notice is lost when the inbound pipe is exactly full at the
-// end. Around that size every end must still be seen, and every byte arrive.
-func TestEndIsSeenWhenTheNoticeIsLost(t *testing.T) {
+// Who ends just when libzmq has read as much as it may is seen to have ended, behind
+// everything that he sent: at a high-water mark of libzmq's own the notice would be lost.
+func TestEndAtTheEndOfTheWindow(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.PairBuffer, c.Relay = MinPairBuffer, RelayStream })
-	hwm := MinPairBuffer / 4 / readChunk
-	lost := uint64(0)
-	for chunks := hwm - 3; chunks <= hwm+3; chunks++ {
+	window := MinPairBuffer / 4 / readChunk
+	for chunks := window - 3; chunks <= window+3; chunks++ {
 		client, worker := r.pair()
 		before := len(r.reasons())
 		release := r.stall()
 		_, c := r.pool.loop.sides()
-		// libzmq reads each by itself and then the end, until the pipe is full. No
+		// libzmq reads each by itself and then the end, until it may read no more. No
 		// more than that can be waited for.
 		while := func(more func() bool) {
-			for look := 0; look < 100 && more(); look++ {
+			for look := 0; look < 20 && more(); look++ {
 				time.Sleep(time.Millisecond)
 			}
 		}
 		for range chunks {
 			send(t, worker, make([]byte, 100))
-			while(func() bool { return unacknowledged(worker) > 0 || unreadOf(c.fd) > 0 })
+			while(func() bool { return unacknowledged(worker) > 0 || unreadOf(c.link.descriptor()) > 0 })
 		}
 		_ = worker.Close()
-		while(func() bool { return Cookie(c.zmqFD) == c.cookie })
 		release()
 		if got := len(expectEnd(t, client)); got != chunks*100 {
 			t.Errorf("%d chunks: the client got %d bytes of %d", chunks, got, chunks*100)
@@ -242,9 +236,4 @@ func TestEndIsSeenWhenTheNoticeIsLost(t *testing.T) {
 		eventually(t, "the pair has ended", func() bool { return len(r.reasons()) == before+1 })
 	}
 	r.expectQuiet()
-	lost = r.snapshot().LostNotices
-	t.Logf("%d notices were lost", lost)
-	if lost == 0 {
-		t.Error("no notice was lost: the test no longer meets what it is about")
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/pebbe/zmq4"
 	"golang.org/x/sys/unix"
 )
 
@@ -98,26 +97,15 @@ func (c *Config) checkKeepAlive() (errs []error) {
 // seconds is a time of keepalive as the kernel takes it.
 func seconds(d time.Duration) int { return int(d / time.Second) }
 
-// keepAccepted has libzmq set the options on what a socket accepts. It must come
-// before binding: a listener has the options of that moment.
-func keepAccepted(z *zmq4.Socket, k KeepAlive, userTimeout time.Duration) error {
-	if k.Idle == 0 {
-		return errors.Join(z.SetTcpKeepalive(0), z.SetTcpMaxrt(userTimeout))
+// keep sets the options on a TCP connection, or on a listener, from which those
+// that it accepts have them (tcp(7)).
+func keep(fd int, k KeepAlive, userTimeout time.Duration) error {
+	var err error
+	if userTimeout > 0 {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout/time.Millisecond))
 	}
-	return errors.Join(
-		z.SetTcpKeepalive(1),
-		z.SetTcpKeepaliveIdle(seconds(k.Idle)),
-		z.SetTcpKeepaliveIntvl(seconds(k.Interval)),
-		z.SetTcpKeepaliveCnt(k.Count),
-		z.SetTcpMaxrt(userTimeout), // which is TCP_USER_TIMEOUT here, and 0 leaves that alone
-	)
-}
-
-// keepDialled sets the same options on a TCP connection that was dialled.
-func keepDialled(fd int, k KeepAlive, userTimeout time.Duration) error {
-	err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout/time.Millisecond))
 	if k.Idle == 0 {
-		return errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0))
+		return err
 	}
 	return errors.Join(err,
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),

@@ -17,7 +17,7 @@ func (r *rig) kept() (all []kept) {
 	r.t.Helper()
 	err := r.pool.answer(r.t.Context(), func() error {
 		r.pool.loop.table.EachPeer(func(p *pairing.Peer) bool {
-			fd := p.Conn.(*conn).fd
+			fd := p.Conn.(*conn).link.descriptor()
 			get := func(level, option int) int {
 				v, err := unix.GetsockoptInt(fd, level, option)
 				if err != nil {
@@ -133,7 +133,7 @@ func TestKeepAliveIsFixed(t *testing.T) {
 		func(c *Config) { c.KeepAlive.Idle = 0 },
 		func(c *Config) { c.UserTimeout = time.Second },
 	} {
-		cfg := r.pool.loop.fixed
+		cfg := r.cfg
 		change(&cfg)
 		if err := r.pool.Reload(t.Context(), cfg); err == nil {
 			t.Errorf("%+v %v was taken", cfg.KeepAlive, cfg.UserTimeout)

@@ -24,7 +24,7 @@ import (
 type loan struct {
 	*splice.Pair
 	flow *flow
-	half *list.Element // in loop.halfClosed; nil as long as no side has ended
+	half *list.Element // in loop.halves; nil as long as no side has ended
 }
 
 // lent says whether the relay has the connection.
@@ -32,19 +32,17 @@ func (c *conn) lent() bool { return c.flow != nil && c.flow.loan != nil }
 
 // lend gives an open pair to the relay, with what is held back on either side.
 func (l *loop) lend(f *flow) {
-	if !f.open || f.loan != nil || l.halted || !lendable(f.client) || !lendable(f.worker) {
+	if !f.open || f.loan != nil || l.halt.on || !lendable(f.client) || !lendable(f.worker) {
 		return
 	}
 	for _, c := range f.sides() {
-		if c.interest != 0 {
-			l.poller.remove(c.fd)
-		}
-		c.interest, c.paused = 0, false
+		_ = c.link.listen(wish{})
+		c.paused = false
 	}
 	rest := [2][]byte{f.worker.out.all(), f.client.out.all()}
 	loan := &loan{flow: f}
 	var err error
-	loan.Pair, err = l.ctx.relay.Start(f.client.fd, f.worker.fd, rest, f.end, &l.passed, func() { l.pool.relayTold(loan) })
+	loan.Pair, err = l.ctx.relay.Start(f.client.link.descriptor(), f.worker.link.descriptor(), rest, f.end, &l.figures.passed, func() { l.pool.relayTold(loan) })
 	if err != nil { // for want of memory
 		l.cfg.Log.Error("cannot relay a pair", "pool", l.cfg.Name, "error", err)
 		l.act(l.table.End(l.clock, f.client.id, pairing.QueueFull))
@@ -55,13 +53,13 @@ func (l *loop) lend(f *flow) {
 		l.halfClose(loan)
 	}
 	for _, c := range f.sides() {
-		l.backlogged -= int64(c.out.size())
+		l.figures.backlogged -= int64(c.out.size())
 		c.out.reset()
 	}
 }
 
 func lendable(c *conn) bool {
-	return c.phase == live && c.sock == nil && !c.broken
+	return c.phase == live && c.own() != nil && !c.broken
 }
 
 // recall takes a pair back from the relay, if it was lent, with what the relay
@@ -75,13 +73,13 @@ func (l *loop) recall(f *flow) {
 	f.active = l.lastActive(f.client)
 	f.loan, f.end = nil, loan.End()
 	if loan.half != nil {
-		l.halfClosed.Remove(loan.half)
+		l.halves.Remove(loan.half)
 	}
 	for way, to := range [...]*conn{f.worker, f.client} {
 		f.passed[way] += loan.Moved(way)
 		if to.phase != dead && len(rest[way]) > 0 {
 			to.out.append(rest[way])
-			l.backlogged += int64(len(rest[way]))
+			l.figures.backlogged += int64(len(rest[way]))
 		}
 	}
 }
@@ -139,7 +137,7 @@ func (l *loop) relayed(f *flow) {
 	sides := f.sides()
 	if f.end.Abort {
 		gone := sides[f.end.Gone]
-		dropUnsent(gone.fd)
+		dropUnsent(gone.link.descriptor())
 		l.ended(gone, pairing.Reset)
 		return
 	}

@@ -11,24 +11,33 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pebbe/zmq4"
+	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/internal/inuse"
 )
 
+// listening is how a socket's listeners are made.
+type listening struct {
+	keepAlive   KeepAlive
+	userTimeout time.Duration
+	take        bool   // what they accept is taken from libzmq at its birth
+	reads       uint64 // how many chunks libzmq may read of what is not taken, before more is allowed
+}
+
 // bind makes the socket listen on each endpoint. There is no way back but to
 // close the socket: unbinding a STREAM listener takes with it every connection
-// that it has accepted.
-func (s *socket) bind(role string, endpoints []string) error {
+// that it has accepted and still has.
+func (s *socket) bind(role string, endpoints []string, how listening) error {
 	for _, endpoint := range endpoints {
-		if err := s.bindOne(endpoint); err != nil {
+		if err := s.bindOne(endpoint, how); err != nil {
 			return fmt.Errorf("%s %s: %w", role, endpoint, err)
 		}
 	}
 	return nil
 }
 
-func (s *socket) bindOne(endpoint string) error {
+// bindOne listens at every address that an endpoint stands for, all with the same port.
+func (s *socket) bindOne(endpoint string, how listening) error {
 	ep, err := ParseEndpoint(endpoint)
 	if err != nil {
 		return err
@@ -42,40 +51,124 @@ func (s *socket) bindOne(endpoint string) error {
 	if err != nil {
 		return err
 	}
-	ep = all[0]
-	if err := s.zmq.Bind(ep.String()); err != nil {
+	bound := 0
+	for _, at := range all {
+		if at.Port == 0 && bound > 0 {
+			last, _ := ParseEndpoint(s.endpoints[len(s.endpoints)-1])
+			at.Port = last.Port
+		}
+		switch err = s.bindAt(at, how); {
+		case err == nil:
+			bound++
+		case len(all) > 1 && unusable(err): // a name's address of a family that this machine lacks
+		default:
+			return bindError(err, at)
+		}
+	}
+	if bound == 0 {
 		return bindError(err, ep)
 	}
-	last, err := s.zmq.GetLastEndpoint()
+	return nil
+}
+
+// unusable: this machine has no such address, or is not allowed the family.
+func unusable(err error) bool {
+	return errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EACCES)
+}
+
+// bindAt makes a listener, has the seam follow it and gives it to libzmq. The
+// options of a listener are those of what it accepts (tcp(7)), which costs libzmq and
+// us nothing for each connection.
+func (s *socket) bindAt(ep Endpoint, how listening) error {
+	fd, err := listenAt(ep, how)
 	if err != nil {
-		return fmt.Errorf("asking for the bound endpoint: %w", err)
+		return err
 	}
-	s.endpoints = append(s.endpoints, unmapped(last))
+	if err = s.owner.Listen(fd, how.take, how.reads); err == nil {
+		err = errors.Join(s.zmq.SetUseFd(fd), s.zmq.Bind(useFD(ep)), s.zmq.SetUseFd(-1))
+	}
+	if err != nil {
+		closeDescriptor(fd)
+		return err
+	}
+	s.listeners = append(s.listeners, fd)
+	name := ep
+	if ep.Network == "tcp" {
+		local := ownEndpoint(fd)
+		name.Host, name.Port = local.Addr().String(), local.Port()
+	}
+	s.endpoints = append(s.endpoints, name.String())
 	s.notePath(ep)
 	return nil
 }
 
-// unmapped writes an IPv4 endpoint as one: on a socket that speaks IPv6, too,
-// libzmq tells it as tcp://[::ffff:127.0.0.1]:5555.
-func unmapped(endpoint string) string {
-	ap, err := netip.ParseAddrPort(strings.TrimPrefix(endpoint, "tcp://"))
-	if err != nil || !ap.Addr().Is4In6() {
-		return endpoint
+// useFD is what libzmq wants to hear beside a descriptor: of the endpoint it takes only the transport.
+func useFD(ep Endpoint) string {
+	if ep.Network == "ipc" {
+		return ep.String()
 	}
-	return "tcp://" + netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String()
+	return "tcp://127.0.0.1:0"
+}
+
+// listenAt makes a listening socket.
+func listenAt(ep Endpoint, how listening) (fd int, err error) {
+	if ep.Network == "ipc" {
+		return newListener(unix.AF_UNIX, &unix.SockaddrUnix{Name: ep.Path}, nil)
+	}
+	options := func(fd int) error {
+		return errors.Join(
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
+			keep(fd, how.keepAlive, how.userTimeout))
+	}
+	if ep.Host == "*" {
+		fd, err = newListener(unix.AF_INET6, &unix.SockaddrInet6{Port: int(ep.Port)}, func(fd int) error {
+			return errors.Join(options(fd), unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0))
+		})
+		if !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			return fd, err
+		}
+		return newListener(unix.AF_INET, &unix.SockaddrInet4{Port: int(ep.Port)}, options) // a machine without IPv6
+	}
+	ip, err := netip.ParseAddr(ep.Host)
+	if err != nil {
+		return -1, err
+	}
+	r := remote{address: netip.AddrPortFrom(ip.Unmap(), ep.Port)}
+	return newListener(r.domain(), r.sockaddr(), options)
+}
+
+func newListener(domain int, at unix.Sockaddr, options func(fd int) error) (fd int, err error) {
+	if fd, err = unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
+		return -1, err
+	}
+	if options != nil {
+		err = options(fd)
+	}
+	if err == nil {
+		err = unix.Bind(fd, at)
+	}
+	if err == nil {
+		err = unix.Listen(fd, listenBacklog)
+	}
+	if err != nil {
+		closeDescriptor(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // bindError puts what bind(2) says into the words that people search for.
 func bindError(err error, ep Endpoint) error {
-	switch syscall.Errno(zmq4.AsErrno(err)) {
-	case syscall.EADDRINUSE:
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
 		if ep.Network == "ipc" {
 			return inuse.Unix(ep.Path)
 		}
 		return inuse.TCP(ep.HostPort())
-	case syscall.ENODEV, syscall.EADDRNOTAVAIL:
+	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.EADDRNOTAVAIL):
 		return errors.New("this machine has no such address")
-	case syscall.EACCES:
+	case errors.Is(err, unix.EACCES):
 		return errors.New("permission denied")
 	}
 	return err

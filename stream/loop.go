@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/seam"
 	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
@@ -15,66 +16,79 @@ import (
 const readBuffer = 64 << 10
 
 // loop owns a pool's sockets, connections and table. Only the goroutine of
-// Pool.Run touches it (and Open, before).
+// Pool.Run touches it (and Open, before), except for ctx, pool and fixed.
 type loop struct {
-	ctx      *Context
-	pool     *Pool
-	cfg      Config
-	fixed    Config // as opened: what never changes may be read from anywhere
+	ctx   *Context
+	pool  *Pool
+	fixed fixed
+	cfg   Config // in force; a reload changes it
+
 	table    *pairing.Table
 	frontend *socket
 	backend  *socket
+	owner    *seam.Owner // of what the two accept
 	poller   *poller
 	dialler  *dialler
-	allowed  map[string]bool // mechanisms; nil = any
+	allowed  map[string]bool  // mechanisms; nil = any
+	locals   map[string]*conn // that were dialled, by our own end
 
 	start time.Time
 	clock time.Duration // since start, as last set by now
 
-	// orphans are STREAM connections that the table has forgotten and libzmq has not.
-	orphans map[pairing.PeerID]*conn
-	buried  map[pairing.PeerID]bool
-	graves  []grave          // of the buried, oldest first
-	locals  map[string]*conn // that were dialled, by our own end
-	pauses  *pauses
-	// attending are the connections that need looking after at a time, see attend.go.
-	attending []*conn
-	todo      []pairing.Action
-	acting    bool
-	readBuf   []byte
-	batch     *batch
-	spare     spareBlocks // for backlogs
-	// mayHaveRoom: a socket's commands may say that STREAM peers have room.
-	mayHaveRoom bool
-	yield       time.Duration // when to go through the scheduler next
-	gathering   gathering
+	todo   []pairing.Action // decided and not carried out, see settle
+	resets resets
+	halves list.List // of *halfClosed, longest not looked at first
 
-	draining bool
-	drainAt  time.Duration
+	readBuf []byte
+	batch   *batch
+	told    [64]int32   // news of the seam
+	spare   spareBlocks // for backlogs
+
+	halt     halt
+	draining draining
 	closed   bool
-	halted   bool // see halt.go
-	haltedAt time.Time
+	crowd    crowd // see tidy.go
+	pacing
+	figures
+}
 
+// fixed is what never changes while a pool runs; anybody may read it.
+type fixed struct {
+	Name              string
+	Frontend, Backend []string
+	PairBuffer        int
+	KeepAlive         KeepAlive
+	UserTimeout       time.Duration
+}
+
+func fixedOf(cfg *Config) fixed {
+	return fixed{
+		Name: cfg.Name, Frontend: cfg.Frontend, Backend: cfg.Backend,
+		PairBuffer: cfg.PairBuffer, KeepAlive: cfg.KeepAlive, UserTimeout: cfg.UserTimeout,
+	}
+}
+
+// figures are what is told of a loop.
+type figures struct {
 	passed      [2]splice.Counters // from clients to workers, and back
-	halfClosed  list.List          // of *halfClosed, longest not looked at first
-	arrivals    int                // connections, since memory was last tidied
-	arrivedAt   time.Duration      // the last of them
-	backlogged  int64
+	backlogged  int64              // bytes
 	connections int
-	lostNotices uint64
 	turns       pairing.Histogram
+}
+
+// pacing is when the loop waits on purpose, or goes through Go's scheduler.
+type pacing struct {
+	gathering gathering
+	yield     time.Duration
 }
 
 func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 	l := &loop{
-		ctx: ctx, pool: pool, cfg: cfg, fixed: cfg,
+		ctx: ctx, pool: pool, cfg: cfg, fixed: fixedOf(&cfg),
 		table:   pairing.New(cfg.Pairing),
 		allowed: mechanismSet(cfg.Mechanisms),
 		start:   time.Now(),
-		orphans: map[pairing.PeerID]*conn{},
-		buried:  map[pairing.PeerID]bool{},
 		locals:  map[string]*conn{},
-		pauses:  newPauses(),
 		readBuf: make([]byte, readBuffer),
 		batch:   new(batch),
 	}
@@ -94,10 +108,13 @@ func (l *loop) open() (err error) {
 	if l.poller, err = newPoller(); err != nil {
 		return err
 	}
-	if l.frontend, err = newSocket(l.ctx, frontendSide, &l.cfg); err != nil {
+	if l.owner, err = seam.NewOwner(); err != nil {
 		return err
 	}
-	if l.backend, err = newSocket(l.ctx, backendSide, &l.cfg); err != nil {
+	if l.frontend, err = newSocket(l.ctx, frontendSide, l.owner); err != nil {
+		return err
+	}
+	if l.backend, err = newSocket(l.ctx, backendSide, l.owner); err != nil {
 		return err
 	}
 	for _, w := range l.cfg.Workers {
@@ -110,39 +127,47 @@ func (l *loop) open() (err error) {
 	}
 	return errors.Join(
 		l.poller.add(l.pool.wake.fd, pollIn, wakeToken),
+		l.poller.add(l.owner.Descriptor(), pollIn, newsToken),
 		l.poller.add(l.frontend.fd, pollIn, frontendToken),
 		l.poller.add(l.backend.fd, pollIn, backendToken),
 	)
 }
 
 func (l *loop) listen() error {
-	if err := l.frontend.bind("frontend", l.cfg.Frontend); err != nil {
+	options := listening{l.fixed.KeepAlive, l.fixed.UserTimeout, l.cfg.Relay.takes(), firstReads}
+	if err := l.frontend.bind("frontend", l.fixed.Frontend, options); err != nil {
 		return err
 	}
-	return l.backend.bind("backend", l.cfg.Backend)
+	return l.backend.bind("backend", l.fixed.Backend, options)
 }
+
+func (l *loop) sockets() [2]*socket { return [2]*socket{l.frontend, l.backend} }
 
 // run turns until ctx ends or draining is through.
 func (l *loop) run(ctx context.Context) error {
 	for ctx.Err() == nil && !l.drainOver() {
 		if err := l.turn(); err != nil {
-			return fmt.Errorf("pool %s: %w", l.cfg.Name, err)
+			return fmt.Errorf("pool %s: %w", l.fixed.Name, err)
 		}
 	}
 	l.act(l.table.EndAll(l.now(), pairing.Shutdown))
+	l.settle()
 	return nil
 }
 
 // now sets the clock and reads it. What the table is told must never go back, so
 // everyone goes by this clock, as it was last set or set anew.
 func (l *loop) now() time.Duration {
-	if !l.halted {
+	if !l.halt.on {
 		l.clock = time.Since(l.start)
 	}
 	return l.clock
 }
 
-// turn waits until there is something to do and does a bounded part of it.
+// turn waits until there is something to do and does a bounded part of it. Commands
+// come before what has arrived, so that a crowd cannot hold up an operator; what
+// has been lent before the sockets, so that an end that it tells is known to whoever
+// comes; and what has expired last, when everything is heard that came in time.
 func (l *loop) turn() error {
 	l.gather()
 	patience, err := l.patience()
@@ -156,13 +181,15 @@ func (l *loop) turn() error {
 	start := l.now()
 	for i := range events {
 		l.event(tokenOf(&events[i]), events[i].Events)
+		l.settle()
 	}
 	l.runCommands()
-	if l.halted {
+	if l.halt.on {
 		return nil
 	}
 	l.hearOfLent()
-	for _, s := range [...]*socket{l.frontend, l.backend} {
+	for _, s := range l.sockets() {
+		l.hearOfRoom(s)
 		if !s.signalled {
 			continue
 		}
@@ -170,13 +197,14 @@ func (l *loop) turn() error {
 			return err
 		}
 	}
-	l.flushSlow()
 	l.dialler.tend()
-	l.attend()
+	l.settle()
+	l.passResets()
+	l.settle()
 	l.endHalfClosed()
 	l.tidy()
-	l.decay()
 	l.act(l.table.Tick(l.clock))
+	l.settle()
 	l.turns.Observe(l.now() - start)
 	l.yield = splice.ShowUp(l.clock, l.yield)
 	return nil
@@ -184,11 +212,14 @@ func (l *loop) turn() error {
 
 // patience is how long the loop may wait for its descriptors; negative: for ever.
 func (l *loop) patience() (time.Duration, error) {
-	if l.halted { // the clock stands still
+	if l.halt.on { // the clock stands still
 		return -1, nil
 	}
-	for _, s := range [...]*socket{l.frontend, l.backend} {
-		if s.settled && !l.awaitsEmpty(s) {
+	for _, s := range l.sockets() {
+		if len(s.roomy) > 0 {
+			return 0, nil
+		}
+		if s.settled {
 			continue
 		}
 		// Also has libzmq work off its commands, without which its descriptor
@@ -207,8 +238,8 @@ func (l *loop) patience() (time.Duration, error) {
 			at, ok = t, true
 		}
 	}
-	for _, c := range l.attending {
-		earlier(c.retryAt)
+	if at, owed := l.resets.next(); owed {
+		earlier(at)
 	}
 	if l.dialler.at != never {
 		earlier(l.dialler.at)
@@ -219,8 +250,8 @@ func (l *loop) patience() (time.Duration, error) {
 	if at, due := l.tidyAt(); due {
 		earlier(at)
 	}
-	if l.draining {
-		earlier(l.drainAt)
+	if l.draining.on {
+		earlier(l.draining.at)
 	}
 	if !ok {
 		return -1, nil
@@ -228,51 +259,71 @@ func (l *loop) patience() (time.Duration, error) {
 	return max(0, at-l.now()), nil
 }
 
-// awaitsEmpty: somebody goes on only when the socket has been found empty once more.
-func (l *loop) awaitsEmpty(s *socket) bool {
-	if len(l.graves) > fewGraves && l.graves[0].sock == s {
-		return true
-	}
-	for _, c := range l.attending {
-		if c.sock == s && c.phase != adopting {
-			return true
-		}
-	}
-	return false
-}
-
 func (l *loop) event(t token, mask uint32) {
 	switch t {
 	case wakeToken:
 		l.pool.wake.reset()
+	case newsToken:
+		l.hear()
 	case frontendToken:
-		l.frontend.signalled, l.frontend.settled, l.mayHaveRoom = true, false, true
+		l.frontend.signalled, l.frontend.settled = true, false
 	case backendToken:
-		l.backend.signalled, l.backend.settled, l.mayHaveRoom = true, false, true
+		l.backend.signalled, l.backend.settled = true, false
 	default:
 		if c := l.find(pairing.PeerID(t)); c != nil {
-			l.descriptorEvent(c, mask)
+			l.ownEvent(c, mask)
 		} else if x := l.dialler.dials[pairing.PeerID(t)]; x != nil {
 			l.dialler.event(x)
 		}
 	}
 }
 
-// descriptorEvent is about a connection's own descriptor.
-func (l *loop) descriptorEvent(c *conn, mask uint32) {
-	if c.lent() { // in this very turn
+// ownEvent is about a connection's descriptor.
+func (l *loop) ownEvent(c *conn, mask uint32) {
+	switch {
+	case c.lent(): // in this very turn
 		return
-	}
-	if c.sock != nil {
-		c.hungUp = true
-		l.attendAfter(c, noticeGrace)
+	case c.paused && c.flow == nil, c.own() == nil: // it has left before it had a partner
+		l.ended(c, howEnded(c))
 		return
 	}
 	if mask&pollOut != 0 {
 		l.flush(c)
+		l.settle()
 	}
 	if c.phase != dead && mask&^pollOut != 0 {
-		l.readDirect(c)
+		l.readOwn(c)
+	}
+}
+
+// hear takes the seam's news: peers of STREAM sockets that have room, or everything.
+func (l *loop) hear() {
+	for {
+		told := l.owner.News(l.told[:])
+		for _, fd := range told {
+			for _, s := range l.sockets() {
+				l.roomAt(s, fd)
+			}
+		}
+		if len(told) < len(l.told) {
+			return
+		}
+	}
+}
+
+// hearOfRoom is hear for those who had room before it could be waited for.
+func (l *loop) hearOfRoom(s *socket) {
+	roomy := s.roomy
+	s.roomy = nil
+	for _, fd := range roomy {
+		l.roomAt(s, fd)
+	}
+}
+
+func (l *loop) roomAt(s *socket, fd int32) {
+	if c := s.peers[fd]; c != nil {
+		l.room(c)
+		l.settle()
 	}
 }
 
@@ -281,32 +332,30 @@ func (l *loop) runCommands() {
 		select {
 		case f := <-l.pool.commands:
 			f()
+			l.settle()
 		default:
 			return
 		}
 	}
 }
 
-// receive takes what a socket brings in one turn. When somebody was born it asks
-// once more: only what is read after a descriptor was duplicated can prove that
-// descriptor to be the right one.
+// receive takes what a socket brings in one turn.
 func (l *loop) receive(s *socket) error {
 	for left := receiveBatch; left > 0; {
 		messages, done, err := s.receive(l.batch, left)
 		if err != nil {
 			return err
 		}
-		noticed := false
 		for i := range l.batch.runs() {
 			r := l.batch.run(i)
-			noticed = noticed || len(r.data) == 0
-			if c := l.find(peerID(s.side, r.peer)); c != nil {
-				l.receiveKnown(s, c, &r)
-			} else {
-				l.receiveNew(s, &r)
+			if len(r.data) == 0 {
+				l.notice(s, &r)
+			} else if c := l.find(peerID(s.side, r.peer)); c != nil {
+				l.heard(c, &r)
 			}
+			l.settle()
 		}
-		if done && !noticed {
+		if done {
 			return nil
 		}
 		left -= max(messages, 1)
@@ -315,26 +364,16 @@ func (l *loop) receive(s *socket) error {
 	return nil
 }
 
-func (l *loop) receiveKnown(s *socket, c *conn, r *run) {
-	switch {
-	case c.sock == nil: // adopted since; its own descriptor tells everything
-	case len(r.data) == 0:
-		l.noticed(c)
-	default:
-		c.heard = s.attempts
-		c.received += uint64(len(r.data))
-		c.chunks += r.messages
-		l.data(c, r.data)
-		l.gathering.due = l.gathering.due || l.gathering.many(c, r)
+// heard is what a peer of a STREAM socket has sent.
+func (l *loop) heard(c *conn, r *run) {
+	link, ok := c.link.(*streamLink)
+	if !ok {
+		return // the peer was another connection's, which libzmq has numbered alike
 	}
-}
-
-func (l *loop) receiveNew(s *socket, r *run) {
-	// Bytes without a connect notice, and notices of the buried, are of peers
-	// that we have closed.
-	if len(r.data) == 0 && !l.buried[peerID(s.side, r.peer)] {
-		l.born(s, r.peer, r.birth())
-	}
+	link.heard(r.messages)
+	l.data(c, r.data)
+	l.gathering.due = l.gathering.due || c.flow != nil && l.gathering.many(c, r)
+	l.updateInterest(c)
 }
 
 // find is the connection with that id, nil if there is none.
@@ -342,25 +381,25 @@ func (l *loop) find(id pairing.PeerID) *conn {
 	if p := l.table.Peer(id); p != nil {
 		return p.Conn.(*conn)
 	}
-	return l.orphans[id]
+	return nil
 }
 
 // close releases everything; sockets take what is left with them.
 func (l *loop) close() {
 	l.closed = true
 	l.dialler.close()
-	for _, c := range l.orphans {
-		l.forget(c)
-	}
 	l.table.EachPeer(func(p *pairing.Peer) bool {
-		l.forget(p.Conn.(*conn))
+		l.forget(p.Conn.(*conn), false)
 		return true
 	})
-	for _, s := range [...]*socket{l.frontend, l.backend} {
+	for _, s := range l.sockets() {
 		if s != nil {
 			s.removePaths()
 			s.close()
 		}
+	}
+	if l.owner != nil {
+		l.owner.Close()
 	}
 	if l.poller != nil {
 		l.poller.close()

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"net"
+	"net/netip"
 
 	"github.com/streamq/streamq-proxy/pairing"
 )
@@ -216,16 +217,17 @@ func (p *Pool) Whois(ctx context.Context, endpoint string) (*Acquaintance, error
 }
 
 // know notes the proxy's own end of a connection that it dialled.
-func (l *loop) know(c *conn) {
-	if ep := ownEndpoint(c.fd); ep.IsValid() {
-		c.local = ep.String()
-		l.locals[c.local] = c
+func (l *loop) know(c *conn, local netip.AddrPort) {
+	if local.IsValid() {
+		o := c.own()
+		o.local = local.String()
+		l.locals[o.local] = c
 	}
 }
 
 func (l *loop) unknow(c *conn) {
-	if c.local != "" && l.locals[c.local] == c {
-		delete(l.locals, c.local)
+	if o := c.own(); o != nil && o.local != "" && l.locals[o.local] == c {
+		delete(l.locals, o.local)
 	}
 }
 

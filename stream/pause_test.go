@@ -225,7 +225,7 @@ func (r *rig) littleRoomFor(end net.Conn) {
 	r.t.Helper()
 	c := r.connOf(end)
 	_ = end.(*net.TCPConn).SetReadBuffer(little)
-	r.onLoop(func(*loop) { _ = unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, little) })
+	r.onLoop(func(*loop) { _ = unix.SetsockoptInt(c.link.descriptor(), unix.SOL_SOCKET, unix.SO_SNDBUF, little) })
 }
 
 // resetFoundByWriting resets the first side while what it has sent is held back for
@@ -238,7 +238,7 @@ func resetFoundByWriting(t *testing.T, r *rig, first, second net.Conn) {
 	r.whilePaused(func() {
 		reset(first)
 		r.expectState(one, tcpClose)
-		_, _ = unix.GetsockoptInt(one.fd, unix.SOL_SOCKET, unix.SO_ERROR) // else it would be announced
+		_, _ = unix.GetsockoptInt(one.link.descriptor(), unix.SOL_SOCKET, unix.SO_ERROR) // else it would be announced
 	})
 	eventually(t, "the relay has seen its end", func() bool { return r.halfClosed() == 1 })
 	send(t, second, []byte("x"))
@@ -295,7 +295,7 @@ func TestResumeFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = unix.Close(null) }()
-			if err := unix.Dup3(null, c.fd, unix.O_CLOEXEC); err != nil {
+			if err := unix.Dup3(null, c.link.descriptor(), unix.O_CLOEXEC); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -323,7 +323,7 @@ func (r *rig) connOf(end net.Conn) (found *conn) {
 	r.t.Helper()
 	r.onLoop(func(l *loop) {
 		l.table.EachPeer(func(p *pairing.Peer) bool {
-			if c := p.Conn.(*conn); peerEndpoint(c.fd).String() == end.LocalAddr().String() {
+			if c := p.Conn.(*conn); peerEndpoint(c.link.descriptor()).String() == end.LocalAddr().String() {
 				found = c
 			}
 			return found == nil
@@ -337,7 +337,7 @@ func (r *rig) expectState(c *conn, state uint8) {
 	r.t.Helper()
 	eventually(r.t, "the kernel knows", func() (is bool) {
 		r.onLoop(func(*loop) {
-			info, err := unix.GetsockoptTCPInfo(c.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+			info, err := unix.GetsockoptTCPInfo(c.link.descriptor(), unix.IPPROTO_TCP, unix.TCP_INFO)
 			is = err == nil && info.State == state
 		})
 		return is

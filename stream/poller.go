@@ -17,14 +17,15 @@ const (
 	wakeToken token = iota
 	frontendToken
 	backendToken
+	newsToken // of package seam
 )
 
 // What a poller watches for.
 const (
 	pollIn  = unix.EPOLLIN | unix.EPOLLRDHUP
 	pollOut = unix.EPOLLOUT
-	// pollHangUp tells once that the other side has ended.
-	pollHangUp = unix.EPOLLRDHUP | unix.EPOLLET
+	// pollLeave tells that the other side has ended, whatever is unread.
+	pollLeave = unix.EPOLLRDHUP
 )
 
 // poller is an epoll instance (epoll(7)). libzmq's own poller takes no plain

@@ -12,10 +12,10 @@ func (l *loop) data(c *conn, data []byte) {
 	switch {
 	case c.phase > live:
 		l.swallow(c, len(data))
-	case c.flow == nil || !c.flow.begun:
+	case c.flow == nil:
 		l.greetingOf(c, data)
 	default:
-		l.forward(c, c.flow.partner(c), data)
+		l.forward(c, data)
 	}
 }
 
@@ -32,13 +32,15 @@ func (l *loop) swallow(c *conn, n int) {
 	}
 }
 
-// forward passes data on to the partner, watching as long as the pair is not open.
-func (l *loop) forward(from, to *conn, data []byte) {
+// forward passes data on to the partner, watching as long as the pair is not
+// open; false when the pair has been ended in place of that.
+func (l *loop) forward(from *conn, data []byte) bool {
 	f := from.flow
+	to := f.partner(from)
 	if !f.open {
 		if reason := l.watch(from, to, data); reason != 0 {
 			l.act(l.table.End(l.clock, from.id, reason))
-			return
+			return false
 		}
 	}
 	l.gathering.heard(from, to, len(data))
@@ -48,17 +50,17 @@ func (l *loop) forward(from, to *conn, data []byte) {
 	}
 	f.passed[way] += uint64(len(data))
 	f.active = l.clock
-	l.passed[way].Bytes.Add(uint64(len(data)))
-	l.passed[way].Chunks.Add(1)
+	l.figures.passed[way].Bytes.Add(uint64(len(data)))
+	l.figures.passed[way].Chunks.Add(1)
 	l.table.Touch(l.clock, from.id)
-	if to.phase == live && !l.write(to, data) {
-		l.act(l.table.End(l.clock, from.id, pairing.Overflow))
-		return
+	if to.phase == live {
+		l.write(to, data)
 	}
-	if from.sock == nil && !to.out.empty() {
+	if !to.out.empty() {
 		l.pause(from)
 	}
 	l.lend(f)
+	return true
 }
 
 // watch follows the clear part of the handshake. The reason that it returns,
@@ -94,94 +96,69 @@ func (l *loop) allows(mechanism string) bool {
 	return mechanism == "" || l.allowed == nil || l.allowed[mechanism]
 }
 
-// write sends data, or keeps what cannot be sent now. false: the peer takes
-// too little for too long, and its share of memory is used up.
-func (l *loop) write(c *conn, data []byte) bool {
+// write sends data, and keeps what cannot be sent now. What is kept is bounded,
+// because whoever it came from is left unread from then on (pause).
+func (l *loop) write(c *conn, data []byte) {
 	if c.broken {
-		return true
-	}
-	if !c.out.empty() && c.sock != nil {
-		l.flush(c) // there may be room by now, and no event would say so
+		return
 	}
 	if c.out.empty() {
 		data = data[l.push(c, data):]
 		if len(data) == 0 {
-			return true
+			return
 		}
-	}
-	if c.out.size()+len(data) > l.fixed.PairBuffer/2 {
-		return false
 	}
 	c.out.append(data)
-	l.backlogged += int64(len(data))
-	l.expectRoom(c)
-	return true
+	l.figures.backlogged += int64(len(data))
+	l.updateInterest(c)
 }
 
-// push hands data to libzmq or the kernel and says how much was taken.
+// push is the link's, and says how much was taken.
 func (l *loop) push(c *conn, data []byte) int {
-	if c.sock == nil {
-		return l.pushDirect(c, data)
-	}
-	done := 0
-	for done < len(data) {
-		chunk := data[done:min(len(data), done+c.writeChunk())]
-		if !l.roomFor(c, len(chunk)) {
-			return done
-		}
-		switch c.sock.send(c.number, chunk) {
-		case full:
-			return done
-		case gone: // its notice is under way, or was lost
-			c.broken, c.hungUp = true, true
-			l.attendAfter(c, noticeGrace)
-			return len(data)
-		case taken:
-			done += len(chunk)
-			c.sent += uint64(len(chunk))
-		}
-	}
-	return done
+	n, broken := c.link.push(data)
+	c.broken = c.broken || broken
+	return n
 }
 
-// writeChunk is the most that is sent to a STREAM peer as one message. The larger
-// it is the less a byte costs; libzmq's high-water mark counts messages, so what
-// libzmq holds of them in bytes must be known in another way, see roomFor.
-func (c *conn) writeChunk() int {
-	if c.ipc {
-		return blindChunk
-	}
-	return largeChunk
-}
-
-// roomFor says whether libzmq may be given n bytes more for a STREAM peer. What
-// it has not given to the kernel yet is bounded by a quarter of PairBuffer: for
-// TCP by the kernel's account, for others by blindChunk and the high-water mark.
-func (l *loop) roomFor(c *conn, n int) bool {
-	limit := uint64(l.fixed.PairBuffer / 4)
-	if c.ipc || c.sent+uint64(n) <= c.drained+limit {
-		return true
-	}
-	total, ok := handed(c.fd)
-	if !ok {
-		return true // the connection is no more, as sending will tell
-	}
-	c.drained = total
-	return c.sent+uint64(n) <= c.drained+limit
-}
-
-// expectRoom arranges for flush to be called when c may take more. For a STREAM
-// peer there is no such event, so it is tried again after a moment.
-func (l *loop) expectRoom(c *conn) {
-	if c.sock == nil {
-		l.updateInterest(c)
+// updateInterest has the link tell of what the connection is waiting for.
+func (l *loop) updateInterest(c *conn) {
+	if c.phase == dead || c.lent() {
 		return
 	}
-	l.attendAfter(c, retryMin)
+	// Who is owed a reset is not read any more: its own FIN would end it in order.
+	err := c.link.listen(wish{
+		bytes: !c.paused && !l.halt.on && !c.owedReset,
+		room:  !c.out.empty() && !c.broken,
+		leave: c.paused && c.flow == nil && !l.halt.on,
+	})
+	if err != nil {
+		l.cfg.Log.Error("cannot watch a connection", "pool", l.fixed.Name, "error", err)
+		l.act(l.table.End(l.clock, c.id, pairing.QueueFull))
+	}
 }
 
-// flush sends of the backlog what can be sent; true when something was.
-func (l *loop) flush(c *conn) bool {
+// pause stops reading a connection whose partner has no room, or that has said
+// enough as long as it has none: its own sending blocks, as it would without a proxy.
+func (l *loop) pause(c *conn) {
+	if c.phase == live && !c.paused {
+		c.paused = true
+		l.updateInterest(c)
+	}
+}
+
+// room is news of a connection: it may take more, or has taken everything.
+func (l *loop) room(c *conn) {
+	if !c.out.empty() {
+		l.flush(c)
+		return
+	}
+	if c.phase == closing {
+		l.finishWhenHanded(c)
+	}
+}
+
+// flush sends of the backlog what can be sent.
+func (l *loop) flush(c *conn) {
 	before := c.out.size()
 	for !c.out.empty() {
 		chunk := c.out.front()
@@ -195,17 +172,15 @@ func (l *loop) flush(c *conn) bool {
 		c.out.reset()
 	}
 	moved := before - c.out.size()
-	l.backlogged -= int64(moved)
-	if c.sock == nil {
-		l.updateInterest(c)
-		if c.phase == closing && moved > 0 {
-			l.table.Delivering(l.clock, c.id)
-		}
+	l.figures.backlogged -= int64(moved)
+	l.updateInterest(c)
+	if c.phase == closing && moved > 0 {
+		// Whoever still swallows what is left is given the time for it.
+		l.table.Delivering(l.clock, c.id)
 	}
 	if c.out.empty() {
 		l.caughtUp(c)
 	}
-	return moved > 0
 }
 
 // caughtUp: c has taken everything, so whoever was held back for it may go on.
@@ -218,6 +193,6 @@ func (l *loop) caughtUp(c *conn) {
 		l.lend(c.flow)
 	}
 	if c.phase == closing {
-		l.attendAfter(c, 0)
+		l.finishWhenHanded(c)
 	}
 }

@@ -159,12 +159,3 @@ func TestStreamRelayAllocatesNothing(t *testing.T) {
 		}
 	}
 }
-
-// Of a connection whose descriptor is no more nobody can tell what the kernel
-// has: sending finds out, and nothing waits for room for ever.
-func TestRoomForAConnectionThatIsGone(t *testing.T) {
-	l := &loop{fixed: DefaultConfig()}
-	if c := (&conn{fd: -1, sent: 1 << 30}); !l.roomFor(c, 1) {
-		t.Error("it is waited for")
-	}
-}

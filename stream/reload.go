@@ -34,6 +34,7 @@ func (l *loop) reload(cfg Config) error {
 	cfg.Log, cfg.Access, cfg.Events = l.cfg.Log, l.cfg.Access, l.cfg.Events
 	l.cfg = cfg
 	l.allowed = mechanismSet(cfg.Mechanisms)
+	l.setTaking()
 	now := l.now()
 	l.act(l.table.Reconfigure(now, cfg.Pairing))
 	for _, w := range old {
@@ -58,7 +59,7 @@ func (l *loop) reload(cfg Config) error {
 // removing a worker that an operator has removed.
 func (l *loop) actOr(actions []pairing.Action, err error) {
 	if err != nil {
-		l.cfg.Log.Warn("reload", "pool", l.cfg.Name, "error", err)
+		l.cfg.Log.Warn("reload", "pool", l.fixed.Name, "error", err)
 	}
 	l.act(actions)
 }

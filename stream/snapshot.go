@@ -20,8 +20,6 @@ type Snapshot struct {
 	Backlog int64
 	// Connections are open, on either side, paired or not.
 	Connections int
-	// LostNotices counts disconnects that libzmq did not announce.
-	LostNotices uint64
 	// Descriptors are used by the connections of all pools; DescriptorLimit is
 	// how many may be.
 	Descriptors, DescriptorLimit int64
@@ -56,21 +54,20 @@ func (p *Pool) Snapshot(ctx context.Context) (Snapshot, error) {
 func (l *loop) snapshot() Snapshot {
 	used, limit := l.ctx.Descriptors()
 	return Snapshot{
-		Pool:            l.cfg.Name,
+		Pool:            l.fixed.Name,
 		Stats:           l.table.Stats(l.now()),
 		Workers:         l.table.Workers(),
 		Departed:        l.table.Departed(l.now()),
-		BytesIn:         l.passed[0].Bytes.Load(),
-		BytesOut:        l.passed[1].Bytes.Load(),
-		Backlog:         l.backlogged,
-		Connections:     l.connections,
-		LostNotices:     l.lostNotices,
+		BytesIn:         l.figures.passed[0].Bytes.Load(),
+		BytesOut:        l.figures.passed[1].Bytes.Load(),
+		Backlog:         l.figures.backlogged,
+		Connections:     l.figures.connections,
 		Descriptors:     used,
 		DescriptorLimit: limit,
-		Turns:           l.turns,
+		Turns:           l.figures.turns,
 		Usable:          l.table.Usable(),
 		Returning:       l.table.Returning(l.now()),
-		Draining:        l.draining,
-		Paused:          l.halted,
+		Draining:        l.draining.on,
+		Paused:          l.halt.on,
 	}
 }

@@ -9,19 +9,22 @@ import (
 // libzmq's buffers, the dial, the handshake. When a crowd has come, what its coming
 // took is free, and scattered; it is given back once nobody has come for a moment.
 const (
-	crowd = 256 // connections
-	calm  = time.Second
+	crowded = 256 // connections
+	calm    = time.Second
 )
 
-// arrived notes that a connection has come.
-func (l *loop) arrived() {
-	l.arrivals++
-	l.arrivedAt = l.clock
+// crowd is who has come since memory was last given back.
+type crowd struct {
+	arrivals  int
+	arrivedAt time.Duration // the last of them
 }
+
+// arrived notes that a connection has come.
+func (l *loop) arrived() { l.crowd = crowd{l.crowd.arrivals + 1, l.clock} }
 
 // tidyAt is when tidy has something to do, if nobody comes until then.
 func (l *loop) tidyAt() (time.Duration, bool) {
-	return l.arrivedAt + calm, l.arrivals >= crowd
+	return l.crowd.arrivedAt + calm, l.crowd.arrivals >= crowded
 }
 
 // tidy gives memory back to the system, in a goroutine of its own, since it takes
@@ -31,10 +34,10 @@ func (l *loop) tidy() {
 		return
 	}
 	if !l.ctx.tidying.CompareAndSwap(false, true) { // another pool is at it
-		l.arrivedAt = l.clock
+		l.crowd.arrivedAt = l.clock
 		return
 	}
-	l.arrivals = 0
+	l.crowd.arrivals = 0
 	go func() {
 		defer l.ctx.tidying.Store(false)
 		debug.FreeOSMemory()

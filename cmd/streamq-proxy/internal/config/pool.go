@@ -96,8 +96,6 @@ func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
 		relay, err := stream.ParseRelay(p.Relay)
 		if err != nil {
 			err = oneOf(p.Relay, "auto", "stream", "splice")
-		} else if relay == stream.RelaySplice {
-			err = stream.Spliceable(cfg.Frontend, cfg.Backend)
 		}
 		c.fail(i, "relay", err)
 		cfg.Relay = relay

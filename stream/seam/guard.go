@@ -1,6 +1,6 @@
-package accept
+package seam
 
-// #include "accept.h"
+// #include "guard.h"
 import "C"
 
 import (
@@ -12,13 +12,13 @@ import (
 // Guard refuses connections whose descriptor would be numbered most or higher;
 // those of favoured listeners, last or higher. It may be called again.
 func Guard(most, last uint64) error {
-	if errno := C.accept_guard(number(most), number(last)); errno != 0 {
+	if errno := C.accept_guard(descriptor(most), descriptor(last)); errno != 0 {
 		return fmt.Errorf("a spare descriptor: %w", syscall.Errno(errno))
 	}
 	return nil
 }
 
-func number(n uint64) C.int { return C.int(min(n, math.MaxInt32)) }
+func descriptor(n uint64) C.int { return C.int(min(n, math.MaxInt32)) }
 
 // Favour gives a listener's callers the last descriptors, up to the higher bound
 // of [Guard], until [Unfavour], which must come before the listener is closed. A

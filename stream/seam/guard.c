@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "accept.h"
+#include "guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ static void keep_spare(void) {
 }
 
 static void drop_spare(void) {
-	if (spare >= 0) close(spare);
+	if (spare >= 0) syscall(SYS_close, spare);
 }
 
 int accept_guard(int most, int last) {
@@ -66,7 +66,7 @@ static int take(int listener, void *address, void *length, int flags) {
 
 static void refuse(int fd) {
 	atomic_fetch_add(&refused, 1); // first, so that who is closed is counted
-	close(fd);
+	syscall(SYS_close, fd);
 }
 
 // want says whether accept failed because the process or the system has too little.
@@ -106,7 +106,7 @@ static int passes(int error) {
 	return 0;
 }
 
-__attribute__((visibility("default"))) int accept4(int listener, void *address, void *length, int flags) {
+int seam_accept(int listener, void *address, void *length, int flags) {
 	int fd = take(listener, address, length, flags);
 	if (fd >= 0 && fd < most(listener)) return fd;
 	if (fd >= 0)
@@ -117,8 +117,4 @@ __attribute__((visibility("default"))) int accept4(int listener, void *address, 
 		discard(listener);
 	errno = ECONNABORTED;
 	return -1;
-}
-
-__attribute__((visibility("default"))) int accept(int listener, void *address, void *length) {
-	return accept4(listener, address, length, 0);
 }

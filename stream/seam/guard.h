@@ -1,6 +1,6 @@
-// accept4(2) and accept(2) as this program's libraries find them.
-#ifndef STREAMQ_ACCEPT_H
-#define STREAMQ_ACCEPT_H
+// How many connections may be accepted.
+#ifndef STREAMQ_GUARD_H
+#define STREAMQ_GUARD_H
 
 #include <stdint.h>
 
@@ -15,5 +15,8 @@ void accept_favour(int listener, int favoured);
 
 // accept_refused is how many connections have ever been closed as they came.
 uint64_t accept_refused(void);
+
+// seam_accept is accept4(2) within these bounds: ECONNABORTED for a connection that was refused.
+int seam_accept(int listener, void *address, void *length, int flags);
 
 #endif

@@ -30,4 +30,4 @@
 // The state is the process's, as the limit and the numbers are. A build in which
 // libzmq finds another accept4 (a plugin, -Bsymbolic) has no promise: TestInForce
 // says so.
-package accept
+package seam

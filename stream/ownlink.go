@@ -1,0 +1,116 @@
+package stream
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/seam"
+)
+
+// ownLink is a connection whose descriptor the loop reads and writes itself: a
+// worker that was dialled, or a peer that was taken from libzmq when it was born.
+type ownLink struct {
+	poller   *poller
+	token    token
+	fd       int
+	accepted bool   // libzmq may have it yet, see package seam
+	interest uint32 // what the poller watches for, 0 = not registered
+	local    string // our own end of a dialled connection, IP:PORT
+}
+
+func (o *ownLink) descriptor() int { return o.fd }
+
+func (o *ownLink) push(data []byte) (done int, broken bool) {
+	for done < len(data) {
+		n, err := unix.Write(o.fd, data[done:])
+		switch {
+		case err == nil:
+			done += n
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return done, false
+		default: // reading will tell how it ended, after what came before the end
+			return len(data), true
+		}
+	}
+	return done, false
+}
+
+func (o *ownLink) listen(wish wish) error {
+	var mask uint32
+	if wish.bytes {
+		mask |= pollIn
+	}
+	if wish.room {
+		mask |= pollOut
+	}
+	if wish.leave {
+		mask |= pollLeave
+	}
+	before := o.interest
+	o.interest = mask
+	var err error
+	switch {
+	case mask == before:
+	case mask == 0: // altogether: an error on the connection would be told again and again
+		o.poller.remove(o.fd)
+	case before == 0:
+		err = o.poller.add(o.fd, mask, o.token)
+	default:
+		err = o.poller.modify(o.fd, mask, o.token)
+	}
+	if err != nil {
+		o.interest = 0
+	}
+	return err
+}
+
+// handed: write(2) has given everything to the kernel.
+func (o *ownLink) handed() bool { return true }
+
+func (o *ownLink) finish() { sendFIN(o.fd) }
+
+func (o *ownLink) drop(reset bool) {
+	if reset {
+		dropUnsent(o.fd)
+	}
+	if o.interest != 0 {
+		o.poller.remove(o.fd)
+		o.interest = 0
+	}
+	if o.accepted {
+		seam.Release(o.fd)
+	} else {
+		closeDescriptor(o.fd)
+	}
+}
+
+// reads is how often a connection is read in one turn, for a fair share.
+const reads = 4
+
+// readOwn reads what a connection of the loop's own has sent.
+func (l *loop) readOwn(c *conn) {
+	fd := c.link.descriptor()
+	for range reads {
+		n, err := unix.Read(fd, l.readBuf)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EAGAIN):
+			return
+		case err != nil:
+			l.ended(c, pairing.Reset)
+			return
+		case n == 0: // or a write was told of the reset: nobody is told twice
+			l.ended(c, howEnded(c))
+			return
+		}
+		l.data(c, l.readBuf[:n])
+		l.settle()
+		if c.phase == dead || c.paused || c.lent() || n < len(l.readBuf) {
+			return
+		}
+	}
+}

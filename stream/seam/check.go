@@ -1,0 +1,157 @@
+package seam
+
+// #include "seam.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pebbe/zmq4"
+	"golang.org/x/sys/unix"
+)
+
+// checkPatience is how long a step of [Check] may take; all of them take
+// milliseconds where the seam is in force.
+const checkPatience = 5 * time.Second
+
+// calls of libzmq's that came this way.
+type calls struct{ accept, interest, receive, send, close uint64 }
+
+func counted() calls {
+	var c C.seam_calls
+	C.seam_count(&c)
+	return calls{uint64(c.accept), uint64(c.interest), uint64(c.receive), uint64(c.send), uint64(c.close)}
+}
+
+// since is what came after an earlier count.
+func (c calls) since(before calls) calls {
+	return calls{c.accept - before.accept, c.interest - before.interest, c.receive - before.receive, c.send - before.send, c.close - before.close}
+}
+
+// missing are the functions that libzmq finds elsewhere.
+func (c calls) missing() (names []string) {
+	for _, f := range []struct {
+		name  string
+		calls uint64
+	}{{"accept4", c.accept}, {"epoll_ctl", c.interest}, {"recv", c.receive}, {"send", c.send}, {"close", c.close}} {
+		if f.calls == 0 {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// Check has a connection come, say a byte, hear one and go through a STREAM socket
+// of its own, and says in one line what of that libzmq did without asking: then
+// nothing that this package promises holds in this program. Nobody else may be
+// using the package's functions at the same time, or what they do counts as well.
+func Check(ctx *zmq4.Context) error {
+	before := counted()
+	err := checkConnection(ctx)
+	missing := counted().since(before).missing()
+	// libzmq closes behind the notice that says so.
+	for until := time.Now().Add(checkPatience); err == nil && len(missing) == 1 && missing[0] == "close" && time.Now().Before(until); {
+		time.Sleep(time.Millisecond)
+		missing = counted().since(before).missing()
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("this build cannot serve: its libzmq does not use the program's own %s "+
+			"(build with cgo and external linking, and a libzmq that uses epoll(7))", strings.Join(missing, ", "))
+	}
+	if err != nil {
+		return fmt.Errorf("trying libzmq: %w", err)
+	}
+	return nil
+}
+
+func checkConnection(ctx *zmq4.Context) (err error) {
+	listener, address, err := listenAnywhere()
+	if err != nil {
+		return err
+	}
+	owner, err := NewOwner()
+	if err != nil {
+		_ = unix.Close(listener)
+		return err
+	}
+	defer owner.Close()
+	if err := owner.Listen(listener, false, 8); err != nil {
+		_ = unix.Close(listener)
+		return err
+	}
+	socket, err := ctx.NewSocket(zmq4.STREAM)
+	if err != nil {
+		_ = unix.Close(listener)
+		return err
+	}
+	defer func() { err = errors.Join(err, socket.Close()) }()
+	if err := errors.Join(
+		socket.SetLinger(0), socket.SetRcvtimeo(checkPatience), socket.SetSndtimeo(checkPatience),
+		socket.SetUseFd(listener),
+	); err != nil {
+		_ = unix.Close(listener)
+		return err
+	}
+	if err := socket.Bind("ipc://" + strings.TrimPrefix(address.Name, "@")); err != nil {
+		return err
+	}
+	return converse(socket, address)
+}
+
+// listenAnywhere listens on a unix socket without a file, under a name that the kernel chooses.
+func listenAnywhere() (fd int, address *unix.SockaddrUnix, err error) {
+	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, nil, err
+	}
+	err = unix.Bind(fd, &unix.SockaddrUnix{}) // autobind, see unix(7)
+	if err == nil {
+		err = unix.Listen(fd, 1)
+	}
+	if err == nil {
+		var name unix.Sockaddr
+		if name, err = unix.Getsockname(fd); err == nil {
+			return fd, name.(*unix.SockaddrUnix), nil
+		}
+	}
+	_ = unix.Close(fd)
+	return -1, nil, err
+}
+
+// converse connects, sends a byte, hears one and leaves, and looks at what the
+// socket makes of it.
+func converse(socket *zmq4.Socket, to *unix.SockaddrUnix) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Connect(fd, to); err != nil {
+		return err
+	}
+	peer, err := socket.RecvMessageBytes(0) // the notice
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Write(fd, []byte{1}); err != nil {
+		return err
+	}
+	if _, err := socket.RecvMessageBytes(0); err != nil {
+		return err
+	}
+	if _, err := socket.SendMessage(peer[0], []byte{1}); err != nil {
+		return err
+	}
+	var b [1]byte
+	if _, err := unix.Read(fd, b[:]); err != nil {
+		return err
+	}
+	if err := unix.Shutdown(fd, unix.SHUT_RDWR); err != nil {
+		return err
+	}
+	_, err = socket.RecvMessageBytes(0) // the notice of its end
+	return err
+}

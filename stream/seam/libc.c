@@ -1,0 +1,102 @@
+// The functions of the C library that libzmq calls for a connection, as it finds them.
+#define _GNU_SOURCE
+#include "guard.h"
+#include "table.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FOUND_BY_LIBZMQ __attribute__((visibility("default")))
+
+#define COUNTER(name) _Atomic uint64_t seam_##name##_calls;
+SEAM_CALLS(COUNTER)
+
+static void called(_Atomic uint64_t *calls) { atomic_fetch_add_explicit(calls, 1, memory_order_relaxed); }
+
+void seam_count(seam_calls *calls) {
+#define READ(name) calls->name = atomic_load(&seam_##name##_calls);
+	SEAM_CALLS(READ)
+}
+
+// connection is a followed connection's entry, NULL for all others.
+static seam_entry *connection(int fd) {
+	seam_entry *e = seam_of(fd);
+	return e && atomic_load(&e->kind) == CONNECTION ? e : NULL;
+}
+
+FOUND_BY_LIBZMQ int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags) {
+	seam_entry *l = seam_of(listener);
+	if (!l) return seam_accept(listener, address, length, flags);
+	called(&seam_accept_calls);
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof peer;
+	int fd = seam_accept(listener, &peer, &size, flags | SOCK_NONBLOCK);
+	if (fd < 0) {
+		// A listener that was shut says EINVAL, which libzmq takes for a mistake of its own.
+		if (errno == EINVAL) errno = ECONNABORTED;
+		return fd;
+	}
+	seam_born(listener, fd, (struct sockaddr *)&peer, size);
+	if (address && length) {
+		memcpy(address, &peer, size < *length ? size : *length);
+		*length = size;
+	}
+	return fd;
+}
+
+FOUND_BY_LIBZMQ int accept(int listener, struct sockaddr *address, socklen_t *length) {
+	return accept4(listener, address, length, 0);
+}
+
+FOUND_BY_LIBZMQ int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event) {
+	seam_entry *e = seam_of(fd);
+	if (!e) return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+	called(&seam_interest_calls);
+	return seam_interest(e, epoll, op, fd, event);
+}
+
+FOUND_BY_LIBZMQ ssize_t recv(int fd, void *buffer, size_t size, int flags) {
+	seam_entry *e = connection(fd);
+	if (!e) return syscall(SYS_recvfrom, fd, buffer, size, flags, NULL, NULL);
+	called(&seam_receive_calls);
+	if (atomic_load(&e->take)) return 0; // the end: libzmq lets go of it
+	if (atomic_load(&e->reads) >= atomic_load(&e->allowed) && seam_hold(e, fd)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	ssize_t n = syscall(SYS_recvfrom, fd, buffer, size, flags, NULL, NULL);
+	if (n > 0) atomic_fetch_add(&e->reads, 1);
+	return n;
+}
+
+FOUND_BY_LIBZMQ ssize_t send(int fd, const void *bytes, size_t size, int flags) {
+	seam_entry *e = connection(fd);
+	if (!e) return syscall(SYS_sendto, fd, bytes, size, flags, NULL, 0);
+	called(&seam_send_calls);
+	ssize_t n = syscall(SYS_sendto, fd, bytes, size, flags | MSG_NOSIGNAL, NULL, 0);
+	int error = errno;
+	if (n > 0 || (n < 0 && error != EAGAIN && error != EWOULDBLOCK && error != EINTR)) seam_wrote(e, fd, n);
+	errno = error;
+	return n;
+}
+
+FOUND_BY_LIBZMQ int getpeername(int fd, struct sockaddr *address, socklen_t *length) {
+	seam_entry *e = connection(fd);
+	sa_family_t family = e ? e->birth.peer.any.sa_family : AF_UNSPEC;
+	if (family == AF_UNSPEC) return (int)syscall(SYS_getpeername, fd, address, length);
+	called(&seam_name_calls);
+	// As accept4(2) told it: who has gone since has a name all the same.
+	socklen_t size = family == AF_INET ? sizeof e->birth.peer.in : sizeof e->birth.peer.in6;
+	memcpy(address, &e->birth.peer, size < *length ? size : *length);
+	*length = size;
+	return 0;
+}
+
+FOUND_BY_LIBZMQ int close(int fd) {
+	seam_entry *e = seam_of(fd);
+	if (!e) return (int)syscall(SYS_close, fd);
+	called(&seam_close_calls);
+	return seam_closed(e, fd);
+}

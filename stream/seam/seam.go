@@ -1,0 +1,176 @@
+package seam
+
+// #include "seam.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Descriptors is how many descriptors can be followed: those of lower numbers.
+// [Guard] must refuse the others.
+const Descriptors = C.SEAM_DESCRIPTORS
+
+// ErrNotFollowed: the descriptor is no connection of the owner's.
+var ErrNotFollowed = errors.New("no connection that is followed")
+
+// Owner has the connections that libzmq accepts from some listeners. Its methods
+// are for one goroutine, or one at a time.
+type Owner struct {
+	c    *C.seam_owner
+	wake *os.File
+	fd   int
+}
+
+// Birth is what was known of a connection when it was accepted.
+type Birth struct {
+	// Peer is the remote end; the zero value for a unix socket.
+	Peer netip.AddrPort
+	// Listener is the descriptor that it was accepted from.
+	Listener int
+	// Taken: libzmq has been told that the connection has ended, never read a byte of
+	// it and writes none. It is the owner's alone.
+	Taken bool
+}
+
+// NewOwner makes an owner without listeners. It must be closed.
+func NewOwner() (*Owner, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	c := C.seam_new(C.int(fd))
+	if c == nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("following connections: %w", syscall.ENOMEM)
+	}
+	return &Owner{c: c, wake: os.NewFile(uintptr(fd), "eventfd"), fd: fd}, nil
+}
+
+// Close lets go of every listener and connection. What libzmq has ended already is
+// closed, the rest when libzmq ends it. From then on connections that come to the
+// listeners are libzmq's alone.
+func (o *Owner) Close() {
+	C.seam_end(o.c)
+	_ = o.wake.Close()
+	o.c = nil
+}
+
+// Descriptor becomes readable when there is news, see [Owner.News].
+func (o *Owner) Descriptor() int { return o.fd }
+
+// Listen follows the connections of a listening socket that libzmq has not been
+// given yet (ZMQ_USE_FD, zmq_setsockopt(3)). Those that are not taken may be read
+// so many times before [Allow] says more.
+func (o *Owner) Listen(listener int, take bool, reads uint64) error {
+	if errno := C.seam_listen(o.c, C.int(listener), flag(take), C.uint64_t(reads)); errno != 0 {
+		return fmt.Errorf("following a listener: %w", syscall.Errno(errno))
+	}
+	return nil
+}
+
+// Take says whether connections that a listener accepts from now on are taken from
+// libzmq at their birth.
+func Take(listener int, take bool) { C.seam_take(C.int(listener), flag(take)) }
+
+// Shut ends a listener's listening, and nothing else: who connects is refused by the
+// kernel, who waits in the backlog is reset, and connections that were accepted go on.
+// A unix socket that was shut cannot be opened again.
+func Shut(listener int) error { return number(C.seam_shut(C.int(listener))) }
+
+// Open has a TCP listener that was shut listen again.
+func Open(listener, backlog int) error {
+	return number(C.seam_open(C.int(listener), C.int(backlog)))
+}
+
+// Pause leaves those who connect in a listener's backlog, or goes on.
+func Pause(listener int, paused bool) { C.seam_pause(C.int(listener), flag(paused)) }
+
+// Claim tells of a connection by the descriptor that libzmq's notice names. The
+// number is no other connection's as long as the owner has not released it.
+// ErrNotFollowed when the owner has no such connection.
+func (o *Owner) Claim(fd int) (Birth, error) {
+	var b C.seam_birth
+	if C.seam_claim(o.c, C.int(fd), &b) != 0 {
+		return Birth{}, ErrNotFollowed
+	}
+	return Birth{Peer: peerOf(&b), Listener: int(b.listener), Taken: b.taken != 0}, nil
+}
+
+func peerOf(b *C.seam_birth) netip.AddrPort {
+	switch any := (*unix.RawSockaddr)(unsafe.Pointer(&b.peer)); any.Family {
+	case unix.AF_INET:
+		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(&b.peer))
+		return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), port(in.Port))
+	case unix.AF_INET6:
+		in := (*unix.RawSockaddrInet6)(unsafe.Pointer(&b.peer))
+		return netip.AddrPortFrom(netip.AddrFrom16(in.Addr).Unmap(), port(in.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// port is a port in network order.
+func port(raw uint16) uint16 {
+	b := (*[2]byte)(unsafe.Pointer(&raw))
+	return uint16(b[0])<<8 | uint16(b[1])
+}
+
+// Allow lets libzmq have read so many times (of at most 8 KiB, see FACT 28) from a
+// connection over its life. When it has, the connection is left unread: its sender
+// is held by the kernel, and nobody else is. Errors are epoll_ctl(2)'s, for want of memory.
+func Allow(fd int, reads uint64) error { return number(C.seam_allow(C.int(fd), C.uint64_t(reads))) }
+
+// Sent is how many bytes libzmq has given to the kernel. ok is false when the kernel
+// takes no more of them for good.
+func Sent(fd int) (bytes uint64, ok bool) {
+	n := uint64(C.seam_sent(C.int(fd)))
+	return n, n != math.MaxUint64
+}
+
+// Await arranges for news when libzmq has given so many bytes to the kernel, or
+// cannot any more. already: that is so now.
+func Await(fd int, bytes uint64) (already bool) {
+	return C.seam_await(C.int(fd), C.uint64_t(bytes)) != 0
+}
+
+// Sever ends both directions of a connection at once. libzmq finds that it has ended,
+// announces it and closes, whatever is unread or unwritten.
+func Sever(fd int) { C.seam_sever(C.int(fd)) }
+
+// Release says that the owner is done with a connection. It is closed when libzmq
+// has closed it as well, and only then its number can become another's.
+func Release(fd int) { C.seam_release(C.int(fd)) }
+
+// News are connections for which an [Await] has come true, valid until the next
+// call. Some may have been released since.
+func (o *Owner) News(fds []int32) []int32 {
+	var count [8]byte
+	_, _ = unix.Read(o.fd, count[:])
+	n := C.seam_news(o.c, (*C.int)(unsafe.Pointer(unsafe.SliceData(fds))), C.int(len(fds)))
+	return fds[:n]
+}
+
+// Followed is how many connections of all owners are followed at present.
+func Followed() int64 { return int64(C.seam_followed()) }
+
+func flag(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func number(errno C.int) error {
+	if errno != 0 {
+		return syscall.Errno(errno)
+	}
+	return nil
+}

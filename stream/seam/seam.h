@@ -1,0 +1,77 @@
+// What libzmq does to descriptors, as this program sees it. See doc.go.
+#ifndef STREAMQ_SEAM_H
+#define STREAMQ_SEAM_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+
+// Descriptors from this number on are not followed, and never accepted.
+enum { SEAM_DESCRIPTORS = 1 << 18 };
+
+// seam_owner has the connections of some listeners, and hears of them.
+typedef struct seam_owner seam_owner;
+
+// seam_new makes an owner whose eventfd(2) wake becomes readable when there is news; NULL for want of memory.
+seam_owner *seam_new(int wake);
+
+// seam_end lets go of every listener and connection that the owner has, and of the owner.
+void seam_end(seam_owner *owner);
+
+// seam_listen follows what is accepted from a listening socket, which libzmq must not have been
+// given yet. What is not taken may be read so many times at first, see seam_allow. 0 or EMFILE.
+int seam_listen(seam_owner *owner, int listener, int take, uint64_t reads);
+
+// seam_take changes whether connections of a listener are taken from their birth on.
+void seam_take(int listener, int take);
+
+// seam_shut stops a listener (connections are refused, those in its backlog reset), seam_open has it listen again. 0 or errno.
+int seam_shut(int listener);
+int seam_open(int listener, int backlog);
+
+// seam_pause leaves the listener's backlog unread, or goes on.
+void seam_pause(int listener, int paused);
+
+// What is known of a connection of the owner's.
+typedef struct {
+	int listener;              // that it came from
+	int taken;                 // libzmq was told that it has ended
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} peer; // AF_UNSPEC for unix
+} seam_birth;
+
+// seam_claim tells of a connection that libzmq has announced under that descriptor; 0, or ENOENT when it is none of the owner's.
+int seam_claim(seam_owner *owner, int fd, seam_birth *birth);
+
+// seam_allow lets libzmq have read so many times from a connection over its life, and no more. 0 or errno of epoll_ctl(2).
+int seam_allow(int fd, uint64_t reads);
+
+// seam_sent is how many bytes libzmq has written, all ones when writing has failed.
+uint64_t seam_sent(int fd);
+
+// seam_await has the owner told when so many bytes have been written, or writing has failed; 1 if that is so already.
+int seam_await(int fd, uint64_t bytes);
+
+// seam_sever ends both directions, whatever is unread or unwritten.
+void seam_sever(int fd);
+
+// seam_release says that the owner is done with a connection: it is closed as soon as libzmq is, too.
+void seam_release(int fd);
+
+// seam_news takes up to most descriptors of which there is news. Some may have been released since.
+int seam_news(seam_owner *owner, int *fds, int most);
+
+// seam_followed is how many connections are followed at present.
+int64_t seam_followed(void);
+
+// How many calls of libzmq's have come this way for followed descriptors, see check.go.
+typedef struct {
+	uint64_t accept, interest, receive, send, name, close;
+} seam_calls;
+
+void seam_count(seam_calls *calls);
+
+#endif

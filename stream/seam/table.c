@@ -1,0 +1,365 @@
+#define _GNU_SOURCE
+#include "table.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct seam_owner {
+	int wake;         // eventfd
+	_Atomic int head; // whose news is told first, -1 for nobody's
+};
+
+// Pages that nobody has touched cost nothing.
+static seam_entry table[SEAM_DESCRIPTORS];
+static _Atomic int64_t followed;
+static _Atomic int highest; // descriptor that was ever followed
+
+// Few threads ever meet at one connection, so that few locks are enough for all.
+enum { LOCKS = 64 };
+static pthread_mutex_t locks[LOCKS] = {[0 ... LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER};
+
+void seam_lock(int fd) { pthread_mutex_lock(&locks[fd % LOCKS]); }
+
+void seam_unlock(int fd) { pthread_mutex_unlock(&locks[fd % LOCKS]); }
+
+seam_entry *seam_of(int fd) {
+	if (fd < 0 || fd >= SEAM_DESCRIPTORS) return NULL;
+	seam_entry *e = &table[fd];
+	return atomic_load(&e->kind) == NOTHING ? NULL : e;
+}
+
+int64_t seam_followed(void) { return atomic_load(&followed); }
+
+// lock_connection is the entry of a connection, locked; NULL when there is none.
+static seam_entry *lock_connection(int fd) {
+	if (fd < 0 || fd >= SEAM_DESCRIPTORS) return NULL;
+	seam_lock(fd);
+	seam_entry *e = &table[fd];
+	if (atomic_load(&e->kind) == CONNECTION) return e;
+	seam_unlock(fd);
+	return NULL;
+}
+
+static seam_entry *lock_listener(int fd) {
+	if (fd < 0 || fd >= SEAM_DESCRIPTORS) return NULL;
+	seam_lock(fd);
+	seam_entry *e = &table[fd];
+	if (atomic_load(&e->kind) == LISTENER) return e;
+	seam_unlock(fd);
+	return NULL;
+}
+
+static int real_close(int fd) { return (int)syscall(SYS_close, fd); }
+
+static int control(int epoll, int op, int fd, struct epoll_event *event) {
+	return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+// tell puts a connection on its owner's list of news.
+static void tell(seam_entry *e, int fd) {
+	if (!e->owned || atomic_exchange(&e->queued, 1)) return;
+	int head = atomic_load(&e->owner->head);
+	do e->next = head;
+	while (!atomic_compare_exchange_weak(&e->owner->head, &head, fd));
+	if (head < 0) {
+		uint64_t one = 1;
+		ssize_t written = write(e->owner->wake, &one, sizeof one); // full: it is readable already
+		(void)written;
+	}
+}
+
+static void begin(int fd, seam_kind kind, seam_owner *owner) {
+	seam_entry *e = &table[fd];
+	int before = atomic_load(&highest);
+	while (before < fd && !atomic_compare_exchange_weak(&highest, &before, fd)) {
+	}
+	e->libzmq = e->owned = 1;
+	e->held = e->parked = e->added = e->shut = e->paused = 0;
+	e->epoll = -1;
+	e->wanted = e->applied = 0;
+	e->owner = owner;
+	memset(&e->birth, 0, sizeof e->birth);
+	atomic_store(&e->take, 0);
+	atomic_store(&e->failed, 0);
+	atomic_store(&e->reads, 0);
+	atomic_store(&e->allowed, 0);
+	atomic_store(&e->sent, 0);
+	atomic_store(&e->awaited, UINT64_MAX);
+	atomic_store(&e->kind, kind);
+}
+
+// end forgets a descriptor, before its number can become another's.
+static void end(seam_entry *e) {
+	if (atomic_load(&e->kind) == CONNECTION) atomic_fetch_sub(&followed, 1);
+	atomic_store(&e->kind, NOTHING);
+}
+
+seam_owner *seam_new(int wake) {
+	seam_owner *o = calloc(1, sizeof *o);
+	if (!o) return NULL;
+	o->wake = wake;
+	atomic_store(&o->head, -1);
+	return o;
+}
+
+void seam_end(seam_owner *owner) {
+	int last = atomic_load(&highest);
+	for (int fd = 0; fd <= last; fd++) {
+		if (!seam_of(fd)) continue;
+		seam_lock(fd);
+		seam_entry *e = &table[fd];
+		int orphan = 0;
+		if (atomic_load(&e->kind) != NOTHING && e->owner == owner && e->owned) {
+			e->owned = 0;
+			orphan = !e->libzmq;
+			if (orphan) end(e);
+		}
+		seam_unlock(fd);
+		if (orphan) real_close(fd);
+	}
+	int none[64];
+	while (seam_news(owner, none, 64) > 0) {
+	}
+	free(owner);
+}
+
+int seam_listen(seam_owner *owner, int listener, int take, uint64_t reads) {
+	if (listener < 0 || listener >= SEAM_DESCRIPTORS) return EMFILE;
+	seam_lock(listener);
+	begin(listener, LISTENER, owner);
+	atomic_store(&table[listener].allowed, reads);
+	atomic_store(&table[listener].take, take != 0);
+	seam_unlock(listener);
+	return 0;
+}
+
+void seam_take(int listener, int take) {
+	seam_entry *e = lock_listener(listener);
+	if (!e) return;
+	atomic_store(&e->take, take != 0);
+	seam_unlock(listener);
+}
+
+// apply has the kernel watch for what libzmq wants, less what it shall not hear of.
+// Nothing is asked of the kernel where nothing changes, nor before there is anything to watch for.
+static int apply(seam_entry *e, int fd) {
+	if (e->epoll < 0 || e->parked) return 0;
+	uint32_t mask = e->wanted;
+	if (e->held) mask &= ~(uint32_t)EPOLLIN;
+	int silent = e->shut || e->paused;
+	int op = EPOLL_CTL_MOD;
+	if (silent) {
+		if (!e->added) return 0;
+		op = EPOLL_CTL_DEL;
+	} else if (!e->added) {
+		if (mask == 0) return 0;
+		op = EPOLL_CTL_ADD;
+	} else if (mask == e->applied) {
+		return 0;
+	}
+	struct epoll_event event = {.events = mask, .data = e->data};
+	if (control(e->epoll, op, fd, &event) != 0) return errno;
+	e->added = !silent;
+	e->applied = mask;
+	return 0;
+}
+
+int seam_shut(int listener) {
+	seam_entry *e = lock_listener(listener);
+	if (!e) return ENOENT;
+	e->shut = 1;
+	int error = apply(e, listener);
+	if (shutdown(listener, SHUT_RD) != 0 && errno != ENOTCONN) error = errno;
+	seam_unlock(listener);
+	return error;
+}
+
+int seam_open(int listener, int backlog) {
+	seam_entry *e = lock_listener(listener);
+	if (!e) return ENOENT;
+	int error = 0;
+	if (listen(listener, backlog) != 0) {
+		error = errno;
+	} else {
+		e->shut = 0;
+		error = apply(e, listener);
+	}
+	seam_unlock(listener);
+	return error;
+}
+
+void seam_pause(int listener, int paused) {
+	seam_entry *e = lock_listener(listener);
+	if (!e) return;
+	e->paused = paused != 0;
+	apply(e, listener);
+	seam_unlock(listener);
+}
+
+void seam_born(int listener, int fd, const struct sockaddr *peer, socklen_t length) {
+	if (fd >= SEAM_DESCRIPTORS) return; // the guard has refused it
+	seam_lock(listener);
+	seam_entry *l = &table[listener];
+	seam_owner *owner = atomic_load(&l->kind) == LISTENER && l->owned ? l->owner : NULL;
+	int take = atomic_load(&l->take);
+	uint64_t reads = atomic_load(&l->allowed);
+	seam_unlock(listener);
+	if (!owner) return;
+	seam_lock(fd);
+	seam_entry *e = &table[fd];
+	begin(fd, CONNECTION, owner);
+	atomic_store(&e->allowed, reads);
+	e->birth.listener = listener;
+	e->birth.taken = take;
+	if (peer && length <= sizeof e->birth.peer && peer->sa_family != AF_UNIX) memcpy(&e->birth.peer, peer, length);
+	atomic_store(&e->take, take);
+	atomic_fetch_add(&followed, 1);
+	seam_unlock(fd);
+}
+
+int seam_claim(seam_owner *owner, int fd, seam_birth *birth) {
+	seam_entry *e = lock_connection(fd);
+	if (!e) return ENOENT;
+	int mine = e->owned && e->owner == owner;
+	if (mine) *birth = e->birth;
+	seam_unlock(fd);
+	return mine ? 0 : ENOENT;
+}
+
+int seam_interest(seam_entry *e, int epoll, int op, int fd, struct epoll_event *event) {
+	seam_lock(fd);
+	int error = 0;
+	if (op == EPOLL_CTL_DEL) {
+		if (e->added && control(epoll, op, fd, event) != 0) error = errno;
+		e->added = e->parked = 0;
+		e->epoll = -1;
+	} else {
+		e->epoll = epoll;
+		e->wanted = event->events;
+		e->data = event->data;
+		// libzmq is not told of what it is not to have, and what is taken it shall leave alone.
+		if (atomic_load(&e->kind) == LISTENER || !e->birth.taken) error = apply(e, fd);
+	}
+	seam_unlock(fd);
+	if (error) errno = error;
+	return error ? -1 : 0;
+}
+
+int seam_hold(seam_entry *e, int fd) {
+	seam_lock(fd);
+	int hold = !atomic_load(&e->take) && atomic_load(&e->reads) >= atomic_load(&e->allowed);
+	if (hold && !e->held) {
+		e->held = 1;
+		apply(e, fd);
+	} else if (hold && e->added) {
+		// It is held and libzmq came all the same: an error or the end of both ways is
+		// announced whatever is asked for, again and again.
+		control(e->epoll, EPOLL_CTL_DEL, fd, NULL);
+		e->added = 0;
+		e->parked = 1;
+	}
+	seam_unlock(fd);
+	return hold;
+}
+
+int seam_allow(int fd, uint64_t reads) {
+	if (fd < 0 || fd >= SEAM_DESCRIPTORS) return EBADF;
+	seam_entry *e = &table[fd];
+	atomic_store(&e->allowed, reads);
+	seam_lock(fd);
+	int error = 0;
+	if (atomic_load(&e->kind) == CONNECTION && e->libzmq && e->held && atomic_load(&e->reads) < reads) {
+		e->held = e->parked = 0;
+		error = apply(e, fd);
+	}
+	seam_unlock(fd);
+	return error;
+}
+
+void seam_wrote(seam_entry *e, int fd, ssize_t bytes) {
+	uint64_t sent = atomic_load(&e->sent);
+	if (bytes > 0) {
+		sent = atomic_fetch_add(&e->sent, (uint64_t)bytes) + (uint64_t)bytes;
+	} else {
+		atomic_store(&e->failed, 1);
+	}
+	if (bytes > 0 && sent < atomic_load(&e->awaited)) return;
+	seam_lock(fd);
+	if (atomic_load(&e->kind) == CONNECTION && atomic_exchange(&e->awaited, UINT64_MAX) != UINT64_MAX) tell(e, fd);
+	seam_unlock(fd);
+}
+
+uint64_t seam_sent(int fd) {
+	seam_entry *e = seam_of(fd);
+	if (!e || atomic_load(&e->failed)) return UINT64_MAX;
+	return atomic_load(&e->sent);
+}
+
+int seam_await(int fd, uint64_t bytes) {
+	seam_entry *e = seam_of(fd);
+	if (!e) return 1;
+	atomic_store(&e->awaited, bytes);
+	if (!atomic_load(&e->failed) && atomic_load(&e->sent) < bytes) return 0;
+	atomic_store(&e->awaited, UINT64_MAX); // news of it may be under way all the same
+	return 1;
+}
+
+void seam_sever(int fd) {
+	seam_entry *e = lock_connection(fd);
+	if (!e) return;
+	atomic_store(&e->take, 1);
+	shutdown(fd, SHUT_RDWR);
+	if (e->libzmq) {
+		e->held = e->parked = 0;
+		apply(e, fd);
+	}
+	seam_unlock(fd);
+}
+
+void seam_release(int fd) {
+	seam_entry *e = lock_connection(fd);
+	if (!e) return;
+	e->owned = 0;
+	int last = !e->libzmq;
+	if (last) end(e);
+	seam_unlock(fd);
+	if (last) real_close(fd);
+}
+
+int seam_closed(seam_entry *e, int fd) {
+	seam_lock(fd);
+	int kept = 0;
+	if (atomic_load(&e->kind) == CONNECTION) {
+		e->libzmq = 0;
+		e->epoll = -1;
+		kept = e->owned;
+	}
+	if (!kept) end(e);
+	seam_unlock(fd);
+	return kept ? 0 : real_close(fd);
+}
+
+int seam_news(seam_owner *owner, int *fds, int most) {
+	int n = 0;
+	int fd = atomic_exchange(&owner->head, -1);
+	while (fd >= 0 && n < most) {
+		seam_entry *e = &table[fd];
+		fds[n++] = fd;
+		fd = e->next;
+		atomic_store(&e->queued, 0); // behind the reading of next: from now on there may be other news
+	}
+	// Whoever is left is told again, one by one: there are few, or time for it.
+	while (fd >= 0) {
+		seam_entry *e = &table[fd];
+		int next = e->next;
+		int head = atomic_load(&owner->head);
+		do e->next = head;
+		while (!atomic_compare_exchange_weak(&owner->head, &head, fd));
+		fd = next;
+	}
+	return n;
+}

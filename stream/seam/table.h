@@ -1,0 +1,62 @@
+// The connections that are followed, by their descriptors.
+#ifndef STREAMQ_TABLE_H
+#define STREAMQ_TABLE_H
+
+#include "seam.h"
+
+#include <stdatomic.h>
+#include <sys/epoll.h>
+
+typedef enum { NOTHING, LISTENER, CONNECTION } seam_kind;
+
+// entry is one descriptor. A connection's number belongs to it as long as libzmq or
+// its owner has it, so that neither ever meets another connection under it.
+typedef struct {
+	atomic_uchar kind; // of a followed descriptor; changes under the lock
+	// Under the lock (see seam_lock):
+	unsigned char libzmq, owned; // who has the connection
+	unsigned char held;          // libzmq has read all that it may, and is not told of more
+	unsigned char parked;        // held, and out of the epoll instance, where its end would be told for ever
+	unsigned char added;         // the kernel watches it for libzmq
+	unsigned char shut, paused;  // listener: does not listen; is not told of connections
+	int epoll;                   // libzmq's instance, -1 before there is one
+	uint32_t wanted, applied;    // what libzmq asked for, and what the kernel was told
+	epoll_data_t data;
+	seam_owner *owner;
+	seam_birth birth;
+	// Of any thread:
+	atomic_uchar take;   // listener: what it accepts is taken; connection: it is
+	atomic_uchar failed; // writing has
+	atomic_uchar queued; // there is news
+	int next;            // whose news is told after this one's
+	_Atomic uint64_t reads, allowed;
+	_Atomic uint64_t sent, awaited; // bytes; awaited UINT64_MAX for none
+} seam_entry;
+
+// seam_of is a followed descriptor's entry, NULL for all others.
+seam_entry *seam_of(int fd);
+
+void seam_lock(int fd);
+void seam_unlock(int fd);
+
+// seam_born follows a connection that was accepted from a listener.
+void seam_born(int listener, int fd, const struct sockaddr *peer, socklen_t length);
+
+// seam_interest is libzmq's epoll_ctl(2).
+int seam_interest(seam_entry *entry, int epoll, int op, int fd, struct epoll_event *event);
+
+// seam_hold leaves a connection unread; 0 when it may be read after all.
+int seam_hold(seam_entry *entry, int fd);
+
+// seam_wrote takes in what a write came to: bytes, or -1.
+void seam_wrote(seam_entry *entry, int fd, ssize_t bytes);
+
+// seam_closed is libzmq's close(2).
+int seam_closed(seam_entry *entry, int fd);
+
+#define SEAM_CALLS(X) X(accept) X(interest) X(receive) X(send) X(name) X(close)
+#define SEAM_COUNTER(name) extern _Atomic uint64_t seam_##name##_calls;
+SEAM_CALLS(SEAM_COUNTER)
+#undef SEAM_COUNTER
+
+#endif
