@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/streamq/streamq-proxy/control/wire"
-	"github.com/streamq/streamq-proxy/endpoint"
+	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
 // Defaults of a [Config].

@@ -5,8 +5,8 @@ import (
 	"errors"
 
 	"github.com/streamq/streamq-proxy/control/wire"
-	"github.com/streamq/streamq-proxy/endpoint"
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
 // failure is the reply to a request that an error ended.

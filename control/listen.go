@@ -12,9 +12,9 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/streamq/streamq-proxy/control/wire"
-	"github.com/streamq/streamq-proxy/internal/inuse"
-	"github.com/streamq/streamq-proxy/internal/libzmq"
 	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/stream/inuse"
+	"github.com/streamq/streamq-proxy/stream/libzmq"
 	"github.com/streamq/streamq-proxy/stream/seam"
 )
 

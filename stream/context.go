@@ -7,7 +7,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
-	_ "github.com/streamq/streamq-proxy/internal/libzmq" // has pebbe/zmq4 take every libzmq 4.3
+	_ "github.com/streamq/streamq-proxy/stream/libzmq" // has pebbe/zmq4 take every libzmq 4.3
 	"github.com/streamq/streamq-proxy/stream/seam"
 	"github.com/streamq/streamq-proxy/stream/splice"
 )

@@ -1,6 +1,6 @@
 package stream
 
-import "github.com/streamq/streamq-proxy/endpoint"
+import "github.com/streamq/streamq-proxy/stream/endpoint"
 
 // ErrEndpoint is [endpoint.ErrInvalid].
 var ErrEndpoint = endpoint.ErrInvalid

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/streamq/streamq-proxy/internal/inuse"
+	"github.com/streamq/streamq-proxy/stream/inuse"
 )
 
 // listening is how a socket's listeners are made.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/control/wire"
-	"github.com/streamq/streamq-proxy/internal/libzmq"
 	"github.com/streamq/streamq-proxy/metrics"
+	"github.com/streamq/streamq-proxy/stream/libzmq"
 )
 
 // openControl binds the control socket, if there is to be one.

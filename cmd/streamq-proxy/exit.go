@@ -8,7 +8,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/control/client"
 	"github.com/streamq/streamq-proxy/control/wire"
-	"github.com/streamq/streamq-proxy/endpoint"
+	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
 // Exit codes of ctl, for scripts.

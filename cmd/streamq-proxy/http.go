@@ -12,8 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/streamq/streamq-proxy/internal/inuse"
 	"github.com/streamq/streamq-proxy/metrics"
+	"github.com/streamq/streamq-proxy/stream/inuse"
 )
 
 // Bounds that keep slow, many or strange HTTP clients from costing anything.

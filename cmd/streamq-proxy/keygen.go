@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/streamq/streamq-proxy/control/wire"
-	"github.com/streamq/streamq-proxy/internal/libzmq"
+	"github.com/streamq/streamq-proxy/stream/libzmq"
 )
 
 // keypair is a CURVE key pair, each key 40 characters of Z85 (32/Z85).

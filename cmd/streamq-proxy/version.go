@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/streamq/streamq-proxy/internal/libzmq"
 	"github.com/streamq/streamq-proxy/metrics"
+	"github.com/streamq/streamq-proxy/stream/libzmq"
 )
 
 // release is the version that this tree is, or comes after; see docs/release.md. The

@@ -13,7 +13,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/streamq/streamq-proxy/control/wire"
-	"github.com/streamq/streamq-proxy/endpoint"
+	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
 // ErrClosed is returned by the calls on a client that was closed.

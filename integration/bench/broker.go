@@ -7,7 +7,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
-	"github.com/streamq/streamq-proxy/internal/libzmq"
+	"github.com/streamq/streamq-proxy/stream/libzmq"
 )
 
 // keys are all CURVE keys of a run. The broker's pair is what clients see of it, and what it shows to the worker.

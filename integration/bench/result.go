@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/streamq/streamq-proxy/internal/libzmq"
+	"github.com/streamq/streamq-proxy/stream/libzmq"
 )
 
 // result is a run: what -json writes and every table and plot is made of.

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/control"
-	"github.com/streamq/streamq-proxy/endpoint"
 	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
 // Defaults of what is not a pool's.

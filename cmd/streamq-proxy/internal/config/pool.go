@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/streamq/streamq-proxy/endpoint"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
 // DefaultName is the pool's that has none: the only one.

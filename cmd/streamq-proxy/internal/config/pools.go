@@ -3,8 +3,8 @@ package config
 import (
 	"fmt"
 
-	"github.com/streamq/streamq-proxy/endpoint"
 	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
 // listener is an endpoint that a pool binds.

@@ -1,6 +1,6 @@
 package demo
 
-import "github.com/streamq/streamq-proxy/internal/libzmq"
+import "github.com/streamq/streamq-proxy/stream/libzmq"
 
 // keys are a CURVE key pair in Z85.
 type keys struct{ public, secret string }
