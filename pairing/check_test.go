@@ -168,7 +168,7 @@ func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...an
 	checkMemory(&t.preferred, bad)
 	checkMemory(&t.affinity, bad)
 	checkExpiry(&t.handshakes, bad)
-	checkExpiry(&t.drains, bad)
+	checkExpiry(&t.finishes, bad)
 	checkExpiry(&t.idles, bad)
 	checkExpiry(&t.heartbeats, bad)
 	ages := 0

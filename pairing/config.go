@@ -44,10 +44,10 @@ type Config struct {
 	// [MaxQueueTimeout]). Each slot gets 80 to 100 % of it so that a fleet does
 	// not redial at once. 0 means never.
 	SlotMaxAge time.Duration
-	// DrainTimeout is how long, after one side of a pair has gone, the other may
+	// FinishTimeout is how long, after one side of a pair has gone, the other may
 	// go without receiving anything of what it was sent before it is aborted.
 	// Above 0.
-	DrainTimeout time.Duration
+	FinishTimeout time.Duration
 	// MaxClients bounds the clients that are connected; a further one ends with
 	// [QueueFull]. 0 means no limit.
 	MaxClients int
@@ -111,7 +111,7 @@ func (c Config) Validate() error {
 		"queue-timeout: %v is not above 0s and below %v, after which the client's own libzmq gives up", c.QueueTimeout, MaxQueueTimeout)
 	need(c.HandshakeTimeout >= 0, "handshake-timeout: %v is below zero", c.HandshakeTimeout)
 	need(c.SlotMaxAge >= 0, "slot-max-age: %v is below zero", c.SlotMaxAge)
-	need(c.DrainTimeout > 0, "drain-timeout: %v is not above zero", c.DrainTimeout)
+	need(c.FinishTimeout > 0, "finish-timeout: %v is not above zero", c.FinishTimeout)
 	need(c.MaxClients >= 0, "max-clients: %d is below zero", c.MaxClients)
 	need(c.MaxPerAddress >= 0, "max-per-address: %d is below zero", c.MaxPerAddress)
 	need(c.Lease.Strategy < strategyCount, "lease: %s is unknown", c.Lease.Strategy)

@@ -18,7 +18,7 @@ func TestValidate(t *testing.T) {
 		"queue-timeout:":    func(c *Config) { c.QueueTimeout = 0 },
 		"handshake-timeout": func(c *Config) { c.HandshakeTimeout = -1 },
 		"slot-max-age":      func(c *Config) { c.SlotMaxAge = -1 },
-		"drain-timeout":     func(c *Config) { c.DrainTimeout = 0 },
+		"finish-timeout":    func(c *Config) { c.FinishTimeout = 0 },
 		"max-clients":       func(c *Config) { c.MaxClients = -1 },
 		"max-per-address":   func(c *Config) { c.MaxPerAddress = -1 },
 		"lease":             func(c *Config) { c.Lease.Strategy = strategyCount },
@@ -37,7 +37,7 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	c := traceConfig()
-	c.QueueMax, c.DrainTimeout = -1, 0
+	c.QueueMax, c.FinishTimeout = -1, 0
 	if lines := strings.Split(c.Validate().Error(), "\n"); len(lines) != 2 {
 		t.Errorf("two mistakes in %d lines: %q", len(lines), lines)
 	}

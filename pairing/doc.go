@@ -36,7 +36,7 @@
 //	    │           │ one side is Gone: Close the other
 //	    │           ▼
 //	    │        draining
-//	    │           │ the other is Gone, or the drain timeout
+//	    │           │ the other is Gone, or the finish timeout
 //	    ▼           ▼
 //	  ended       ended
 //

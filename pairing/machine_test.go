@@ -51,7 +51,7 @@ func (m *machine) config() Config {
 		QueueTimeout:     time.Duration(1+m.pick(10)) * time.Second,
 		HandshakeTimeout: time.Duration(m.pick(4)) * 2 * time.Second,
 		SlotMaxAge:       10 * time.Second,
-		DrainTimeout:     time.Duration(1+m.pick(4)) * time.Second,
+		FinishTimeout:    time.Duration(1+m.pick(4)) * time.Second,
 		MaxClients:       m.pick(3) * 8,
 		MaxPerAddress:    m.pick(3) * 4,
 		Lease:            Lease{Strategy: Strategy(m.pick(int(strategyCount))), TTL: time.Duration(1+m.pick(3)) * 4 * time.Second},

@@ -107,22 +107,22 @@ func (t *Table) drain(p *Peer, why Reason) {
 	c.span.stop()
 	t.setState(p, PeerDraining)
 	t.setState(rest, PeerDraining)
-	rest.phase.start(&t.drains, t.now)
+	rest.phase.start(&t.finishes, t.now)
 	t.emit(Action{Op: Close, Peer: rest.ID, Partner: p.ID, Conn: rest.Conn, PartnerConn: p.Conn, Worker: c.worker.name, Reason: why})
 }
 
-// maxDrains is how many drain timeouts a pair may drain in all, however slowly:
+// maxFinishes is how many finish timeouts a pair may take in all, however slowly:
 // who takes a byte at a time must not hold its worker's load for ever.
-const maxDrains = 10
+const maxFinishes = 10
 
 // Delivering says that the remaining side of a pair still takes what the other
-// has sent: its time for that (Config.DrainTimeout) begins anew, maxDrains times
+// has sent: its time for that (Config.FinishTimeout) begins anew, maxFinishes times
 // at most. For other than a pair that drains it means nothing.
 func (t *Table) Delivering(now time.Duration, id PeerID) {
 	t.at(now)
 	p := t.index.get(id)
-	if p != nil && p.state == PeerDraining && t.now-clientOf(p).over < (maxDrains-1)*t.drains.after {
-		p.phase.start(&t.drains, t.now)
+	if p != nil && p.state == PeerDraining && t.now-clientOf(p).over < (maxFinishes-1)*t.finishes.after {
+		p.phase.start(&t.finishes, t.now)
 	}
 }
 

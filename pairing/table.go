@@ -50,7 +50,7 @@ type Table struct {
 
 	handshakes expiry[*Peer]
 	holds      expiry[*Peer]
-	drains     expiry[*Peer]
+	finishes   expiry[*Peer]
 	ages       spreadExpiry // of slots, from their connecting
 	idles      expiry[*Peer]
 	rechecks   spreadExpiry // of pairs that were found not to be idle
@@ -125,7 +125,7 @@ func (t *Table) configure(cfg Config) {
 	t.cfg = cfg
 	t.handshakes.after = cfg.HandshakeTimeout
 	t.holds.after = cfg.holdTime()
-	t.drains.after = cfg.DrainTimeout
+	t.finishes.after = cfg.FinishTimeout
 	t.streaks.after = cfg.RetryMax
 	t.ages.set(cfg.SlotMaxAge/5*4, cfg.SlotMaxAge)
 	t.configureLease()
@@ -164,7 +164,7 @@ func (t *Table) Tick(now time.Duration) []Action {
 	for x := t.handshakes.due(t.now); x != nil; x = t.handshakes.due(t.now) {
 		t.end(x.owner, HandshakeTimeout)
 	}
-	for x := t.drains.due(t.now); x != nil; x = t.drains.due(t.now) {
+	for x := t.finishes.due(t.now); x != nil; x = t.finishes.due(t.now) {
 		t.end(x.owner, x.owner.reason)
 	}
 	t.expireHolds()
@@ -184,7 +184,7 @@ func (t *Table) Deadline() (at time.Duration, ok bool) {
 	}
 	sooner(t.handshakes.deadline())
 	sooner(t.holds.deadline())
-	sooner(t.drains.deadline())
+	sooner(t.finishes.deadline())
 	sooner(t.idles.deadline())
 	sooner(t.heartbeats.deadline())
 	sooner(t.streaks.deadline())

@@ -375,7 +375,7 @@ func testIdleLease(t *testing.T, touch func(*rig, PeerID), prepare func(*rig)) {
 }
 
 func ExampleTable() {
-	t := New(Config{QueueTimeout: 10 * time.Second, DrainTimeout: time.Second, RetryMin: time.Second, RetryMax: time.Minute})
+	t := New(Config{QueueTimeout: 10 * time.Second, FinishTimeout: time.Second, RetryMin: time.Second, RetryMax: time.Minute})
 	show := func(actions []Action) {
 		for _, a := range actions {
 			fmt.Println(a.Op, a.Peer, a.Partner, a.Worker, a.Reason)

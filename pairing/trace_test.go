@@ -76,7 +76,7 @@ func retrace(script string) (string, error) {
 func traceConfig() Config {
 	return Config{
 		QueueMax: 10, QueueTimeout: 25 * time.Second, HandshakeTimeout: 10 * time.Second,
-		DrainTimeout: 5 * time.Second, AffinityMax: 10, AffinityTTL: time.Hour,
+		FinishTimeout: 5 * time.Second, AffinityMax: 10, AffinityTTL: time.Hour,
 		HintMax: 10, HintTTL: time.Minute, RetryMin: time.Second, RetryMax: 8 * time.Second,
 	}
 }

@@ -244,7 +244,7 @@ func (m *twin) delivering(now time.Duration, id PeerID) {
 	if !p.client {
 		c = p.partner
 	}
-	if m.now-c.over < 9*m.cfg.DrainTimeout {
+	if m.now-c.over < 9*m.cfg.FinishTimeout {
 		p.drains = m.now
 	}
 }
@@ -515,7 +515,7 @@ func (m *twin) tick() {
 	if c.HandshakeTimeout > 0 {
 		m.due(HandshakeTimeout, c.HandshakeTimeout, c.HandshakeTimeout, shaking)
 	}
-	m.due(NoReason, c.DrainTimeout, c.DrainTimeout, func(p *twinPeer) time.Duration {
+	m.due(NoReason, c.FinishTimeout, c.FinishTimeout, func(p *twinPeer) time.Duration {
 		return since(p.state == PeerDraining && !p.gone, p.drains)
 	})
 	if c.RequireHello {

@@ -33,16 +33,16 @@ func (l *loop) halfClose(loan *loan) {
 }
 
 // nextHalfClosed is who is looked at next, and when; nil if there is none. The
-// drain timeout is the present one: a reload can change it.
+// finish timeout is the present one: a reload can change it.
 func (l *loop) nextHalfClosed() (h *halfClosed, at time.Duration) {
 	if e := l.halves.Front(); e != nil {
 		h = e.Value.(*halfClosed)
-		return h, h.looked + l.cfg.Pairing.DrainTimeout
+		return h, h.looked + l.cfg.Pairing.FinishTimeout
 	}
 	return nil, never
 }
 
-// endHalfClosed ends the pairs on which, a drain timeout after one side has
+// endHalfClosed ends the pairs on which, a finish timeout after one side has
 // ended, no byte has moved: otherwise a side that neither reads nor closes would
 // hold a pair for good.
 func (l *loop) endHalfClosed() {

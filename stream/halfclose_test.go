@@ -21,7 +21,7 @@ func TestHalfClosedUnixReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRig(t, withWorker("ipc://"+path), func(c *Config) {
-		c.Relay, c.Pairing.DrainTimeout = RelaySplice, time.Hour // the test says when it is over
+		c.Relay, c.Pairing.FinishTimeout = RelaySplice, time.Hour // the test says when it is over
 	})
 	client, worker := r.dialledPair(accepting(t, listener))
 	r.expectLent(1)
@@ -45,7 +45,7 @@ func TestHalfClosedUnixReader(t *testing.T) {
 	r.expectQuiet()
 }
 
-// A drain timeout that a reload makes shorter applies to the pairs that are
+// A finish timeout that a reload makes shorter applies to the pairs that are
 // half-closed already.
 func TestHalfClosedAndReloaded(t *testing.T) {
 	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
@@ -53,13 +53,13 @@ func TestHalfClosedAndReloaded(t *testing.T) {
 		expectEnd(t, worker) // and keeps it
 		eventually(t, "the loop knows", func() bool { return r.halfClosed() == 1 })
 		cfg := r.cfg
-		cfg.Pairing.DrainTimeout = time.Millisecond
+		cfg.Pairing.FinishTimeout = time.Millisecond
 		if err := r.pool.Reload(t.Context(), cfg); err != nil {
 			t.Fatal(err)
 		}
 		r.expectReasons(1, pairing.ClientClosed)
 		r.expectQuiet()
-	}, func(c *Config) { c.Pairing.DrainTimeout = time.Hour })
+	}, func(c *Config) { c.Pairing.FinishTimeout = time.Hour })
 }
 
 // News of a pair that was taken back and lent again meanwhile is no news of it.
@@ -98,7 +98,7 @@ func (r *rig) drainTimeoutPasses() {
 	r.t.Helper()
 	r.onLoop(func(l *loop) {
 		for e := l.halves.Front(); e != nil; e = e.Next() {
-			e.Value.(*halfClosed).looked = l.clock - l.cfg.Pairing.DrainTimeout
+			e.Value.(*halfClosed).looked = l.clock - l.cfg.Pairing.FinishTimeout
 		}
 		l.endHalfClosed()
 	})

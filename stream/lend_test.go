@@ -84,14 +84,14 @@ func halfClose(t *testing.T, _ *rig, first, second net.Conn) {
 }
 
 // A side that neither closes in its turn nor moves a byte is ended after the
-// drain timeout.
+// finish timeout.
 func TestHalfClosedForEver(t *testing.T) {
 	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
 		_ = client.(*net.TCPConn).CloseWrite()
 		expectEnd(t, worker) // and keeps it
 		r.expectReasons(1, pairing.ClientClosed)
 		r.expectQuiet()
-	}, func(c *Config) { c.Pairing.DrainTimeout = 300 * time.Millisecond })
+	}, func(c *Config) { c.Pairing.FinishTimeout = 300 * time.Millisecond })
 }
 
 // A reset of one side is passed on as a reset, behind what was sent before it.

@@ -21,7 +21,7 @@ const plenty = 24 << 20
 // the other side has ended its sending.
 func TestSlowReaderHasEverything(t *testing.T) {
 	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		// What is read in a drain timeout is more than the reader's kernel holds, so
+		// What is read in a finish timeout is more than the reader's kernel holds, so
 		// that some of it has been delivered meanwhile.
 		const perTimeout = 256 << 10
 		_ = worker.(*net.TCPConn).SetReadBuffer(perTimeout / 4)
@@ -42,7 +42,7 @@ func TestSlowReaderHasEverything(t *testing.T) {
 		if got != plenty/4 {
 			t.Errorf("got %d bytes of %d", got, plenty/4)
 		}
-	}, func(c *Config) { c.Pairing.DrainTimeout = time.Hour }) // the test says when it is over
+	}, func(c *Config) { c.Pairing.FinishTimeout = time.Hour }) // the test says when it is over
 }
 
 // What is held back for a side that has ended its sending is there after PAUSE
@@ -205,7 +205,7 @@ func TestPauseOfPairWithReset(t *testing.T) {
 	})
 }
 
-// The same pair is reset for that reason by the drain timeout.
+// The same pair is reset for that reason by the finish timeout.
 func TestResetHalfClosedForEver(t *testing.T) {
 	eitherSide(t, pairing.ClientReset, pairing.WorkerReset, func(t *testing.T, r *rig, first, second net.Conn) {
 		resetFoundByWriting(t, r, first, second)
@@ -253,7 +253,7 @@ func resetFoundByWriting(t *testing.T, r *rig, first, second net.Conn) {
 	})
 }
 
-// A pair that is half-closed when it is paused still has a drain timeout afterwards.
+// A pair that is half-closed when it is paused still has a finish timeout afterwards.
 func TestHalfClosedAfterPause(t *testing.T) {
 	eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
 		_ = first.(*net.TCPConn).CloseWrite()
