@@ -25,7 +25,7 @@ func (l *loop) dial(a pairing.Action) {
 func (l *loop) dialled(client, id pairing.PeerID, to connection) {
 	c := &conn{
 		id: id, out: backlog{spare: &l.spare},
-		link: &ownLink{poller: l.poller, token: token(id), fd: to.fd},
+		link: &ownLink{poller: l.poller, token: token(id), fd: to.fd, keepLater: to.peer.IsValid()},
 	}
 	if to.peer.IsValid() {
 		c.origin = pairing.Origin{Address: to.peer.Addr().String(), Endpoint: to.peer.String()}

@@ -252,15 +252,13 @@ func (d *dialler) event(x *dial) {
 	}
 }
 
-// setUp sets the options of a connection that is there.
+// setUp sets the options of a connection that is there: those that it needs at once.
+// The others cost as much as all else of a dial, and follow when it lives on, see keepAlive.
 func (d *dialler) setUp(to remote, fd int) error {
 	if to.path != "" {
 		return nil
 	}
-	fixed := &d.loop.fixed
-	return errors.Join(
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
-		keep(fd, fixed.KeepAlive, fixed.UserTimeout))
+	return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 }
 
 // finish ends a dial by a connection, unless that cannot be set up.

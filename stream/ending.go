@@ -16,6 +16,15 @@ func howEnded(c *conn) pairing.Gone {
 	return pairing.Closed
 }
 
+// lastWord is how a connection of the loop's own ended of which an end in order was
+// read. Only a write may have been told of a reset before: nobody is told twice.
+func (c *conn) lastWord() pairing.Gone {
+	if c.broken {
+		return howEnded(c)
+	}
+	return pairing.Closed
+}
+
 // ended forgets a connection that no longer exists and tells the table.
 func (l *loop) ended(c *conn, how pairing.Gone) {
 	if f := c.flow; f != nil {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -63,15 +64,10 @@ func TestKeepAliveIsSet(t *testing.T) {
 				dialled := newRig(t, relay, tc.change, withWorker(endpoint))
 				dialled.dialledPair(accept)
 				for where, r := range map[string]*rig{"dialled in": dialledIn, "dialled": dialled} {
-					all := r.kept()
-					if len(all) != 2 {
-						t.Errorf("%s: %d connections", where, len(all))
-					}
-					for _, got := range all {
-						if got != tc.want {
-							t.Errorf("%s: %+v, want %+v", where, got, tc.want)
-						}
-					}
+					// A dialled one has its options when its pair has lived for a moment.
+					eventually(t, where+": both have what is wanted", func() bool {
+						return slices.Equal(r.kept(), []kept{tc.want, tc.want})
+					})
 				}
 			})
 		})

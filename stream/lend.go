@@ -32,7 +32,7 @@ func (c *conn) lent() bool { return c.flow != nil && c.flow.loan != nil }
 
 // lend gives an open pair to the relay, with what is held back on either side.
 func (l *loop) lend(f *flow) {
-	if !f.open || f.loan != nil || l.halt.on || !lendable(f.client) || !lendable(f.worker) {
+	if !f.open || !f.mature() || f.loan != nil || l.halt.on || !lendable(f.client) || !lendable(f.worker) {
 		return
 	}
 	for _, c := range f.sides() {
@@ -141,8 +141,12 @@ func (l *loop) relayed(f *flow) {
 		l.ended(gone, pairing.Reset)
 		return
 	}
-	first, second := sides[f.end.First], sides[1-f.end.First]
-	second.phase = finished // it has been sent a FIN, and has sent its own
+	l.bothEnded(sides[f.end.First], sides[1-f.end.First])
+}
+
+// bothEnded ends a pair in order. The second has been sent a FIN, and has sent its own.
+func (l *loop) bothEnded(first, second *conn) {
+	second.phase = finished
 	l.ended(first, pairing.Closed)
 	l.ended(second, pairing.Closed)
 }

@@ -37,6 +37,7 @@ type loop struct {
 
 	todo   []pairing.Action // decided and not carried out, see settle
 	resets resets
+	young  young
 	halves list.List // of *halfClosed, longest not looked at first
 
 	readBuf []byte
@@ -201,6 +202,7 @@ func (l *loop) turn() error {
 	l.settle()
 	l.passResets()
 	l.settle()
+	l.growUp()
 	l.endHalfClosed()
 	l.tidy()
 	l.act(l.table.Tick(l.clock))
@@ -239,6 +241,9 @@ func (l *loop) patience() (time.Duration, error) {
 		}
 	}
 	if at, owed := l.resets.next(); owed {
+		earlier(at)
+	}
+	if at, any := l.young.next(); any {
 		earlier(at)
 	}
 	if l.dialler.at != never {

@@ -12,12 +12,13 @@ import (
 // ownLink is a connection whose descriptor the loop reads and writes itself: a
 // worker that was dialled, or a peer that was taken from libzmq when it was born.
 type ownLink struct {
-	poller   *poller
-	token    token
-	fd       int
-	accepted bool   // libzmq may have it yet, see package seam
-	interest uint32 // what the poller watches for, 0 = not registered
-	local    string // our own end of a dialled connection, IP:PORT
+	poller    *poller
+	token     token
+	fd        int
+	accepted  bool   // libzmq may have it yet, see package seam
+	keepLater bool   // a dialled TCP connection that has not been given its options yet
+	interest  uint32 // what the poller watches for, 0 = not registered
+	local     string // our own end of a dialled connection, IP:PORT
 }
 
 func (o *ownLink) descriptor() int { return o.fd }
@@ -49,6 +50,9 @@ func (o *ownLink) listen(wish wish) error {
 	if wish.leave {
 		mask |= pollLeave
 	}
+	if wish.failure {
+		mask |= pollFailure
+	}
 	before := o.interest
 	o.interest = mask
 	var err error
@@ -76,10 +80,8 @@ func (o *ownLink) drop(reset bool) {
 	if reset {
 		dropUnsent(o.fd)
 	}
-	if o.interest != 0 {
-		o.poller.remove(o.fd)
-		o.interest = 0
-	}
+	// The poller forgets a descriptor that is closed; until libzmq has closed it as
+	// well its events are nobody's.
 	if o.accepted {
 		seam.Release(o.fd)
 	} else {
@@ -103,8 +105,10 @@ func (l *loop) readOwn(c *conn) {
 		case err != nil:
 			l.ended(c, pairing.Reset)
 			return
-		case n == 0: // or a write was told of the reset: nobody is told twice
-			l.ended(c, howEnded(c))
+		case n == 0:
+			if !l.passFIN(c) {
+				l.ended(c, c.lastWord())
+			}
 			return
 		}
 		l.data(c, l.readBuf[:n])

@@ -59,6 +59,7 @@ func (l *loop) forward(from *conn, data []byte) bool {
 	if !to.out.empty() {
 		l.pause(from)
 	}
+	f.chunks++
 	l.lend(f)
 	return true
 }
@@ -85,6 +86,7 @@ func (l *loop) watch(from, to *conn, data []byte) pairing.Reason {
 		return pairing.MechanismRefused
 	case state == zmtp.Open:
 		f.open = true
+		l.grow(f)
 		l.act(l.table.Opened(l.clock, from.id))
 		l.tellOf(TopicPairOpened, f.client)
 	}
@@ -126,10 +128,13 @@ func (l *loop) updateInterest(c *conn) {
 		return
 	}
 	// Who is owed a reset is not read any more: its own FIN would end it in order.
+	over := c.eof && c.phase == live
 	err := c.link.listen(wish{
-		bytes: !c.paused && !l.halt.on && !c.owedReset,
+		bytes: !c.paused && !l.halt.on && !c.owedReset && !over,
 		room:  !c.out.empty() && !c.broken,
 		leave: c.paused && c.flow == nil && !l.halt.on,
+
+		failure: over,
 	})
 	if err != nil {
 		l.cfg.Log.Error("cannot watch a connection", "pool", l.fixed.Name, "error", err)
@@ -186,9 +191,13 @@ func (l *loop) flush(c *conn) {
 // caughtUp: c has taken everything, so whoever was held back for it may go on.
 func (l *loop) caughtUp(c *conn) {
 	if c.flow != nil {
-		if from := c.flow.partner(c); from.paused && from.phase == live {
+		from := c.flow.partner(c)
+		if from.paused && from.phase == live {
 			from.paused = false
 			l.updateInterest(from)
+		}
+		if from.eof && c.phase == live {
+			c.link.finish()
 		}
 		l.lend(c.flow)
 	}
