@@ -34,20 +34,32 @@ func writeSettings(t testing.TB, text string) (file string) {
 	return file
 }
 
-// frontendOf is where a pool of several listens.
+// frontendOf is where a pool of several listens for clients, backendOf for workers.
 func (p *proxy) frontendOf(t testing.TB, pool string) string {
+	t.Helper()
+	frontend, _ := p.endpointsOf(t, pool)
+	return frontend[0]
+}
+
+func (p *proxy) backendOf(t testing.TB, pool string) string {
+	t.Helper()
+	_, backend := p.endpointsOf(t, pool)
+	return backend[0]
+}
+
+func (p *proxy) endpointsOf(t testing.TB, pool string) (frontend, backend []string) {
 	t.Helper()
 	for line := range strings.Lines(p.said()) {
 		var record struct{ Msg, Pool string }
 		if json.Unmarshal([]byte(line), &record) != nil || record.Msg != "serving" || record.Pool != pool {
 			continue
 		}
-		if frontend, _, ok := parseListening(line); ok {
-			return frontend[0]
+		if frontend, backend, ok := parseListening(line); ok {
+			return frontend, backend
 		}
 	}
 	t.Fatalf("there is no pool %s", pool)
-	return ""
+	return nil, nil
 }
 
 // probe asks for /readyz or the like.

@@ -11,7 +11,7 @@ type families struct {
 	bytes, backlog                            *prometheus.Desc
 	connections                               *prometheus.Desc
 	descriptors, descriptorLimit              *prometheus.Desc
-	turns, lag, commands                      *prometheus.Desc
+	turns, lag, commands, stalls, stalled     *prometheus.Desc
 	clients, clientsTotal, ended              *prometheus.Desc
 	pairs, pairsTotal, opened, pairsEnded     *prometheus.Desc
 	waits, handshakes                         *prometheus.Desc
@@ -40,6 +40,8 @@ func newFamilies() *families {
 	f.descriptors = f.add("descriptors", "Descriptors in use by the connections of all pools.")
 	f.descriptorLimit = f.add("descriptors_limit", "Descriptors that connections of all pools may use.")
 	f.turns = f.add("loop_turn_seconds", "Time that turns of the pool's loop took, waiting excluded.")
+	f.stalls = f.add("loop_stalls_total", "Turns of the pool's loop that came much later than they had to: the process was stopped, or had no processor.")
+	f.stalled = f.add("loop_stalled_seconds_total", "How late these turns came in all; nothing expires because of it.")
 	f.lag = f.add("loop_lag_seconds", "Time that this scrape waited for its turn of the pool's loop.")
 	f.commands = f.add("loop_queue_depth", "What waited for the pool's loop before this scrape did.")
 	f.describeClients()

@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -30,6 +31,8 @@ func (s sampler) snapshot(from *stream.Snapshot) {
 	s.gauge(s.descriptors, float64(from.Descriptors))
 	s.gauge(s.descriptorLimit, float64(from.DescriptorLimit))
 	s.histogram(s.turns, &from.Turns)
+	s.counter(s.stalls, from.Stalls)
+	s.seconds(s.stalled, from.Stalled)
 	s.gauge(s.lag, from.Lag.Seconds())
 	s.gauge(s.commands, float64(from.Commands))
 	s.clientsOf(&from.Stats)
@@ -149,6 +152,10 @@ func (s sampler) gauge(d *prometheus.Desc, v float64, labels ...string) {
 
 func (s sampler) counter(d *prometheus.Desc, v uint64, labels ...string) {
 	s.to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), s.labels(labels)...)
+}
+
+func (s sampler) seconds(d *prometheus.Desc, v time.Duration) {
+	s.to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v.Seconds(), s.labels(nil)...)
 }
 
 func (s sampler) flag(d *prometheus.Desc, on bool, labels ...string) {

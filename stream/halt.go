@@ -79,6 +79,7 @@ func (l *loop) resume() error {
 	l.halt.on = false
 	l.pool.paused.Store(false)
 	l.start = l.start.Add(time.Since(l.halt.at))
+	l.stalls.seen = time.Since(l.start)
 	l.eachConn(func(c *conn) {
 		if c.flow != nil {
 			l.lend(c.flow)

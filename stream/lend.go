@@ -87,7 +87,7 @@ func (l *loop) recall(f *flow) {
 // lastActive is when bytes last passed on the pair of a connection.
 func (l *loop) lastActive(c *conn) time.Duration {
 	if c.lent() {
-		return l.clock - c.flow.loan.Idle()
+		return l.clockAgo(c.flow.loan.Idle())
 	}
 	if c.flow == nil {
 		return 0

@@ -46,6 +46,7 @@ type loop struct {
 	spare   spareBlocks // for backlogs
 
 	halt     halt
+	stalls   stalls
 	draining draining
 	closed   bool
 	crowd    crowd // see tidy.go
@@ -146,6 +147,7 @@ func (l *loop) sockets() [2]*socket { return [2]*socket{l.frontend, l.backend} }
 
 // run turns until ctx ends or draining is through.
 func (l *loop) run(ctx context.Context) error {
+	l.stalls.seen = time.Since(l.start) // who opens a pool may run it when he likes
 	for ctx.Err() == nil && !l.drainOver() {
 		if err := l.turn(); err != nil {
 			return fmt.Errorf("pool %s: %w", l.fixed.Name, err)
@@ -160,7 +162,7 @@ func (l *loop) run(ctx context.Context) error {
 // everyone goes by this clock, as it was last set or set anew.
 func (l *loop) now() time.Duration {
 	if !l.halt.on {
-		l.clock = time.Since(l.start)
+		l.read()
 	}
 	return l.clock
 }
@@ -178,6 +180,9 @@ func (l *loop) turn() error {
 	events, err := l.poller.wait(patience)
 	if err != nil {
 		return err
+	}
+	if !l.halt.on {
+		l.stalls.waited(patience, time.Since(l.start))
 	}
 	start := l.now()
 	for i := range events {
@@ -261,7 +266,8 @@ func (l *loop) patience() (time.Duration, error) {
 	if !ok {
 		return -1, nil
 	}
-	return max(0, at-l.now()), nil
+	l.now()
+	return min(max(0, at-time.Since(l.start)), stallLook), nil
 }
 
 func (l *loop) event(t token, mask uint32) {

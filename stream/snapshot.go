@@ -25,6 +25,10 @@ type Snapshot struct {
 	Descriptors, DescriptorLimit int64
 	// Turns are how long the turns of the loop took, waiting excluded.
 	Turns pairing.Histogram
+	// Stalls are how often a turn came much later than it had to, because the process was
+	// stopped or had no processor, and Stalled how late they came in all.
+	Stalls  uint64
+	Stalled time.Duration
 	// Lag is how long the snapshot itself waited for the loop, behind Commands others.
 	Lag      time.Duration
 	Commands int
@@ -65,6 +69,8 @@ func (l *loop) snapshot() Snapshot {
 		Descriptors:     used,
 		DescriptorLimit: limit,
 		Turns:           l.figures.turns,
+		Stalls:          l.stalls.count,
+		Stalled:         l.stalls.total,
 		Usable:          l.table.Usable(),
 		Returning:       l.table.Returning(l.now()),
 		Draining:        l.draining.on,
