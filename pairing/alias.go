@@ -29,20 +29,12 @@ func (t *Table) rename(p *Peer, name string) {
 	if old.name == name || p.inPair() {
 		return
 	}
-	w := t.workers[name]
-	switch {
-	case w == nil:
-		w = t.newWorker(name, 1, 0)
-	case w.removed:
-		w.removed, w.kept, w.state, w.max = false, false, Ready, 0
-		t.reweigh(w, 1)
-	}
+	w := t.workerOfConnection(name)
+	p.spot.leave()
 	if p.state == PeerSlot {
-		old.slots.remove(p)
-		t.insertSlot(w, p)
+		w.insertSlot(p)
 	} else {
-		old.greeting.remove(p)
-		w.greeting.pushBack(p)
+		w.greeting.pushBack(&p.spot)
 	}
 	p.worker = w
 	if p.origin.Address != "" {
@@ -51,16 +43,6 @@ func (t *Table) rename(p *Peer, name string) {
 	}
 	t.place(old)
 	t.place(w)
-}
-
-// insertSlot puts a slot among its worker's, freshest first. A connection greets
-// right after it was made, so that its place is the first or next to it.
-func (t *Table) insertSlot(w *worker, p *Peer) {
-	var fresher *Peer
-	for s := w.slots.head; s != nil && s.connected > p.connected; s = s.next {
-		fresher = s
-	}
-	w.slots.insert(p, fresher)
 }
 
 // alias has all connections that workers make from an address be of the worker

@@ -83,7 +83,7 @@ func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, 
 				bad("%s is filed wrongly", w.name)
 			}
 		}
-		if (w.streak.length > 0) != (w.streak.timer.in == &t.streaks) || w.streak.length < len(w.streak.names) {
+		if (w.streak.length > 0) != (w.streak.timer.in == &t.streaks.list) || w.streak.length < len(w.streak.names) {
 			bad("%s has a streak of %d, wrongly timed", w.name, w.streak.length)
 		}
 		if w.streak.length > 0 {
@@ -108,7 +108,7 @@ func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, 
 			bad("%s is set aside for good", w.name)
 		}
 		for p := w.paired.head; p != nil; p = p.next {
-			if p.state == PeerDraining {
+			if p.owner.state == PeerDraining {
 				draining++
 			}
 		}
@@ -147,10 +147,10 @@ func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...an
 	}
 	last := uint64(0)
 	for p := t.queue.fresh.head; p != nil; p = p.next {
-		if p.place <= last {
-			bad("%d stands in the wrong place", p.ID)
+		if p.owner.place <= last {
+			bad("%d stands in the wrong place", p.owner.ID)
 		}
-		last = p.place
+		last = p.owner.place
 	}
 	waiting := 0
 	for _, ids := range t.hints.next {
@@ -205,15 +205,25 @@ func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...an
 }
 
 func checkExpiry[T any](q *expiry[T], bad func(string, ...any)) int {
-	n := 0
 	for x := q.head; x != nil; x = x.next {
-		n++
-		if x.in != q || x.next != nil && x.next.since < x.since {
+		if x.next != nil && x.next.since < x.since {
 			bad("an expiry queue is out of order")
 		}
 	}
-	if n != q.n {
-		bad("an expiry queue has %d, not %d", q.n, n)
+	return checkList(&q.list, bad)
+}
+
+func checkList[T any](l *list[T], bad func(string, ...any)) int {
+	n, last := 0, (*node[T])(nil)
+	for x := l.head; x != nil; x = x.next {
+		n++
+		if x.in != l || x.prev != last {
+			bad("a list is linked wrongly")
+		}
+		last = x
+	}
+	if n != l.n || l.tail != last {
+		bad("a list has %d, not %d", n, l.n)
 	}
 	return n
 }
@@ -224,12 +234,12 @@ func checkMemory[K comparable, V any](m *memory[K, V], bad func(string, ...any))
 		bad("%d of live, %d of operators, %d of sources, %d in all, %d may be", live, operators, sources, len(m.items), m.most)
 	}
 	for source, s := range m.shares {
-		if n := checkExpiry(s, bad); n == 0 || m.share > 0 && n > m.share || source == "" {
+		if n := checkList(s, bad); n == 0 || m.share > 0 && n > m.share || source == "" {
 			bad("%q has a share of %d", source, n)
 		}
 		sources -= s.n
 		for x := s.head; x != nil; x = x.next {
-			if x.owner.source != source || x.owner.place.in != &m.sources {
+			if x.owner.source != source || x.owner.place.in != &m.sources.list {
 				bad("%v is not of %q", x.owner.key, source)
 			}
 		}

@@ -17,7 +17,7 @@ func (t *Table) ClientConnected(now time.Duration, id PeerID, origin Origin, con
 		return t.finish()
 	}
 	t.know(p)
-	p.phase.start(&t.handshakes, t.now)
+	t.handshakes.start(&p.phase, t.now)
 	t.claimHint(p)
 	return t.finish()
 }
@@ -51,7 +51,7 @@ func (t *Table) ClientReady(now time.Duration, id PeerID) []Action {
 	if p == nil || !p.client || p.state != PeerConnected || p.held {
 		return t.finish()
 	}
-	p.phase.stop()
+	p.phase.leave()
 	if !t.await(p) {
 		t.enter(p)
 	}
@@ -74,7 +74,7 @@ func (t *Table) enter(p *Peer) {
 // assign gives a client a worker. Somebody must be choosable.
 func (t *Table) assign(p *Peer) {
 	w := t.pick(p)
-	if s := w.slots.head; s != nil {
+	if s := w.slots.first(); s != nil {
 		t.takeSlot(s)
 		t.pair(p, s)
 		return

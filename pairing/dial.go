@@ -117,14 +117,12 @@ func jitter(d time.Duration, r float64) time.Duration {
 	return time.Duration(float64(d) * (0.9 + 0.2*r))
 }
 
-// retry probes the workers whose back-off is over.
-func (t *Table) retry() {
-	for len(t.retries) > 0 && t.retries[0].retryAt <= t.now {
-		w := heap.Pop(&t.retries).(*worker)
-		w.probing = true
-		t.stats.probes++
-		t.emit(Action{Op: Probe, Worker: w.name, Endpoint: w.endpoint})
-	}
+// probe has a worker probed whose back-off is over.
+func (t *Table) probe(w *worker) {
+	heap.Remove(&t.retries, w.retryIndex)
+	w.probing = true
+	t.stats.probes++
+	t.emit(Action{Op: Probe, Worker: w.name, Endpoint: w.endpoint})
 }
 
 // Probed answers [Probe]: the worker takes clients again, or its back-off is
@@ -169,6 +167,21 @@ func (t *Table) stopRetrying(w *worker) {
 
 // retries is a heap of workers by when they are to be tried again, for container/heap.
 type retries []*worker
+
+// due is the first if its time has come by now.
+func (r *retries) due(now time.Duration) (*worker, bool) {
+	if len(*r) == 0 || (*r)[0].retryAt > now {
+		return nil, false
+	}
+	return (*r)[0], true
+}
+
+func (r *retries) deadline() (time.Duration, bool) {
+	if len(*r) == 0 {
+		return 0, false
+	}
+	return (*r)[0].retryAt, true
+}
 
 func (r retries) Len() int           { return len(r) }
 func (r retries) Less(i, j int) bool { return r[i].retryAt < r[j].retryAt }

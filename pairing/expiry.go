@@ -8,60 +8,23 @@ import "time"
 // the head only. It stores when each was put in and not when it falls due, so
 // that the time can be changed for all at once.
 type expiry[T any] struct {
-	after      time.Duration // 0: nothing ever falls due
-	head, tail *timer[T]
-	n          int
+	list[T]
+	after time.Duration // 0: nothing ever falls due
 }
 
-// timer is an owner's place in an expiry. It is part of its owner: being timed
-// allocates nothing.
-type timer[T any] struct {
-	owner      T
-	since      time.Duration
-	in         *expiry[T] // nil: not running
-	prev, next *timer[T]
+// start puts x at the end, wherever it was; now must not be before that of the last start.
+func (q *expiry[T]) start(x *node[T], now time.Duration) {
+	x.leave()
+	x.since = now
+	q.pushBack(x)
 }
 
-// start puts t at the end of q; now must not be before that of the last start.
-func (t *timer[T]) start(q *expiry[T], now time.Duration) {
-	t.stop()
-	t.since, t.in = now, q
-	t.prev, t.next = q.tail, nil
-	if q.tail == nil {
-		q.head = t
-	} else {
-		q.tail.next = t
-	}
-	q.tail = t
-	q.n++
-}
-
-// stop takes t out of the queue that it is in, if any.
-func (t *timer[T]) stop() {
-	q := t.in
-	if q == nil {
-		return
-	}
-	if t.prev == nil {
-		q.head = t.next
-	} else {
-		t.prev.next = t.next
-	}
-	if t.next == nil {
-		q.tail = t.prev
-	} else {
-		t.next.prev = t.prev
-	}
-	t.prev, t.next, t.in = nil, nil, nil
-	q.n--
-}
-
-// due is the head if it has fallen due by now, else nil.
-func (q *expiry[T]) due(now time.Duration) *timer[T] {
+// due is the head's owner if it has fallen due by now.
+func (q *expiry[T]) due(now time.Duration) (owner T, ok bool) {
 	if q.head == nil || q.after == 0 || now-q.head.since < q.after {
-		return nil
+		return owner, false
 	}
-	return q.head
+	return q.head.owner, true
 }
 
 // deadline is when the head falls due; false when nothing will.
@@ -97,11 +60,67 @@ func (s *spreadExpiry) atLeast(d time.Duration) *expiry[*Peer] {
 	return &s.queues[spread-1]
 }
 
-func (s *spreadExpiry) due(now time.Duration) *timer[*Peer] {
+func (s *spreadExpiry) due(now time.Duration) (*Peer, bool) {
 	for i := range s.queues {
-		if t := s.queues[i].due(now); t != nil {
-			return t
+		if p, ok := s.queues[i].due(now); ok {
+			return p, true
 		}
 	}
-	return nil
+	return nil, false
+}
+
+func (s *spreadExpiry) deadline() (time.Duration, bool) {
+	var soonest soonest
+	for i := range s.queues {
+		soonest.note(s.queues[i].deadline())
+	}
+	return soonest.at, soonest.ok
+}
+
+// soonest is the earliest of some times, if there was any.
+type soonest struct {
+	at time.Duration
+	ok bool
+}
+
+func (s *soonest) note(at time.Duration, ok bool) {
+	if ok && (!s.ok || at < s.at) {
+		*s = soonest{at, true}
+	}
+}
+
+// dated is one kind of thing that falls due: fire does all that is due by now.
+// Some must be done before each event, however late the caller's Tick may be.
+type dated struct {
+	deadline func() (time.Duration, bool)
+	fire     func()
+	first    bool
+}
+
+// each has f called for everything that is due by the table's time. f must take
+// it out of its queue.
+func each[T any](t *Table, due func(now time.Duration) (T, bool), f func(T)) func() {
+	return func() {
+		for x, ok := due(t.now); ok; x, ok = due(t.now) {
+			f(x)
+		}
+	}
+}
+
+// dated lists all that falls due, in the order in which it is done.
+func (t *Table) dated() []dated {
+	return []dated{
+		{t.ages.deadline, each(t, t.ages.due, t.recycle), true},
+		{t.streaks.deadline, each(t, t.streaks.due, t.forgiveLate), true},
+		{t.ejected.deadline, each(t, t.ejected.due, t.admit), true},
+		{t.handshakes.deadline, each(t, t.handshakes.due, func(p *Peer) { t.end(p, HandshakeTimeout) }), false},
+		{t.finishes.deadline, each(t, t.finishes.due, func(p *Peer) { t.end(p, p.reason) }), false},
+		{t.holds.deadline, each(t, t.holds.due, t.letGo), false},
+		{t.idles.deadline, each(t, t.idles.due, t.expireIdle), false},
+		{t.rechecks.deadline, each(t, t.rechecks.due, t.expireIdle), false},
+		{t.ttls.deadline, each(t, t.ttls.due, t.expireTTL), false},
+		{t.heartbeats.deadline, each(t, t.heartbeats.due, t.expireHeartbeat), false},
+		{t.queueDeadline, each(t, t.queueDue, func(p *Peer) { t.endClient(p, t.whyUnserved(p), true) }), false},
+		{t.retries.deadline, each(t, t.retries.due, t.probe), false},
+	}
 }

@@ -34,7 +34,7 @@ type identity struct {
 	name   string
 	source string  // who has named its first peer
 	peers  []*Peer // in no order
-	lease  timer[*identity]
+	lease  node[*identity]
 }
 
 // hintKey is what a hint that is held waits for: the connection from an
@@ -201,7 +201,7 @@ func (t *Table) leaveIdentity(p *Peer) {
 	i.peers[last] = nil
 	i.peers = i.peers[:last]
 	if last == 0 {
-		i.lease.stop()
+		i.lease.leave()
 		delete(t.identities, i.name)
 		t.keep(i.name, false)
 	}

@@ -9,7 +9,7 @@ func (t *Table) await(p *Peer) bool {
 		return false
 	}
 	p.held = true
-	p.phase.start(&t.holds, t.now)
+	t.holds.start(&p.phase, t.now)
 	return true
 }
 
@@ -20,19 +20,17 @@ func (t *Table) release(p *Peer) {
 		return
 	}
 	p.held = false
-	p.phase.stop()
+	p.phase.leave()
 	t.enter(p)
 }
 
-// expireHolds lets go on who was held for long enough, or ends them if an
+// letGo has a client go on that was held for long enough, or ends it if an
 // identity is required.
-func (t *Table) expireHolds() {
-	for x := t.holds.due(t.now); x != nil; x = t.holds.due(t.now) {
-		if t.cfg.RequireHello {
-			t.stats.leases[LeaseHeartbeat]++
-			t.end(x.owner, HeartbeatExpired)
-		} else {
-			t.release(x.owner)
-		}
+func (t *Table) letGo(p *Peer) {
+	if t.cfg.RequireHello {
+		t.stats.leases[LeaseHeartbeat]++
+		t.end(p, HeartbeatExpired)
+	} else {
+		t.release(p)
 	}
 }

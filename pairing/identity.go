@@ -153,8 +153,8 @@ func (t *Table) EndWorker(now time.Duration, name string, why Reason) ([]Action,
 	if err != nil {
 		return t.finish(), err
 	}
-	for w.paired.head != nil {
-		t.endPair(clientOf(w.paired.head), why)
+	for s := w.paired.first(); s != nil; s = w.paired.first() {
+		t.endPair(s.partner, why)
 	}
 	return t.finish(), nil
 }

@@ -71,9 +71,9 @@ func (t *Table) configureLease() {
 func (t *Table) startLease(c *Peer) {
 	switch t.cfg.Lease.Strategy {
 	case LeaseIdle:
-		c.span.start(&t.idles, t.now)
+		t.idles.start(&c.span, t.now)
 	case LeaseTTL:
-		c.span.start(&t.ttls.queues[t.random.IntN(spread)], t.now)
+		t.ttls.queues[t.random.IntN(spread)].start(&c.span, t.now)
 	}
 }
 
@@ -81,7 +81,7 @@ func (t *Table) startLease(c *Peer) {
 func (t *Table) renewLeases() {
 	t.index.each(func(p *Peer) bool {
 		if p.client && (p.state == PeerPaired || p.state == PeerOpen) {
-			p.span.stop()
+			p.span.leave()
 			t.startLease(p)
 		}
 		return true
@@ -93,7 +93,7 @@ func (t *Table) renewLeases() {
 	slices.Sort(names)
 	for _, name := range names {
 		i := t.identities[name]
-		i.lease.stop()
+		i.lease.leave()
 		t.leaseIdentity(i)
 	}
 }
@@ -106,9 +106,9 @@ func (t *Table) leaseIdentity(i *identity) {
 }
 
 // renew has a lease count from now, or from at most a grain before.
-func renew[T any](lease *timer[T], q *expiry[T], now time.Duration) {
+func renew[T any](lease *node[T], q *expiry[T], now time.Duration) {
 	if lease.in == nil || (now-lease.since)*(grain+1) > q.after {
-		lease.start(q, now)
+		q.start(lease, now)
 	}
 }
 
@@ -119,7 +119,7 @@ func (t *Table) Touch(now time.Duration, id PeerID) {
 	if p == nil {
 		return
 	}
-	if c := clientOf(p); c != nil && c.span.in == &t.idles {
+	if c := clientOf(p); c != nil && c.span.in == &t.idles.list {
 		t.at(now)
 		renew(&c.span, &t.idles, t.now)
 	}
@@ -145,11 +145,10 @@ func (t *Table) AskActivity(activity func(conn any) time.Duration) { t.activity 
 
 // expireIdle ends a pair whose idle lease has run out, unless bytes have passed
 // that the table was not told of; then it looks again when these are as old.
-func (t *Table) expireIdle(x *timer[*Peer]) {
-	c := x.owner
+func (t *Table) expireIdle(c *Peer) {
 	if t.activity != nil {
 		if left := t.activity(c.Conn) + t.cfg.Lease.TTL - t.now; left > 0 {
-			x.start(t.rechecks.atLeast(left), t.now)
+			t.rechecks.atLeast(left).start(&c.span, t.now)
 			return
 		}
 	}
@@ -157,22 +156,14 @@ func (t *Table) expireIdle(x *timer[*Peer]) {
 	t.end(c, IdleExpired)
 }
 
-func (t *Table) expireLeases() {
-	for x := t.idles.due(t.now); x != nil; x = t.idles.due(t.now) {
-		t.expireIdle(x)
-	}
-	for x := t.rechecks.due(t.now); x != nil; x = t.rechecks.due(t.now) {
-		t.expireIdle(x)
-	}
-	for x := t.ttls.due(t.now); x != nil; x = t.ttls.due(t.now) {
-		t.stats.leases[LeaseTTL]++
-		t.end(x.owner, TTLExpired)
-	}
-	for x := t.heartbeats.due(t.now); x != nil; x = t.heartbeats.due(t.now) {
-		t.stats.leases[LeaseHeartbeat]++
-		i := x.owner
-		for len(i.peers) > 0 {
-			t.end(i.peers[0], HeartbeatExpired)
-		}
+func (t *Table) expireTTL(c *Peer) {
+	t.stats.leases[LeaseTTL]++
+	t.end(c, TTLExpired)
+}
+
+func (t *Table) expireHeartbeat(i *identity) {
+	t.stats.leases[LeaseHeartbeat]++
+	for len(i.peers) > 0 {
+		t.end(i.peers[0], HeartbeatExpired)
 	}
 }

@@ -29,7 +29,7 @@ type fan[K any] struct {
 }
 
 type loadLeaf struct {
-	fan[workerList]
+	fan[list[*worker]]
 	nextSpare *loadLeaf
 }
 
@@ -53,7 +53,7 @@ func (l *loads) put(w *worker, load int) {
 		y.kids[c] = l.leaf()
 	}
 	z := y.kids[c]
-	z.kids[d].push(w)
+	z.kids[d].pushBack(&w.spot)
 	z.some |= 1 << d
 	y.some |= 1 << c
 	x.some |= 1 << b
@@ -65,7 +65,7 @@ func (l *loads) remove(w *worker, load int) {
 	x := l.top.kids[a]
 	y := x.kids[b]
 	z := y.kids[c]
-	z.kids[d].remove(w)
+	w.spot.leave()
 	if z.kids[d].head != nil {
 		return
 	}
@@ -100,32 +100,5 @@ func (l *loads) least() *worker {
 	x := l.top.kids[bits.TrailingZeros64(l.top.some)]
 	y := x.kids[bits.TrailingZeros64(x.some)]
 	z := y.kids[bits.TrailingZeros64(y.some)]
-	return z.kids[bits.TrailingZeros64(z.some)].head
-}
-
-// workerList is a list of workers that runs through the workers themselves.
-type workerList struct{ head, tail *worker }
-
-func (l *workerList) push(w *worker) {
-	w.prev, w.next = l.tail, nil
-	if l.tail == nil {
-		l.head = w
-	} else {
-		l.tail.next = w
-	}
-	l.tail = w
-}
-
-func (l *workerList) remove(w *worker) {
-	if w.prev == nil {
-		l.head = w.next
-	} else {
-		w.prev.next = w.next
-	}
-	if w.next == nil {
-		l.tail = w.prev
-	} else {
-		w.next.prev = w.prev
-	}
-	w.prev, w.next = nil, nil
+	return z.kids[bits.TrailingZeros64(z.some)].first()
 }

@@ -22,7 +22,7 @@ type memory[K comparable, V any] struct {
 	live      expiry[*item[K, V]] // never falls due; here and below the oldest first
 	operators expiry[*item[K, V]]
 	sources   expiry[*item[K, V]]
-	shares    map[string]*expiry[*item[K, V]]
+	shares    map[string]*list[*item[K, V]]
 	dropped   func(K) // nil: nobody is interested
 }
 
@@ -30,8 +30,8 @@ type item[K comparable, V any] struct {
 	key     K
 	value   V
 	source  string
-	place   timer[*item[K, V]] // in live, operators or sources
-	inShare timer[*item[K, V]] // while it is in sources
+	place   node[*item[K, V]] // in live, operators or sources
+	inShare node[*item[K, V]] // while it is in sources
 }
 
 // configure puts bounds in force, each share's first.
@@ -44,7 +44,7 @@ func (m *memory[K, V]) configure(most, share int, ttl time.Duration, now time.Du
 	}
 	m.bound(nil)
 	for most == 0 && m.live.head != nil {
-		m.drop(m.live.head.owner)
+		m.drop(m.live.first())
 	}
 }
 
@@ -55,7 +55,7 @@ func (m *memory[K, V]) len(now time.Duration) int {
 }
 
 func (m *memory[K, V]) get(key K, now time.Duration) (v V, ok bool) {
-	if x := m.items[key]; x != nil && !x.stale(now) {
+	if x := m.items[key]; x != nil && !m.stale(x, now) {
 		return x.value, true
 	}
 	return v, false
@@ -67,7 +67,7 @@ func (m *memory[K, V]) remove(key K, now time.Duration) bool {
 	if x == nil {
 		return false
 	}
-	fresh := !x.stale(now)
+	fresh := !m.stale(x, now)
 	m.drop(x)
 	return fresh
 }
@@ -84,7 +84,7 @@ func (m *memory[K, V]) put(key K, v V, source string, live bool, now time.Durati
 		x = &item[K, V]{key: key}
 		x.place.owner, x.inShare.owner = x, x
 		if m.items == nil {
-			m.items, m.shares = map[K]*item[K, V]{}, map[string]*expiry[*item[K, V]]{}
+			m.items, m.shares = map[K]*item[K, V]{}, map[string]*list[*item[K, V]]{}
 		}
 		m.items[key] = x
 	}
@@ -100,7 +100,7 @@ func (m *memory[K, V]) setLive(key K, live bool, now time.Duration) {
 	m.expire(now, expireSome)
 	switch x := m.items[key]; {
 	case x == nil:
-	case x.stale(now):
+	case m.stale(x, now):
 		m.drop(x)
 	default:
 		m.file(x, live, now)
@@ -112,39 +112,40 @@ func (m *memory[K, V]) file(x *item[K, V], live bool, now time.Duration) {
 	switch {
 	case live:
 		m.leaveShare(x)
-		x.place.start(&m.live, now)
+		m.live.start(&x.place, now)
 	case x.source == "":
-		x.place.start(&m.operators, now)
+		m.operators.start(&x.place, now)
 		m.bound(nil)
 	default:
-		x.place.start(&m.sources, now)
+		m.sources.start(&x.place, now)
 		s := m.shares[x.source]
 		if s == nil {
-			s = &expiry[*item[K, V]]{}
+			s = &list[*item[K, V]]{}
 			m.shares[x.source] = s
 		}
-		x.inShare.start(s, now)
+		x.inShare.leave()
+		s.pushBack(&x.inShare)
 		m.boundShare(s)
 		m.bound(s)
 	}
 }
 
-func (m *memory[K, V]) boundShare(s *expiry[*item[K, V]]) {
+func (m *memory[K, V]) boundShare(s *list[*item[K, V]]) {
 	for m.share > 0 && s.n > m.share {
-		m.drop(s.head.owner)
+		m.drop(s.first())
 	}
 }
 
 // bound has no more held than may be. s is the share of who has said something, nil for an operator.
-func (m *memory[K, V]) bound(s *expiry[*item[K, V]]) {
+func (m *memory[K, V]) bound(s *list[*item[K, V]]) {
 	for m.operators.n+m.sources.n > m.most {
 		switch {
 		case s != nil && s.n > 1:
-			m.drop(s.head.owner)
+			m.drop(s.first())
 		case m.sources.n > 0:
-			m.drop(m.sources.head.owner)
+			m.drop(m.sources.first())
 		default:
-			m.drop(m.operators.head.owner)
+			m.drop(m.operators.first())
 		}
 	}
 }
@@ -156,19 +157,19 @@ const expireSome = 2
 // expire drops what is out of date, most at most.
 func (m *memory[K, V]) expire(now time.Duration, most int) {
 	for range most {
-		x := m.operators.due(now)
-		if x == nil {
-			x = m.sources.due(now)
+		x, ok := m.operators.due(now)
+		if !ok {
+			x, ok = m.sources.due(now)
 		}
-		if x == nil {
+		if !ok {
 			return
 		}
-		m.drop(x.owner)
+		m.drop(x)
 	}
 }
 
 func (m *memory[K, V]) drop(x *item[K, V]) {
-	x.place.stop()
+	x.place.leave()
 	m.leaveShare(x)
 	delete(m.items, x.key)
 	if m.dropped != nil {
@@ -178,7 +179,7 @@ func (m *memory[K, V]) drop(x *item[K, V]) {
 
 func (m *memory[K, V]) leaveShare(x *item[K, V]) {
 	s := x.inShare.in
-	if x.inShare.stop(); s != nil && s.n == 0 {
+	if x.inShare.leave(); s != nil && s.n == 0 {
 		delete(m.shares, x.source)
 	}
 }
@@ -194,7 +195,7 @@ func (m *memory[K, V]) each(now time.Duration, f func(key K, v V, left time.Dura
 			if q == &m.live {
 				left = 0
 			}
-			if !item.stale(now) && !f(item.key, item.value, left) {
+			if !m.stale(item, now) && !f(item.key, item.value, left) {
 				return
 			}
 			x = next
@@ -202,7 +203,7 @@ func (m *memory[K, V]) each(now time.Duration, f func(key K, v V, left time.Dura
 	}
 }
 
-func (x *item[K, V]) stale(now time.Duration) bool {
-	q := x.place.in
-	return q.after > 0 && now-x.place.since >= q.after
+func (m *memory[K, V]) stale(x *item[K, V], now time.Duration) bool {
+	ttl := m.sources.after
+	return x.place.in != &m.live.list && ttl > 0 && now-x.place.since >= ttl
 }

@@ -69,7 +69,7 @@ type streak struct {
 	length int
 	others outcomes      // what the others had done when it began
 	names  []affinityKey // of those in it whom the policy did not send
-	timer  timer[*worker]
+	timer  node[*worker]
 }
 
 // judgement is what is known of a worker by its pairs.
@@ -92,8 +92,7 @@ func (t *Table) failed(c *Peer, why Reason) {
 		s.others = t.outcomes.minus(w.outcomes)
 	}
 	s.length++
-	s.timer.owner = w
-	s.timer.start(&t.streaks, t.now)
+	t.streaks.start(&s.timer, t.now)
 	w.failed++
 	t.outcomes.failed++
 	w.failedAt = t.choices
@@ -187,7 +186,7 @@ func (t *Table) succeeded(c *Peer) {
 // forgive ends the streak of a worker; place is to follow.
 func (t *Table) forgive(w *worker) {
 	w.streak.length, w.streak.names = 0, w.streak.names[:0]
-	w.streak.timer.stop()
+	w.streak.timer.leave()
 }
 
 // eject keeps clients from a worker as long as others can take them; place is to follow.
@@ -208,17 +207,11 @@ func (t *Table) admit(w *worker) {
 	t.place(w)
 }
 
-// expireStreaks forgives those who have not failed for long enough, and admits
-// those whose ejection is over. It is done before each event, so that no choice
-// is made by what is over.
-func (t *Table) expireStreaks() {
-	for x := t.streaks.due(t.now); x != nil; x = t.streaks.due(t.now) {
-		t.forgive(x.owner)
-		t.place(x.owner)
-	}
-	for len(t.ejected) > 0 && t.ejected[0].retryAt <= t.now {
-		t.admit(t.ejected[0])
-	}
+// forgiveLate ends the streak of a worker that has not failed for long enough. It
+// and admit are done before each event, so that no choice is made by what is over.
+func (t *Table) forgiveLate(w *worker) {
+	t.forgive(w)
+	t.place(w)
 }
 
 // anybody says whether a worker can take a client. When only ejected ones could,

@@ -33,7 +33,7 @@ func (g Gone) Reason(client bool) Reason {
 // pair makes a client and a worker's connection, which is in no list, a pair.
 func (t *Table) pair(c, s *Peer) {
 	w := s.worker
-	w.paired.pushBack(s)
+	w.paired.pushBack(&s.spot)
 	w.served++
 	c.worker, c.partner, s.partner = w, s, c
 	c.paired, s.paired = t.now, t.now
@@ -42,7 +42,7 @@ func (t *Table) pair(c, s *Peer) {
 	t.stats.handshaking++
 	t.stats.pairs++
 	t.stats.waits.Observe(t.now - c.ready)
-	c.phase.start(&t.handshakes, t.now)
+	t.handshakes.start(&c.phase, t.now)
 	t.startLease(c)
 	t.place(w)
 	t.emit(Action{Op: Join, Peer: c.ID, Partner: s.ID, Conn: c.Conn, PartnerConn: s.Conn, Worker: w.name})
@@ -57,7 +57,7 @@ func (t *Table) Opened(now time.Duration, id PeerID) []Action {
 		return t.finish()
 	}
 	c := clientOf(p)
-	c.phase.stop()
+	c.phase.leave()
 	c.opened, c.wasOpen = t.now, true
 	t.setState(c, PeerOpen)
 	t.setState(c.partner, PeerOpen)
@@ -103,11 +103,11 @@ func (t *Table) drain(p *Peer, why Reason) {
 	t.over(c, why)
 	t.stats.draining++
 	t.forget(p)
-	c.phase.stop()
-	c.span.stop()
+	c.phase.leave()
+	c.span.leave()
 	t.setState(p, PeerDraining)
 	t.setState(rest, PeerDraining)
-	rest.phase.start(&t.finishes, t.now)
+	t.finishes.start(&rest.phase, t.now)
 	t.emit(Action{Op: Close, Peer: rest.ID, Partner: p.ID, Conn: rest.Conn, PartnerConn: p.Conn, Worker: c.worker.name, Reason: why})
 }
 
@@ -122,7 +122,7 @@ func (t *Table) Delivering(now time.Duration, id PeerID) {
 	t.at(now)
 	p := t.index.get(id)
 	if p != nil && p.state == PeerDraining && t.now-clientOf(p).over < (maxFinishes-1)*t.finishes.after {
-		p.phase.start(&t.finishes, t.now)
+		t.finishes.start(&p.phase, t.now)
 	}
 }
 
@@ -145,7 +145,7 @@ func (t *Table) over(c *Peer, why Reason) {
 // finishPair ends a pair of which nothing is left.
 func (t *Table) finishPair(c *Peer) {
 	t.over(c, c.reason)
-	c.worker.paired.remove(c.partner)
+	c.partner.spot.leave()
 	t.place(c.worker)
 	t.ended(c, c.reason)
 }
@@ -159,7 +159,7 @@ func (t *Table) endPair(c *Peer, why Reason) {
 			t.abort(p, c.reason)
 		}
 	}
-	c.worker.paired.remove(c.partner)
+	c.partner.spot.leave()
 	t.place(c.worker)
 	t.ended(c, c.reason)
 }

@@ -67,11 +67,11 @@ type Peer struct {
 	identityAt int // its place among the identity's peers
 	addressAt  int // a worker's connection: its place among those of its address
 
-	phase timer[*Peer] // handshake, or drain
-	span  timer[*Peer] // client: lease of the pair; worker's connection: age of the slot
+	phase node[*Peer] // handshake, being held, or finishing
+	span  node[*Peer] // client: lease of the pair; worker's connection: age of the slot
+	spot  node[*Peer] // client: in the queue; worker's connection: in one of its worker's lists
 
-	prev, next *Peer // in one of the table's or a worker's lists
-	heapAt     int   // client: place among those back in the queue, -1 when not there
+	heapAt int // client: place among those back in the queue, -1 when not there
 
 	connected, ready, paired, opened, over time.Duration
 	dialled                                time.Duration // client: when the last dial for it began
@@ -118,43 +118,3 @@ func (p *Peer) Worker() string {
 
 // inPair says whether p is half of a pair, draining included.
 func (p *Peer) inPair() bool { return p.partner != nil }
-
-// peerList is a list of peers that runs through the peers themselves. A peer is
-// in one at most.
-type peerList struct {
-	head, tail *Peer
-	n          int
-}
-
-func (l *peerList) pushBack(p *Peer) { l.insert(p, l.tail) }
-
-// insert puts p behind after, or first when after is nil.
-func (l *peerList) insert(p, after *Peer) {
-	p.prev = after
-	if after == nil {
-		p.next, l.head = l.head, p
-	} else {
-		p.next, after.next = after.next, p
-	}
-	if p.next == nil {
-		l.tail = p
-	} else {
-		p.next.prev = p
-	}
-	l.n++
-}
-
-func (l *peerList) remove(p *Peer) {
-	if p.prev == nil {
-		l.head = p.next
-	} else {
-		p.prev.next = p.next
-	}
-	if p.next == nil {
-		l.tail = p.prev
-	} else {
-		p.next.prev = p.prev
-	}
-	p.prev, p.next = nil, nil
-	l.n--
-}

@@ -134,6 +134,7 @@ func TestLoads(t *testing.T) {
 		} else {
 			load := random.IntN(1 << random.IntN(26)) // beyond loadMax, too
 			e := entry{&worker{}, load, seq}
+			e.w.spot.owner = e.w
 			l.put(e.w, load)
 			in = append(in, e)
 		}

@@ -10,7 +10,7 @@ import (
 // are kept apart in a heap, so that finding their place does not mean walking
 // along the queue.
 type queue struct {
-	fresh peerList
+	fresh list[*Peer]
 	back  returned
 	last  uint64 // place given last
 }
@@ -23,12 +23,12 @@ func (q *queue) admit(p *Peer, now time.Duration) {
 	p.place, p.ready = q.last, now
 }
 
-func (q *queue) push(p *Peer)   { q.fresh.pushBack(p) }
+func (q *queue) push(p *Peer)   { q.fresh.pushBack(&p.spot) }
 func (q *queue) rejoin(p *Peer) { heap.Push(&q.back, p) }
 
 // first is the longest-waiting client, nil when nobody waits.
 func (q *queue) first() *Peer {
-	p := q.fresh.head
+	p := q.fresh.first()
 	if len(q.back) > 0 && (p == nil || q.back[0].place < p.place) {
 		return q.back[0]
 	}
@@ -40,7 +40,7 @@ func (q *queue) remove(p *Peer) {
 		heap.Remove(&q.back, p.heapAt)
 		return
 	}
-	q.fresh.remove(p)
+	p.spot.leave()
 }
 
 // returned is a heap of peers by place, for container/heap.
@@ -88,11 +88,18 @@ func (t *Table) serve() {
 	}
 }
 
-// expireQueue ends those who have waited too long.
-func (t *Table) expireQueue() {
-	for p := t.queue.first(); p != nil && t.now-p.ready >= t.cfg.QueueTimeout; p = t.queue.first() {
-		t.endClient(p, t.whyUnserved(p), true)
+// queueDeadline is when the longest-waiting client has waited too long.
+func (t *Table) queueDeadline() (time.Duration, bool) {
+	if p := t.queue.first(); p != nil {
+		return p.ready + t.cfg.QueueTimeout, true
 	}
+	return 0, false
+}
+
+// queueDue is the longest-waiting client if it has waited too long.
+func (t *Table) queueDue(now time.Duration) (*Peer, bool) {
+	p := t.queue.first()
+	return p, p != nil && now-p.ready >= t.cfg.QueueTimeout
 }
 
 // whyUnserved is the reason for a client that got no worker in its time.

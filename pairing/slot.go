@@ -15,19 +15,12 @@ func (t *Table) WorkerConnected(now time.Duration, id PeerID, worker string, ori
 		t.abort(p, t.refuse)
 		return t.finish()
 	}
-	w := t.workers[worker]
-	switch {
-	case w == nil:
-		w = t.newWorker(worker, 1, 0)
-	case w.removed:
-		w.removed, w.kept, w.state, w.max = false, false, Ready, 0
-		t.reweigh(w, 1)
-	}
+	w := t.workerOfConnection(worker)
 	p.worker = w
 	t.know(p)
-	w.greeting.pushBack(p)
-	p.phase.start(&t.handshakes, t.now)
-	p.span.start(&t.ages.queues[t.random.IntN(spread)], t.now)
+	w.greeting.pushBack(&p.spot)
+	t.handshakes.start(&p.phase, t.now)
+	t.ages.queues[t.random.IntN(spread)].start(&p.span, t.now)
 	t.claimHint(p)
 	t.place(w)
 	return t.finish()
@@ -42,32 +35,53 @@ func (t *Table) WorkerReady(now time.Duration, id PeerID) []Action {
 	if p == nil || p.client || p.state != PeerConnected {
 		return t.finish()
 	}
-	p.phase.stop()
+	p.phase.leave()
 	w := p.worker
-	w.greeting.remove(p)
+	p.spot.leave()
 	t.setState(p, PeerSlot)
 	t.stats.slotsMade++
-	t.insertSlot(w, p)
+	w.insertSlot(p)
 	t.place(w)
 	return t.finish()
 }
 
-// takeSlot takes a slot for a client.
-func (t *Table) takeSlot(s *Peer) {
-	s.span.stop()
-	s.worker.slots.remove(s)
+// workerOfConnection is the worker of a name that has dialled in: it becomes known
+// if it is not, and one that was removed becomes known anew.
+func (t *Table) workerOfConnection(name string) *worker {
+	w := t.workers[name]
+	switch {
+	case w == nil:
+		w = t.newWorker(name, 1, 0)
+	case w.removed:
+		w.removed, w.kept, w.state, w.max = false, false, Ready, 0
+		t.reweigh(w, 1)
+	}
+	return w
 }
 
-// expireSlots closes the slots that have reached their age, so that their
-// workers dial in afresh. A connection that has not even greeted by then goes
-// likewise.
-func (t *Table) expireSlots() {
-	for x := t.ages.due(t.now); x != nil; x = t.ages.due(t.now) {
-		if x.owner.state == PeerSlot {
-			t.stats.slotsRecycled++
-		}
-		t.dropWorkerPeer(x.owner, NoReason)
+// insertSlot puts a slot among its worker's, freshest first. A connection greets
+// right after it was made, so that its place is the first or next to it.
+func (w *worker) insertSlot(p *Peer) {
+	var fresher *node[*Peer]
+	for s := w.slots.head; s != nil && s.owner.connected > p.connected; s = s.next {
+		fresher = s
 	}
+	w.slots.insert(&p.spot, fresher)
+}
+
+// takeSlot takes a slot for a client.
+func (t *Table) takeSlot(s *Peer) {
+	s.span.leave()
+	s.spot.leave()
+}
+
+// recycle closes a slot that has reached its age, so that its worker dials in
+// afresh. A connection that has not even greeted by then goes likewise.
+func (t *Table) recycle(p *Peer) {
+	if p.state == PeerSlot {
+		t.stats.slotsRecycled++
+	}
+	t.dropWorkerPeer(p, NoReason)
 }
 
 // dropWorkerPeer aborts a worker's connection that is in no pair.
@@ -79,10 +93,8 @@ func (t *Table) dropWorkerPeer(p *Peer, why Reason) {
 // loseWorkerPeer forgets a worker's connection that is in no pair.
 func (t *Table) loseWorkerPeer(p *Peer) {
 	w := p.worker
-	if p.state == PeerSlot {
-		w.slots.remove(p)
-	} else {
-		w.greeting.remove(p)
+	p.spot.leave()
+	if p.state != PeerSlot {
 		t.stats.ungreeted++
 	}
 	t.forget(p)

@@ -48,6 +48,7 @@ type Table struct {
 	outcomes  outcomes
 	choices   uint64 // that the policy has made for clients of which something may be learnt
 
+	schedule   []dated // all of these, the queue and the workers that are set aside
 	handshakes expiry[*Peer]
 	holds      expiry[*Peer]
 	finishes   expiry[*Peer]
@@ -97,6 +98,7 @@ func New(cfg Config) *Table {
 		identities: map[string]*identity{},
 		hints:      hints{next: map[string][]string{}},
 	}
+	t.schedule = t.dated()
 	t.hints.held.dropped = t.hints.dropped
 	t.configure(cfg)
 	return t
@@ -111,8 +113,8 @@ func (t *Table) Reconfigure(now time.Duration, cfg Config) []Action {
 	changed := cfg.Lease != t.cfg.Lease
 	t.configure(cfg)
 	if cfg.holdTime() == 0 { // else who is held now would be for ever
-		for t.holds.head != nil {
-			t.release(t.holds.head.owner)
+		for p := t.holds.first(); p != nil; p = t.holds.first() {
+			t.release(p)
 		}
 	}
 	if changed {
@@ -144,8 +146,11 @@ func (t *Table) begin(now time.Duration) {
 		t.actions = nil
 	}
 	t.actions = t.actions[:0]
-	t.expireSlots()
-	t.expireStreaks()
+	for i := range t.schedule {
+		if t.schedule[i].first {
+			t.schedule[i].fire()
+		}
+	}
 }
 
 func (t *Table) at(now time.Duration) { t.now = max(t.now, now) }
@@ -161,48 +166,22 @@ func (t *Table) emit(a Action) { t.actions = append(t.actions, a) }
 // Tick does everything that is due by now. See [Table.Deadline].
 func (t *Table) Tick(now time.Duration) []Action {
 	t.begin(now)
-	for x := t.handshakes.due(t.now); x != nil; x = t.handshakes.due(t.now) {
-		t.end(x.owner, HandshakeTimeout)
+	for i := range t.schedule {
+		if !t.schedule[i].first {
+			t.schedule[i].fire()
+		}
 	}
-	for x := t.finishes.due(t.now); x != nil; x = t.finishes.due(t.now) {
-		t.end(x.owner, x.owner.reason)
-	}
-	t.expireHolds()
-	t.expireLeases()
-	t.expireQueue()
-	t.retry()
 	return t.finish()
 }
 
 // Deadline is when [Table.Tick] has something to do next, which may be in the
 // past; false when it has not. It looks at a fixed number of heads.
 func (t *Table) Deadline() (at time.Duration, ok bool) {
-	sooner := func(d time.Duration, some bool) {
-		if some && (!ok || d < at) {
-			at, ok = d, true
-		}
+	var soonest soonest
+	for i := range t.schedule {
+		soonest.note(t.schedule[i].deadline())
 	}
-	sooner(t.handshakes.deadline())
-	sooner(t.holds.deadline())
-	sooner(t.finishes.deadline())
-	sooner(t.idles.deadline())
-	sooner(t.heartbeats.deadline())
-	sooner(t.streaks.deadline())
-	for i := range spread {
-		sooner(t.ages.queues[i].deadline())
-		sooner(t.ttls.queues[i].deadline())
-		sooner(t.rechecks.queues[i].deadline())
-	}
-	if p := t.queue.first(); p != nil {
-		sooner(p.ready+t.cfg.QueueTimeout, true)
-	}
-	if len(t.retries) > 0 {
-		sooner(t.retries[0].retryAt, true)
-	}
-	if len(t.ejected) > 0 {
-		sooner(t.ejected[0].retryAt, true)
-	}
-	return at, ok
+	return soonest.at, soonest.ok
 }
 
 // Peer finds a peer, nil when it is not known: when it never connected, has
@@ -226,7 +205,7 @@ func (t *Table) EachPeer(f func(*Peer) bool) { t.index.each(f) }
 // know takes a new peer in.
 func (t *Table) know(p *Peer) {
 	p.connected, p.heapAt = t.now, -1
-	p.phase.owner, p.span.owner = p, p
+	p.phase.owner, p.span.owner, p.spot.owner = p, p, p
 	t.index.put(p)
 	t.stats.states[side(p)][p.state]++
 	if p.origin.Endpoint != "" {
@@ -248,8 +227,8 @@ func (t *Table) know(p *Peer) {
 // of a pair it stays as such until the other half has gone too.
 func (t *Table) forget(p *Peer) {
 	p.gone = true
-	p.phase.stop()
-	p.span.stop()
+	p.phase.leave()
+	p.span.leave()
 	t.index.remove(p.ID)
 	t.stats.states[side(p)][p.state]--
 	if e := p.origin.Endpoint; e != "" && t.byEndpoint[side(p)][e] == p {

@@ -80,9 +80,9 @@ type worker struct {
 	kept           bool  // an operator changed its weight or maximum: likewise
 	removed        bool  // an operator took it out: it goes when nothing of it is left
 
-	greeting peerList // connections that have not greeted yet
-	slots    peerList // freshest first
-	paired   peerList // its halves of pairs, and of draining pairs
+	greeting list[*Peer] // connections that have not greeted yet
+	slots    list[*Peer] // freshest first
+	paired   list[*Peer] // its halves of pairs, and of draining pairs
 	dialling int
 
 	// See dialsIn.
@@ -101,12 +101,12 @@ type worker struct {
 	failures     uint64
 	served       uint64
 	class        *class
-	at           int // place in class.members, -1 when not choosable
-	filed        int // load under which class.loads has it
-	prev, next   *worker
-	able, usable bool // as last counted by place
-	ready        bool // as last seen by note
-	empty        bool // as last seen by note
+	at           int           // place in class.members, -1 when not choosable
+	filed        int           // load under which class.loads has it
+	spot         node[*worker] // in class.loads
+	able, usable bool          // as last counted by place
+	ready        bool          // as last seen by note
+	empty        bool          // as last seen by note
 }
 
 func (w *worker) load() int { return w.paired.n + w.dialling }
@@ -217,6 +217,7 @@ func (t *Table) classOf(weight int) *class {
 
 func (t *Table) newWorker(name string, weight, maxPairs int) *worker {
 	w := &worker{name: name, weight: weight, max: maxPairs, at: -1, retryIndex: -1, class: t.classOf(weight)}
+	w.spot.owner, w.streak.timer.owner = w, w
 	t.workers[name] = w
 	t.rejoin(w)
 	return w
@@ -315,8 +316,8 @@ func (t *Table) SetWorkerState(now time.Duration, name string, s State) ([]Actio
 	}
 	t.place(w)
 	if s == Maintenance {
-		for w.paired.head != nil {
-			t.endPair(w.paired.head.partner, Drained)
+		for s := w.paired.first(); s != nil; s = w.paired.first() {
+			t.endPair(s.partner, Drained)
 		}
 	}
 	return t.finish(), nil
