@@ -89,12 +89,6 @@ func wasReset(fd int) bool {
 // sever ends both directions; libzmq's notice follows.
 func sever(fd int) { _ = unix.Shutdown(fd, unix.SHUT_RDWR) }
 
-func closeDescriptor(fd int) {
-	if fd >= 0 {
-		_ = unix.Close(fd)
-	}
-}
-
 // Accepted looks at a connection that libzmq says it has accepted at endpoint,
 // under that descriptor. The cookie is for [Sever], peer the far end's IP:PORT,
 // invalid over ipc. ok is false when the number is another connection's by now.

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
@@ -258,7 +256,7 @@ func (d *dialler) setUp(to remote, fd int) error {
 	if to.path != "" {
 		return nil
 	}
-	return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	return noDelay(fd)
 }
 
 // finish ends a dial by a connection, unless that cannot be set up.

@@ -25,7 +25,7 @@ func (o *ownLink) descriptor() int { return o.fd }
 
 func (o *ownLink) push(data []byte) (done int, broken bool) {
 	for done < len(data) {
-		n, err := unix.Write(o.fd, data[done:])
+		n, err := writeSocket(o.fd, data[done:])
 		switch {
 		case err == nil:
 			done += n
@@ -96,7 +96,7 @@ const reads = 4
 func (l *loop) readOwn(c *conn) {
 	fd := c.link.descriptor()
 	for range reads {
-		n, err := unix.Read(fd, l.readBuf)
+		n, err := readSocket(fd, l.readBuf)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue

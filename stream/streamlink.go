@@ -146,9 +146,6 @@ func (s *streamLink) drop(reset bool) {
 // heard takes in that so many chunks came.
 func (s *streamLink) heard(chunks int) { s.received += uint64(chunks) }
 
-// sendFIN ends our side after what the kernel already has; reading goes on.
-func sendFIN(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }
-
 // dropUnsent has the last close of the connection send an RST and free what the
 // kernel still holds for a peer that does not take it (socket(7), SO_LINGER).
 func dropUnsent(fd int) {

@@ -10,7 +10,7 @@ import (
 // few words and end, and to lend one and have it back costs more than all of its words.
 // Until then the loop passes on what the relay would, an end of one way among it.
 const (
-	youngFor    = 200 * time.Millisecond
+	youngFor    = time.Second
 	youngChunks = 16
 )
 
