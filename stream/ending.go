@@ -8,35 +8,6 @@ import (
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
-// howEnded is how a connection ended that is known to have.
-func howEnded(c *conn) pairing.Gone {
-	if wasReset(c.link.descriptor()) {
-		return pairing.Reset
-	}
-	return pairing.Closed
-}
-
-// lastWord is how a connection of the loop's own ended of which an end in order was
-// read. Only a write may have been told of a reset before: nobody is told twice.
-func (c *conn) lastWord() pairing.Gone {
-	if c.broken {
-		return howEnded(c)
-	}
-	return pairing.Closed
-}
-
-// ended forgets a connection that no longer exists and tells the table.
-func (l *loop) ended(c *conn, how pairing.Gone) {
-	if f := c.flow; f != nil {
-		if how == pairing.Reset {
-			f.partner(c).owedReset = true
-		}
-		how = counts(how, c.client(), f.end)
-	}
-	l.forget(c, false)
-	l.act(l.table.Gone(l.clock, c.id, how))
-}
-
 // finishGently closes a connection once everything that was sent to it has been
 // delivered. What it sends meanwhile is dropped.
 func (l *loop) finishGently(c *conn) {

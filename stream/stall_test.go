@@ -20,7 +20,9 @@ func TestLateTurn(t *testing.T) {
 			t.Errorf("%d late turns, by %v, and %d pairs: want some, by 6 s, and 1", s.Stalls, s.Stalled, s.Stats.Open)
 		}
 		r.expectReasons(1, pairing.IdleExpired)
-	}, func(c *Config) { c.Pairing.Lease = pairing.Lease{Strategy: pairing.LeaseIdle, TTL: 1500 * time.Millisecond} })
+	}, func(c *Config) {
+		c.Pairing.Lease = pairing.Lease{Strategy: pairing.LeaseIdle, TTL: 1500 * time.Millisecond}
+	})
 }
 
 // Waiting is not being late, nor is a pause.
