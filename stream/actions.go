@@ -13,11 +13,16 @@ const keepTodo = 4096
 func (l *loop) act(actions []pairing.Action) { l.todo = append(l.todo, actions...) }
 
 // settle carries out what was noted. Carrying out one action may bring the table
-// to decide on more; they queue behind.
+// to decide on more; they queue behind. What has become of workers is told even when
+// there is nothing to carry out: to add one may take no action.
 func (l *loop) settle() {
-	if len(l.todo) == 0 {
-		return
+	if len(l.todo) > 0 {
+		l.carryOut()
 	}
+	l.tellChanges()
+}
+
+func (l *loop) carryOut() {
 	for i := 0; i < len(l.todo); i++ {
 		l.perform(l.todo[i])
 	}
@@ -26,7 +31,6 @@ func (l *loop) settle() {
 	if cap(l.todo) > keepTodo {
 		l.todo = nil // ending everyone at once took much
 	}
-	l.tellChanges()
 }
 
 func (l *loop) perform(a pairing.Action) {
