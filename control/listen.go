@@ -102,6 +102,9 @@ func (s *Server) bindPath(socket *zmq4.Socket, path string) error {
 	if err == nil {
 		err = syscall.Bind(fd, &syscall.SockaddrUnix{Name: path})
 	}
+	if err == nil {
+		err = seam.Favour(fd) // operators are let in when descriptors are scarce
+	}
 	if err != nil {
 		_ = syscall.Close(fd)
 		return err
@@ -113,24 +116,9 @@ func (s *Server) bindPath(socket *zmq4.Socket, path string) error {
 		err = socket.Bind("ipc://" + path)
 	}
 	if err != nil { // else it is libzmq's
-		_ = syscall.Close(fd)
-	} else {
-		s.favour(fd)
+		seam.Unlisten(fd)
 	}
 	return errors.Join(err, socket.SetUseFd(-1))
-}
-
-// favour lets operators in when descriptors are scarce.
-func (s *Server) favour(listener int) {
-	seam.Favour(listener)
-	s.favoured = append(s.favoured, listener)
-}
-
-// unfavour goes before the listeners' end, after which their numbers are others'.
-func (s *Server) unfavour() {
-	for _, fd := range s.favoured {
-		seam.Unfavour(fd)
-	}
 }
 
 // removePaths removes the files of the listeners that were made here.

@@ -31,7 +31,6 @@ func (s *Server) Serve(ctx context.Context) error {
 	})
 	err := s.serve(ctx)
 	cancel()
-	s.unfavour() // both sockets still listen
 	stop()
 	_ = s.router.Close()
 	_ = s.zap.Close()

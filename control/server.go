@@ -65,7 +65,6 @@ type Server struct {
 	beats    []beat                    // gathered, see beat.go
 	beatsDue time.Time
 	paths    []string
-	favoured []int // listeners, see favour
 	bound    []string
 	eventsAt map[domain]string
 
@@ -166,7 +165,6 @@ func (s *Server) Bound() []string { return s.bound }
 
 // Close releases a server that will never be Served.
 func (s *Server) Close() {
-	s.unfavour()
 	for _, socket := range [...]*zmq4.Socket{s.router, s.zap, s.pub} {
 		if socket != nil {
 			_ = socket.Close()

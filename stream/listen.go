@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/stream/inuse"
+	"github.com/streamq/streamq-proxy/stream/seam"
 )
 
 // listening is how a socket's listeners are made.
@@ -84,11 +85,12 @@ func (s *socket) bindAt(ep Endpoint, how listening) error {
 	if err != nil {
 		return err
 	}
-	if err = s.owner.Listen(fd, how.take, how.reads); err == nil {
-		err = errors.Join(s.zmq.SetUseFd(fd), s.zmq.Bind(useFD(ep)), s.zmq.SetUseFd(-1))
-	}
-	if err != nil {
+	if err = s.owner.Listen(fd, how.take, how.reads); err != nil {
 		closeDescriptor(fd)
+		return err
+	}
+	if err = errors.Join(s.zmq.SetUseFd(fd), s.zmq.Bind(useFD(ep)), s.zmq.SetUseFd(-1)); err != nil {
+		seam.Unlisten(fd)
 		return err
 	}
 	s.listeners = append(s.listeners, fd)

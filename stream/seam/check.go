@@ -84,7 +84,7 @@ func checkConnection(ctx *zmq4.Context) (err error) {
 	}
 	socket, err := ctx.NewSocket(zmq4.STREAM)
 	if err != nil {
-		_ = unix.Close(listener)
+		Unlisten(listener)
 		return err
 	}
 	defer func() { err = errors.Join(err, socket.Close()) }()
@@ -92,10 +92,11 @@ func checkConnection(ctx *zmq4.Context) (err error) {
 		socket.SetLinger(0), socket.SetRcvtimeo(checkPatience), socket.SetSndtimeo(checkPatience),
 		socket.SetUseFd(listener),
 	); err != nil {
-		_ = unix.Close(listener)
+		Unlisten(listener)
 		return err
 	}
 	if err := socket.Bind("ipc://" + strings.TrimPrefix(address.Name, "@")); err != nil {
+		Unlisten(listener)
 		return err
 	}
 	return converse(socket, address)

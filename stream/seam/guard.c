@@ -14,7 +14,6 @@
 enum { REST = 10 * 1000 * 1000 }; // ns, see rest
 
 static atomic_int most_of_all = INT_MAX, most_of_favoured = INT_MAX;
-static _Atomic uint64_t favoured[ACCEPT_FAVOURED / 64];
 static _Atomic uint64_t refused;
 
 static pthread_mutex_t discarding = PTHREAD_MUTEX_INITIALIZER;
@@ -32,7 +31,7 @@ static void drop_spare(void) {
 	if (spare >= 0) syscall(SYS_close, spare);
 }
 
-int accept_guard(int most, int last) {
+int seam_guard(int most, int last) {
 	atomic_store(&most_of_all, most);
 	atomic_store(&most_of_favoured, last);
 	pthread_mutex_lock(&discarding);
@@ -44,21 +43,9 @@ int accept_guard(int most, int last) {
 	return error;
 }
 
-void accept_favour(int listener, int is) {
-	if (listener < 0 || listener >= ACCEPT_FAVOURED) return;
-	uint64_t bit = (uint64_t)1 << listener % 64;
-	if (is)
-		atomic_fetch_or(&favoured[listener / 64], bit);
-	else
-		atomic_fetch_and(&favoured[listener / 64], ~bit);
-}
+uint64_t seam_refused(void) { return atomic_load(&refused); }
 
-uint64_t accept_refused(void) { return atomic_load(&refused); }
-
-static int most(int listener) {
-	int is = listener < ACCEPT_FAVOURED && atomic_load(&favoured[listener / 64]) >> listener % 64 & 1;
-	return atomic_load(is ? &most_of_favoured : &most_of_all);
-}
+static int most(int favoured) { return atomic_load(favoured ? &most_of_favoured : &most_of_all); }
 
 static int take(int listener, void *address, void *length, int flags) {
 	return (int)syscall(SYS_accept4, listener, address, length, flags);
@@ -106,9 +93,9 @@ static int passes(int error) {
 	return 0;
 }
 
-int seam_accept(int listener, void *address, void *length, int flags) {
+int seam_accept(int listener, int favoured, void *address, void *length, int flags) {
 	int fd = take(listener, address, length, flags);
-	if (fd >= 0 && fd < most(listener)) return fd;
+	if (fd >= 0 && fd < most(favoured)) return fd;
 	if (fd >= 0)
 		refuse(fd);
 	else if (passes(errno))

@@ -1,6 +1,7 @@
 package seam
 
 // #include "guard.h"
+// #include "seam.h"
 import "C"
 
 import (
@@ -12,7 +13,7 @@ import (
 // Guard refuses connections whose descriptor would be numbered most or higher;
 // those of favoured listeners, last or higher. It may be called again.
 func Guard(most, last uint64) error {
-	if errno := C.accept_guard(descriptor(most), descriptor(last)); errno != 0 {
+	if errno := C.seam_guard(descriptor(most), descriptor(last)); errno != 0 {
 		return fmt.Errorf("a spare descriptor: %w", syscall.Errno(errno))
 	}
 	return nil
@@ -20,13 +21,14 @@ func Guard(most, last uint64) error {
 
 func descriptor(n uint64) C.int { return C.int(min(n, math.MaxInt32)) }
 
-// Favour gives a listener's callers the last descriptors, up to the higher bound
-// of [Guard], until [Unfavour], which must come before the listener is closed. A
-// listener whose number is not among the lowest 4096 stays as any other.
-func Favour(listener int) { C.accept_favour(C.int(listener), 1) }
-
-// Unfavour takes it back.
-func Unfavour(listener int) { C.accept_favour(C.int(listener), 0) }
+// Favour gives the callers of a listener that libzmq has not been given yet the
+// last descriptors, up to the higher bound of [Guard], until it is closed.
+func Favour(listener int) error {
+	if errno := C.seam_favour(C.int(listener)); errno != 0 {
+		return fmt.Errorf("favouring a listener: %w", syscall.Errno(errno))
+	}
+	return nil
+}
 
 // Refused is how many connections this process has closed as they came.
-func Refused() uint64 { return uint64(C.accept_refused()) }
+func Refused() uint64 { return uint64(C.seam_refused()) }

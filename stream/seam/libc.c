@@ -30,11 +30,11 @@ static seam_entry *connection(int fd) {
 
 FOUND_BY_LIBZMQ int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags) {
 	seam_entry *l = seam_of(listener);
-	if (!l) return seam_accept(listener, address, length, flags);
+	if (!l) return seam_accept(listener, 0, address, length, flags);
 	called(&seam_accept_calls);
 	struct sockaddr_storage peer;
 	socklen_t size = sizeof peer;
-	int fd = seam_accept(listener, &peer, &size, flags | SOCK_NONBLOCK);
+	int fd = seam_accept(listener, atomic_load(&l->favoured), &peer, &size, flags | SOCK_NONBLOCK);
 	if (fd < 0) {
 		// A listener that was shut says EINVAL, which libzmq takes for a mistake of its own.
 		if (errno == EINVAL) errno = ECONNABORTED;

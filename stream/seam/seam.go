@@ -69,13 +69,18 @@ func (o *Owner) Descriptor() int { return o.fd }
 
 // Listen follows the connections of a listening socket that libzmq has not been
 // given yet (ZMQ_USE_FD, zmq_setsockopt(3)). Those that are not taken may be read
-// so many times before [Allow] says more.
+// so many times before [Allow] says more. libzmq closes the listener; where it is
+// not given it after all, [Unlisten] does.
 func (o *Owner) Listen(listener int, take bool, reads uint64) error {
 	if errno := C.seam_listen(o.c, C.int(listener), flag(take), C.uint64_t(reads)); errno != 0 {
 		return fmt.Errorf("following a listener: %w", syscall.Errno(errno))
 	}
 	return nil
 }
+
+// Unlisten closes a listener that was followed, or favoured, and that libzmq was not
+// given. Its number is then another's, which closing it by any other way leaves unsaid.
+func Unlisten(listener int) { C.seam_unlisten(C.int(listener)) }
 
 // Take says whether connections that a listener accepts from now on are taken from
 // libzmq at their birth.
@@ -149,11 +154,9 @@ func Sever(fd int) { C.seam_sever(C.int(fd)) }
 // has closed it as well, and only then its number can become another's.
 func Release(fd int) { C.seam_release(C.int(fd)) }
 
-// News are connections for which an [Await] has come true, valid until the next
-// call. Some may have been released since.
+// News are connections for which an [Await] has come true, in the front of fds. None
+// of them has been released. While there are more, [Owner.Descriptor] is readable.
 func (o *Owner) News(fds []int32) []int32 {
-	var count [8]byte
-	_, _ = unix.Read(o.fd, count[:])
 	n := C.seam_news(o.c, (*C.int)(unsafe.Pointer(unsafe.SliceData(fds))), C.int(len(fds)))
 	return fds[:n]
 }

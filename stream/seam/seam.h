@@ -15,7 +15,8 @@ typedef struct seam_owner seam_owner;
 // seam_new makes an owner whose eventfd(2) wake becomes readable when there is news; NULL for want of memory.
 seam_owner *seam_new(int wake);
 
-// seam_end lets go of every listener and connection that the owner has, and of the owner.
+// seam_end lets go of every listener and connection that the owner has, and of the
+// owner. libzmq's threads may be using all of them.
 void seam_end(seam_owner *owner);
 
 // seam_listen follows what is accepted from a listening socket, which libzmq must not have been
@@ -24,6 +25,12 @@ int seam_listen(seam_owner *owner, int listener, int take, uint64_t reads);
 
 // seam_take changes whether connections of a listener are taken from their birth on.
 void seam_take(int listener, int take);
+
+// seam_favour gives a listener that libzmq has not been given yet the last descriptors, see guard.h, until it is closed. 0 or EMFILE.
+int seam_favour(int listener);
+
+// seam_unlisten closes a listener that libzmq was not given after all.
+void seam_unlisten(int listener);
 
 // seam_shut stops a listener (connections are refused, those in its backlog reset), seam_open has it listen again. 0 or errno.
 int seam_shut(int listener);
@@ -58,10 +65,12 @@ int seam_await(int fd, uint64_t bytes);
 // seam_sever ends both directions, whatever is unread or unwritten.
 void seam_sever(int fd);
 
-// seam_release says that the owner is done with a connection: it is closed as soon as libzmq is, too.
+// seam_release says that the owner is done with a connection: it is closed as soon as libzmq
+// is, too, and there is no news of it any more.
 void seam_release(int fd);
 
-// seam_news takes up to most descriptors of which there is news. Some may have been released since.
+// seam_news takes up to most descriptors of which there is news, oldest first, and what has
+// made wake readable. It is readable again as long as there is more.
 int seam_news(seam_owner *owner, int *fds, int most);
 
 // seam_followed is how many connections are followed at present.

@@ -9,8 +9,9 @@
 #include <unistd.h>
 
 struct seam_owner {
-	int wake;         // eventfd
-	_Atomic int head; // whose news is told first, -1 for nobody's
+	int wake;             // eventfd
+	pthread_mutex_t lock; // is taken behind a descriptor's
+	int first, last;      // whose news is told first and last, -1 for nobody's
 };
 
 // Pages that nobody has touched cost nothing.
@@ -21,6 +22,10 @@ static _Atomic int highest; // descriptor that was ever followed
 // Few threads ever meet at one connection, so that few locks are enough for all.
 enum { LOCKS = 64 };
 static pthread_mutex_t locks[LOCKS] = {[0 ... LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER};
+
+// births is held while a connection gets its owner from its listener, so that no
+// owner that ends meanwhile is left with one. It is taken before a descriptor's.
+static pthread_mutex_t births = PTHREAD_MUTEX_INITIALIZER;
 
 void seam_lock(int fd) { pthread_mutex_lock(&locks[fd % LOCKS]); }
 
@@ -59,17 +64,43 @@ static int control(int epoll, int op, int fd, struct epoll_event *event) {
 	return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
 }
 
+static void wake(seam_owner *owner) {
+	uint64_t one = 1;
+	ssize_t written = write(owner->wake, &one, sizeof one); // full: it is readable already
+	(void)written;
+}
+
 // tell puts a connection on its owner's list of news.
 static void tell(seam_entry *e, int fd) {
-	if (!e->owned || atomic_exchange(&e->queued, 1)) return;
-	int head = atomic_load(&e->owner->head);
-	do e->next = head;
-	while (!atomic_compare_exchange_weak(&e->owner->head, &head, fd));
-	if (head < 0) {
-		uint64_t one = 1;
-		ssize_t written = write(e->owner->wake, &one, sizeof one); // full: it is readable already
-		(void)written;
+	seam_owner *o = e->owner;
+	if (!o) return;
+	pthread_mutex_lock(&o->lock);
+	if (!e->queued) {
+		e->queued = 1;
+		e->next = -1;
+		e->before = o->last;
+		if (o->last >= 0)
+			table[o->last].next = fd;
+		else
+			o->first = fd;
+		o->last = fd;
+		if (e->before < 0) wake(o);
 	}
+	pthread_mutex_unlock(&o->lock);
+}
+
+// take_off takes a connection off its owner's list.
+static void take_off(seam_owner *o, seam_entry *e) {
+	if (!e->queued) return;
+	e->queued = 0;
+	if (e->before >= 0)
+		table[e->before].next = e->next;
+	else
+		o->first = e->next;
+	if (e->next >= 0)
+		table[e->next].before = e->before;
+	else
+		o->last = e->before;
 }
 
 static void begin(int fd, seam_kind kind, seam_owner *owner) {
@@ -77,13 +108,14 @@ static void begin(int fd, seam_kind kind, seam_owner *owner) {
 	int before = atomic_load(&highest);
 	while (before < fd && !atomic_compare_exchange_weak(&highest, &before, fd)) {
 	}
-	e->libzmq = e->owned = 1;
-	e->held = e->parked = e->added = e->shut = e->paused = 0;
+	e->libzmq = 1;
+	e->held = e->parked = e->added = e->shut = e->paused = e->queued = 0;
 	e->epoll = -1;
 	e->wanted = e->applied = 0;
 	e->owner = owner;
 	memset(&e->birth, 0, sizeof e->birth);
 	atomic_store(&e->take, 0);
+	atomic_store(&e->favoured, 0);
 	atomic_store(&e->failed, 0);
 	atomic_store(&e->reads, 0);
 	atomic_store(&e->allowed, 0);
@@ -96,52 +128,6 @@ static void begin(int fd, seam_kind kind, seam_owner *owner) {
 static void end(seam_entry *e) {
 	if (atomic_load(&e->kind) == CONNECTION) atomic_fetch_sub(&followed, 1);
 	atomic_store(&e->kind, NOTHING);
-}
-
-seam_owner *seam_new(int wake) {
-	seam_owner *o = calloc(1, sizeof *o);
-	if (!o) return NULL;
-	o->wake = wake;
-	atomic_store(&o->head, -1);
-	return o;
-}
-
-void seam_end(seam_owner *owner) {
-	int last = atomic_load(&highest);
-	for (int fd = 0; fd <= last; fd++) {
-		if (!seam_of(fd)) continue;
-		seam_lock(fd);
-		seam_entry *e = &table[fd];
-		int orphan = 0;
-		if (atomic_load(&e->kind) != NOTHING && e->owner == owner && e->owned) {
-			e->owned = 0;
-			orphan = !e->libzmq;
-			if (orphan) end(e);
-		}
-		seam_unlock(fd);
-		if (orphan) real_close(fd);
-	}
-	int none[64];
-	while (seam_news(owner, none, 64) > 0) {
-	}
-	free(owner);
-}
-
-int seam_listen(seam_owner *owner, int listener, int take, uint64_t reads) {
-	if (listener < 0 || listener >= SEAM_DESCRIPTORS) return EMFILE;
-	seam_lock(listener);
-	begin(listener, LISTENER, owner);
-	atomic_store(&table[listener].allowed, reads);
-	atomic_store(&table[listener].take, take != 0);
-	seam_unlock(listener);
-	return 0;
-}
-
-void seam_take(int listener, int take) {
-	seam_entry *e = lock_listener(listener);
-	if (!e) return;
-	atomic_store(&e->take, take != 0);
-	seam_unlock(listener);
 }
 
 // apply has the kernel watch for what libzmq wants, less what it shall not hear of.
@@ -166,6 +152,90 @@ static int apply(seam_entry *e, int fd) {
 	e->added = !silent;
 	e->applied = mask;
 	return 0;
+}
+
+seam_owner *seam_new(int wake) {
+	seam_owner *o = calloc(1, sizeof *o);
+	if (!o) return NULL;
+	o->wake = wake;
+	pthread_mutex_init(&o->lock, NULL);
+	o->first = o->last = -1;
+	return o;
+}
+
+// disown is the owner's letting go of a connection; 1 when it was the last who had
+// it, so that it must be closed. What only libzmq has is read as libzmq likes.
+static int disown(seam_entry *e, int fd) {
+	pthread_mutex_lock(&e->owner->lock);
+	take_off(e->owner, e);
+	pthread_mutex_unlock(&e->owner->lock);
+	e->owner = NULL;
+	if (!e->libzmq) {
+		end(e);
+		return 1;
+	}
+	atomic_store(&e->allowed, UINT64_MAX);
+	e->held = e->parked = 0;
+	apply(e, fd);
+	return 0;
+}
+
+void seam_end(seam_owner *owner) {
+	pthread_mutex_lock(&births);
+	int last = atomic_load(&highest);
+	for (int fd = 0; fd <= last; fd++) {
+		if (!seam_of(fd)) continue;
+		seam_lock(fd);
+		seam_entry *e = &table[fd];
+		seam_kind kind = atomic_load(&e->kind);
+		int close_it = 0;
+		if (kind != NOTHING && e->owner == owner) {
+			if (kind == CONNECTION)
+				close_it = disown(e, fd);
+			else
+				e->owner = NULL;
+		}
+		seam_unlock(fd);
+		if (close_it) real_close(fd);
+	}
+	pthread_mutex_unlock(&births);
+	pthread_mutex_destroy(&owner->lock);
+	free(owner);
+}
+
+int seam_listen(seam_owner *owner, int listener, int take, uint64_t reads) {
+	if (listener < 0 || listener >= SEAM_DESCRIPTORS) return EMFILE;
+	seam_lock(listener);
+	begin(listener, LISTENER, owner);
+	atomic_store(&table[listener].allowed, reads);
+	atomic_store(&table[listener].take, take != 0);
+	seam_unlock(listener);
+	return 0;
+}
+
+int seam_favour(int listener) {
+	if (listener < 0 || listener >= SEAM_DESCRIPTORS) return EMFILE;
+	seam_lock(listener);
+	seam_entry *e = &table[listener];
+	if (atomic_load(&e->kind) != LISTENER) begin(listener, LISTENER, NULL);
+	atomic_store(&e->favoured, 1);
+	seam_unlock(listener);
+	return 0;
+}
+
+void seam_unlisten(int listener) {
+	seam_entry *e = lock_listener(listener);
+	if (!e) return;
+	end(e);
+	seam_unlock(listener);
+	real_close(listener);
+}
+
+void seam_take(int listener, int take) {
+	seam_entry *e = lock_listener(listener);
+	if (!e) return;
+	atomic_store(&e->take, take != 0);
+	seam_unlock(listener);
 }
 
 int seam_shut(int listener) {
@@ -202,29 +272,29 @@ void seam_pause(int listener, int paused) {
 
 void seam_born(int listener, int fd, const struct sockaddr *peer, socklen_t length) {
 	if (fd >= SEAM_DESCRIPTORS) return; // the guard has refused it
-	seam_lock(listener);
+	pthread_mutex_lock(&births);
 	seam_entry *l = &table[listener];
-	seam_owner *owner = atomic_load(&l->kind) == LISTENER && l->owned ? l->owner : NULL;
-	int take = atomic_load(&l->take);
-	uint64_t reads = atomic_load(&l->allowed);
-	seam_unlock(listener);
-	if (!owner) return;
-	seam_lock(fd);
-	seam_entry *e = &table[fd];
-	begin(fd, CONNECTION, owner);
-	atomic_store(&e->allowed, reads);
-	e->birth.listener = listener;
-	e->birth.taken = take;
-	if (peer && length <= sizeof e->birth.peer && peer->sa_family != AF_UNIX) memcpy(&e->birth.peer, peer, length);
-	atomic_store(&e->take, take);
-	atomic_fetch_add(&followed, 1);
-	seam_unlock(fd);
+	seam_owner *owner = l->owner;
+	if (owner) {
+		int take = atomic_load(&l->take);
+		seam_lock(fd);
+		seam_entry *e = &table[fd];
+		begin(fd, CONNECTION, owner);
+		atomic_store(&e->allowed, atomic_load(&l->allowed));
+		e->birth.listener = listener;
+		e->birth.taken = take;
+		if (peer && length <= sizeof e->birth.peer && peer->sa_family != AF_UNIX) memcpy(&e->birth.peer, peer, length);
+		atomic_store(&e->take, take);
+		atomic_fetch_add(&followed, 1);
+		seam_unlock(fd);
+	}
+	pthread_mutex_unlock(&births);
 }
 
 int seam_claim(seam_owner *owner, int fd, seam_birth *birth) {
 	seam_entry *e = lock_connection(fd);
 	if (!e) return ENOENT;
-	int mine = e->owned && e->owner == owner;
+	int mine = e->owner == owner;
 	if (mine) *birth = e->birth;
 	seam_unlock(fd);
 	return mine ? 0 : ENOENT;
@@ -267,12 +337,11 @@ int seam_hold(seam_entry *e, int fd) {
 }
 
 int seam_allow(int fd, uint64_t reads) {
-	if (fd < 0 || fd >= SEAM_DESCRIPTORS) return EBADF;
-	seam_entry *e = &table[fd];
-	atomic_store(&e->allowed, reads);
-	seam_lock(fd);
+	seam_entry *e = lock_connection(fd);
+	if (!e) return EBADF;
 	int error = 0;
-	if (atomic_load(&e->kind) == CONNECTION && e->libzmq && e->held && atomic_load(&e->reads) < reads) {
+	atomic_store(&e->allowed, reads);
+	if (e->libzmq && e->held && atomic_load(&e->reads) < reads) {
 		e->held = e->parked = 0;
 		error = apply(e, fd);
 	}
@@ -323,20 +392,20 @@ void seam_sever(int fd) {
 void seam_release(int fd) {
 	seam_entry *e = lock_connection(fd);
 	if (!e) return;
-	e->owned = 0;
-	int last = !e->libzmq;
-	if (last) end(e);
+	int close_it = e->owner && disown(e, fd);
 	seam_unlock(fd);
-	if (last) real_close(fd);
+	if (close_it) real_close(fd);
 }
 
 int seam_closed(seam_entry *e, int fd) {
 	seam_lock(fd);
 	int kept = 0;
 	if (atomic_load(&e->kind) == CONNECTION) {
-		e->libzmq = 0;
+		// A descriptor that is kept would be watched on, for somebody who is no more.
+		if (e->added) control(e->epoll, EPOLL_CTL_DEL, fd, NULL);
+		e->libzmq = e->added = 0;
 		e->epoll = -1;
-		kept = e->owned;
+		kept = e->owner != NULL;
 	}
 	if (!kept) end(e);
 	seam_unlock(fd);
@@ -345,21 +414,16 @@ int seam_closed(seam_entry *e, int fd) {
 
 int seam_news(seam_owner *owner, int *fds, int most) {
 	int n = 0;
-	int fd = atomic_exchange(&owner->head, -1);
-	while (fd >= 0 && n < most) {
-		seam_entry *e = &table[fd];
+	uint64_t count;
+	ssize_t got = read(owner->wake, &count, sizeof count); // before looking: what is told from now on wakes again
+	(void)got;
+	pthread_mutex_lock(&owner->lock);
+	while (owner->first >= 0 && n < most) {
+		int fd = owner->first;
 		fds[n++] = fd;
-		fd = e->next;
-		atomic_store(&e->queued, 0); // behind the reading of next: from now on there may be other news
+		take_off(owner, &table[fd]);
 	}
-	// Whoever is left is told again, one by one: there are few, or time for it.
-	while (fd >= 0) {
-		seam_entry *e = &table[fd];
-		int next = e->next;
-		int head = atomic_load(&owner->head);
-		do e->next = head;
-		while (!atomic_compare_exchange_weak(&owner->head, &head, fd));
-		fd = next;
-	}
+	if (owner->first >= 0) wake(owner);
+	pthread_mutex_unlock(&owner->lock);
 	return n;
 }

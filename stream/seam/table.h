@@ -14,21 +14,23 @@ typedef enum { NOTHING, LISTENER, CONNECTION } seam_kind;
 typedef struct {
 	atomic_uchar kind; // of a followed descriptor; changes under the lock
 	// Under the lock (see seam_lock):
-	unsigned char libzmq, owned; // who has the connection
-	unsigned char held;          // libzmq has read all that it may, and is not told of more
-	unsigned char parked;        // held, and out of the epoll instance, where its end would be told for ever
-	unsigned char added;         // the kernel watches it for libzmq
-	unsigned char shut, paused;  // listener: does not listen; is not told of connections
+	unsigned char libzmq; // has it, too; its owner does as long as there is one
+	unsigned char held;   // libzmq has read all that it may, and is not told of more
+	unsigned char parked; // held, and out of the epoll instance, where its end would be told for ever
+	unsigned char added;  // the kernel watches it for libzmq
+	unsigned char shut, paused; // listener: does not listen; is not told of connections
 	int epoll;                   // libzmq's instance, -1 before there is one
 	uint32_t wanted, applied;    // what libzmq asked for, and what the kernel was told
 	epoll_data_t data;
-	seam_owner *owner;
+	seam_owner *owner; // NULL where nobody owns it
 	seam_birth birth;
+	// Under the owner's lock:
+	unsigned char queued; // there is news
+	int next, before;     // whose news is told after and before this one's, -1 for nobody's
 	// Of any thread:
-	atomic_uchar take;   // listener: what it accepts is taken; connection: it is
-	atomic_uchar failed; // writing has
-	atomic_uchar queued; // there is news
-	int next;            // whose news is told after this one's
+	atomic_uchar take;     // listener: what it accepts is taken; connection: it is
+	atomic_uchar favoured; // listener: has the last descriptors, see guard.h
+	atomic_uchar failed;   // writing has
 	_Atomic uint64_t reads, allowed;
 	_Atomic uint64_t sent, awaited; // bytes; awaited UINT64_MAX for none
 } seam_entry;
