@@ -19,9 +19,10 @@ func (h *Handshake) Guard(mechanism string) { h.guarded, h.expected = true, mech
 // Worker, and then the octets of which it no longer speaks are to be forwarded.
 //
 // Held back are the client's mechanism until the worker has said its own, and
-// NULL's READY until the worker's READY was heard. Every implementation known
-// says both without having heard the other's. For one that does not the caller
-// calls Release some seconds later.
+// NULL's READY until the worker's READY was heard: for ever when an ERROR came
+// in its place, since libzmq takes a READY behind its ERROR for a protocol error.
+// Every implementation known says both without having heard the other's. For one
+// that does not the caller calls Release some seconds later.
 func (h *Handshake) Held() uint64 {
 	c, w := &h.client, &h.worker
 	var passed uint64
@@ -30,7 +31,7 @@ func (h *Handshake) Held() uint64 {
 		return 0
 	case w.mechanism == "":
 		passed = mechanismOffset
-	case c.mechanism == "NULL" && w.version >= version30 && w.stage < StageReady:
+	case c.mechanism == "NULL" && w.version >= version30 && w.stage != StageReady:
 		passed = greetingLength
 	default:
 		return 0

@@ -122,10 +122,13 @@ func blame(err error, side Side, stage Stage) error {
 }
 
 // meet tells each side when the other speaks 1.0, which changes what its next
-// octet means, or that no further one need come. Then it sees whether the two
-// can understand each other.
+// octet means, or that no further one need come. Before, it sees whether the
+// client is too old for a guarded worker, and then whether the two fit together.
 func (h *Handshake) meet() error {
 	c, w := &h.client, &h.worker
+	if h.guarded && c.version != 0 && c.version <= version20 && w.mechanism == "" && h.expected != "" && h.expected != "NULL" {
+		return h.misfit("ZMTP %s at a worker that speaks %s", versionName(c.version), h.expected)
+	}
 	if c.version == version10 {
 		if err := w.meetUnversioned(); err != nil {
 			return err
@@ -148,8 +151,6 @@ func (h *Handshake) compare() error {
 	switch {
 	case c.mechanism != "" && w.mechanism != "" && c.mechanism != w.mechanism:
 		return h.misfit("%s at a worker that speaks %s", c.mechanism, w.mechanism)
-	case h.guarded && c.version != 0 && c.version <= version20 && w.mechanism == "" && h.expected != "" && h.expected != "NULL":
-		return h.misfit("ZMTP %s at a worker that speaks %s", versionName(c.version), h.expected)
 	case !fit(c.types, w.types):
 		return h.misfit("%v at a worker that is %v", c.types, w.types)
 	}
