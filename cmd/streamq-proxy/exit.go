@@ -8,7 +8,6 @@ import (
 
 	"github.com/streamq/streamq-proxy/control/client"
 	"github.com/streamq/streamq-proxy/control/wire"
-	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
 // Exit codes of ctl, for scripts.
@@ -83,7 +82,7 @@ func exitOf(err error) error {
 		switch {
 		case errors.Is(err, client.ErrNoAnswer):
 			code = exitNoAnswer
-		case errors.Is(err, endpoint.ErrInvalid):
+		case errors.Is(err, client.ErrEndpoint):
 			code = exitMalformed
 		case errors.Is(err, fs.ErrPermission):
 			code = exitForbidden

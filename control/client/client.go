@@ -5,15 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/pebbe/zmq4"
 
 	"github.com/streamq/streamq-proxy/control/wire"
-	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
 // ErrClosed is returned by the calls on a client that was closed.
@@ -47,7 +44,7 @@ type Client struct {
 }
 
 // Dial makes a client of an endpoint and has the proxy answer a PING. security is
-// nil for ipc and loopback. An endpoint that none can be is an [endpoint.Error],
+// nil for ipc and loopback. An endpoint that none can be is an [ErrEndpoint],
 // a file that the caller may not use an [fs.ErrPermission].
 func Dial(ctx context.Context, endpoint string, security *Security) (*Client, error) {
 	if err := usable(endpoint); err != nil {
@@ -63,22 +60,6 @@ func Dial(ctx context.Context, endpoint string, security *Security) (*Client, er
 		return nil, err
 	}
 	return c, nil
-}
-
-// usable says why no connection to an endpoint can ever be made, as far as libzmq
-// would try in silence.
-func usable(address string) error {
-	ep, err := endpoint.Parse(address)
-	if err == nil {
-		err = ep.Dialable()
-	}
-	if err == nil && ep.Network == "ipc" && ep.Path[0] != '@' {
-		const write = 2 // W_OK: what connect(2) wants of the file, see unix(7)
-		if err := syscall.Access(ep.Path, write); errors.Is(err, fs.ErrPermission) {
-			return fmt.Errorf("%s: %w", address, err)
-		}
-	}
-	return err
 }
 
 // Close ends the client. A call that is under way is waited for.

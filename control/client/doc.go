@@ -22,7 +22,7 @@
 //
 // # What this package does not do
 //
-// It imports nothing of the proxy but package wire and package endpoint. The proxy's
+// It imports nothing of the proxy but package wire. The proxy's
 // data path defines C functions that take the place of libc's, such as accept(2); a
 // program that only speaks to a proxy must have none of them.
 package client
