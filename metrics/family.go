@@ -20,7 +20,8 @@ type families struct {
 	slotsRecycled, slotsClosed                *prometheus.Desc
 	choices, dials, dialFailures, probes      *prometheus.Desc
 	dialTimes, workers                        *prometheus.Desc
-	leases, hints, identities, affinities     *prometheus.Desc
+	leases, hints, hintsExpired               *prometheus.Desc
+	identities, affinities                    *prometheus.Desc
 	workerState, workerPairs, workerMax       *prometheus.Desc
 	workerWeight, workerDialling, workerSlots *prometheus.Desc
 	workerFailures, workerServed              *prometheus.Desc
@@ -62,6 +63,7 @@ func (f *families) describeClients() {
 	f.choices = f.add("choices_total", "Workers chosen, by what decided.", "rule")
 	f.leases = f.add("leases_expired_total", "Leases that were not renewed.", "strategy")
 	f.hints = f.add("hints", "What is held of identities: preferences, pins, hints for connections to come.")
+	f.hintsExpired = f.add("hints_expired_total", "Hints whose connection did not come in time: as a rule HELLO named an endpoint that the proxy does not see, because of NAT.")
 	f.identities = f.add("identities", "Identities that have a connection.")
 	f.affinities = f.add("affinities", "Identities whose last worker is remembered.")
 }

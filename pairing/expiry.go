@@ -116,6 +116,7 @@ func (t *Table) dated() []dated {
 		{t.handshakes.deadline, each(t, t.handshakes.due, func(p *Peer) { t.end(p, HandshakeTimeout) }), false},
 		{t.finishes.deadline, each(t, t.finishes.due, func(p *Peer) { t.end(p, p.reason) }), false},
 		{t.holds.deadline, each(t, t.holds.due, t.letGo), false},
+		{t.hintsDeadline, t.expireHints, false},
 		{t.idles.deadline, each(t, t.idles.due, t.expireIdle), false},
 		{t.rechecks.deadline, each(t, t.rechecks.due, t.expireIdle), false},
 		{t.ttls.deadline, each(t, t.ttls.due, t.expireTTL), false},

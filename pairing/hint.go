@@ -117,9 +117,13 @@ func (h *hints) dropped(key hintKey) {
 
 // claimHint gives a new peer the identity of the hint that was held for it.
 func (t *Table) claimHint(p *Peer) {
-	if t.cfg.HintMax == 0 {
-		return
+	if t.cfg.HintMax > 0 {
+		t.claimHeld(p)
 	}
+	t.arrived(p)
+}
+
+func (t *Table) claimHeld(p *Peer) {
 	if e := p.origin.Endpoint; e != "" && t.claim(p, hintKey{endpoint: e, worker: !p.client}) {
 		return
 	}
@@ -175,6 +179,7 @@ func (t *Table) identify(p *Peer, name, source string) {
 	if p.Identity() == name || i != nil && len(i.peers) == MaxPeers {
 		return
 	}
+	t.arrivals[side(p)].named(p)
 	t.leaveIdentity(p)
 	if i == nil {
 		i = &identity{name: name, source: source}

@@ -369,6 +369,9 @@ func (m *machine) rare() error {
 		hints := len(m.twin.pins) + len(m.twin.prefer.items) + len(m.twin.held.items) // as compared just before
 		listed, _ := m.table.Hints(m.now, "", 0, 1000)
 		s := m.table.Stats(m.now)
+		if s.HintsExpired != m.twin.held.lapsed {
+			return fmt.Errorf("%d hints have expired, not %d", s.HintsExpired, m.twin.held.lapsed)
+		}
 		if s.Hints != hints || len(listed) != hints || s.Affinities != len(m.twin.had.items) {
 			return fmt.Errorf("%d hints and %d affinities are counted, %d hints listed, not %d and %d", s.Hints, s.Affinities, len(listed), hints, len(m.twin.had.items))
 		}

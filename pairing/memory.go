@@ -24,6 +24,9 @@ type memory[K comparable, V any] struct {
 	sources   expiry[*item[K, V]]
 	shares    map[string]*list[*item[K, V]]
 	dropped   func(K) // nil: nobody is interested
+	// lapsed is told before of what is dropped because it is out of date, and when it
+	// was said. nil: nobody is interested.
+	lapsed func(key K, v V, said time.Duration)
 }
 
 type item[K comparable, V any] struct {
@@ -40,11 +43,11 @@ func (m *memory[K, V]) configure(most, share int, ttl time.Duration, now time.Du
 	m.operators.after, m.sources.after = ttl, ttl
 	m.expire(now, len(m.items))
 	for _, s := range m.shares {
-		m.boundShare(s)
+		m.boundShare(s, now)
 	}
-	m.bound(nil)
+	m.bound(nil, now)
 	for most == 0 && m.live.head != nil {
-		m.drop(m.live.first())
+		m.drop(m.live.first(), now)
 	}
 }
 
@@ -68,7 +71,7 @@ func (m *memory[K, V]) remove(key K, now time.Duration) bool {
 		return false
 	}
 	fresh := !m.stale(x, now)
-	m.drop(x)
+	m.drop(x, now)
 	return fresh
 }
 
@@ -80,6 +83,10 @@ func (m *memory[K, V]) put(key K, v V, source string, live bool, now time.Durati
 	}
 	m.expire(now, expireSome)
 	x := m.items[key]
+	if x != nil && m.stale(x, now) {
+		m.drop(x, now)
+		x = nil
+	}
 	if x == nil {
 		x = &item[K, V]{key: key}
 		x.place.owner, x.inShare.owner = x, x
@@ -101,7 +108,7 @@ func (m *memory[K, V]) setLive(key K, live bool, now time.Duration) {
 	switch x := m.items[key]; {
 	case x == nil:
 	case m.stale(x, now):
-		m.drop(x)
+		m.drop(x, now)
 	default:
 		m.file(x, live, now)
 	}
@@ -115,7 +122,7 @@ func (m *memory[K, V]) file(x *item[K, V], live bool, now time.Duration) {
 		m.live.start(&x.place, now)
 	case x.source == "":
 		m.operators.start(&x.place, now)
-		m.bound(nil)
+		m.bound(nil, now)
 	default:
 		m.sources.start(&x.place, now)
 		s := m.shares[x.source]
@@ -125,27 +132,27 @@ func (m *memory[K, V]) file(x *item[K, V], live bool, now time.Duration) {
 		}
 		x.inShare.leave()
 		s.pushBack(&x.inShare)
-		m.boundShare(s)
-		m.bound(s)
+		m.boundShare(s, now)
+		m.bound(s, now)
 	}
 }
 
-func (m *memory[K, V]) boundShare(s *list[*item[K, V]]) {
+func (m *memory[K, V]) boundShare(s *list[*item[K, V]], now time.Duration) {
 	for m.share > 0 && s.n > m.share {
-		m.drop(s.first())
+		m.drop(s.first(), now)
 	}
 }
 
 // bound has no more held than may be. s is the share of who has said something, nil for an operator.
-func (m *memory[K, V]) bound(s *list[*item[K, V]]) {
+func (m *memory[K, V]) bound(s *list[*item[K, V]], now time.Duration) {
 	for m.operators.n+m.sources.n > m.most {
 		switch {
 		case s != nil && s.n > 1:
-			m.drop(s.first())
+			m.drop(s.first(), now)
 		case m.sources.n > 0:
-			m.drop(m.sources.first())
+			m.drop(m.sources.first(), now)
 		default:
-			m.drop(m.operators.first())
+			m.drop(m.operators.first(), now)
 		}
 	}
 }
@@ -164,11 +171,14 @@ func (m *memory[K, V]) expire(now time.Duration, most int) {
 		if !ok {
 			return
 		}
-		m.drop(x)
+		m.drop(x, now)
 	}
 }
 
-func (m *memory[K, V]) drop(x *item[K, V]) {
+func (m *memory[K, V]) drop(x *item[K, V], now time.Duration) {
+	if m.lapsed != nil && m.stale(x, now) {
+		m.lapsed(x.key, x.value, x.place.since)
+	}
 	x.place.leave()
 	m.leaveShare(x)
 	delete(m.items, x.key)
@@ -201,6 +211,14 @@ func (m *memory[K, V]) each(now time.Duration, f func(key K, v V, left time.Dura
 			x = next
 		}
 	}
+}
+
+// deadline is when the first of what is held is out of date; false when nothing will be.
+func (m *memory[K, V]) deadline() (time.Duration, bool) {
+	var soonest soonest
+	soonest.note(m.operators.deadline())
+	soonest.note(m.sources.deadline())
+	return soonest.at, soonest.ok
 }
 
 func (m *memory[K, V]) stale(x *item[K, V], now time.Duration) bool {

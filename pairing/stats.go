@@ -43,6 +43,8 @@ type Stats struct {
 	// last, the policy.
 	ChosenByPrefer, ChosenByAffinity, ChosenByPolicy uint64
 	Dials, DialFailures, Probes                      uint64
+	// HintsExpired are those whose connection did not come in time.
+	HintsExpired uint64
 	// LeasesExpired by [Strategy]: pairs, or for LeaseHeartbeat identities.
 	LeasesExpired [NumStrategies]uint64
 	// Waits are the times from being ready to being paired, of pairs.
@@ -92,6 +94,7 @@ type counters struct {
 	slotsRecycled, slotsClosed, ungreeted uint64
 	chosen                                [rules]uint64
 	dials, dialFailures, probes           uint64
+	hintsExpired                          uint64
 	leases                                [NumStrategies]uint64
 	waits, handshakeTimes                 Histogram
 	dialsDone, dialsFailed                Histogram
@@ -118,6 +121,7 @@ func (t *Table) Stats(now time.Duration) Stats {
 		Hints:      len(t.pins) + t.preferred.len(t.now) + t.hints.held.len(t.now),
 		Affinities: t.affinity.len(t.now),
 	}
+	s.HintsExpired = c.hintsExpired // after those were dropped that are out of date
 	for i := range t.ages.queues {
 		for x := t.ages.queues[i].head; x != nil; x = x.next {
 			if x.owner.state == PeerSlot {

@@ -61,6 +61,8 @@ type Table struct {
 
 	identities map[string]*identity
 	hints      hints
+	arrivals   [2]arrivals                    // of workers' connections, of clients
+	lostHint   *LostHint                      // the last that nobody has asked for
 	preferred  memory[string, []string]       // workers by identity
 	pins       map[string][]string            // by identity: what an operator has it prefer
 	aliases    *simplelru.LRU[string, naming] // of workers by the address that they dial in from
@@ -99,7 +101,7 @@ func New(cfg Config) *Table {
 		hints:      hints{next: map[string][]string{}},
 	}
 	t.schedule = t.dated()
-	t.hints.held.dropped = t.hints.dropped
+	t.hints.held.dropped, t.hints.held.lapsed = t.hints.dropped, t.lost
 	t.configure(cfg)
 	return t
 }

@@ -13,6 +13,7 @@ type twinMemory[K comparable, V any] struct {
 	ttl         time.Duration
 	items       []twinItem[K, V]
 	dropped     func(K)
+	lapsed      uint64
 }
 
 type twinItem[K comparable, V any] struct {
@@ -34,6 +35,7 @@ func (m *twinMemory[K, V]) drop(i int) {
 func (m *twinMemory[K, V]) expire(now time.Duration) {
 	for i := len(m.items) - 1; i >= 0; i-- {
 		if x := m.items[i]; !x.live && now-x.since >= m.ttl {
+			m.lapsed++
 			m.drop(i)
 		}
 	}

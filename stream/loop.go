@@ -50,6 +50,7 @@ type loop struct {
 	draining draining
 	closed   bool
 	crowd    crowd // see tidy.go
+	lost     lostHints
 	pacing
 	figures
 }
@@ -212,6 +213,7 @@ func (l *loop) turn() error {
 	l.tidy()
 	l.act(l.table.Tick(l.clock))
 	l.settle()
+	l.tellLostHint()
 	l.turns.Observe(l.now() - start)
 	l.yield = splice.ShowUp(l.clock, l.yield)
 	return nil

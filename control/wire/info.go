@@ -30,22 +30,24 @@ type Status struct {
 
 // PoolStatus is what a [Status] tells of a pool.
 type PoolStatus struct {
-	Pool        string `json:"pool"`
-	Clients     int    `json:"clients"`
-	Waiting     int    `json:"waiting"`
-	Pairs       int    `json:"pairs"`
-	Slots       int    `json:"slots"`
-	Workers     int    `json:"workers"`
-	Identities  int    `json:"identities"`
-	Hints       int    `json:"hints"`
-	BytesIn     uint64 `json:"bytes_in"`  // from clients to workers
-	BytesOut    uint64 `json:"bytes_out"` // and back
-	Connections int    `json:"connections"`
-	Usable      bool   `json:"usable"` // a worker takes clients, now or when it is less busy
-	Ready       bool   `json:"ready"`  // new clients should be sent, as /readyz?pool= says
-	Draining    bool   `json:"draining"`
-	Paused      bool   `json:"paused"`
-	LameDuck    bool   `json:"lame_duck"` // serves, and is not ready
+	Pool       string `json:"pool"`
+	Clients    int    `json:"clients"`
+	Waiting    int    `json:"waiting"`
+	Pairs      int    `json:"pairs"`
+	Slots      int    `json:"slots"`
+	Workers    int    `json:"workers"`
+	Identities int    `json:"identities"`
+	Hints      int    `json:"hints"`
+	// HintsExpired are those whose connection did not come, since the start.
+	HintsExpired uint64 `json:"hints_expired"`
+	BytesIn      uint64 `json:"bytes_in"`  // from clients to workers
+	BytesOut     uint64 `json:"bytes_out"` // and back
+	Connections  int    `json:"connections"`
+	Usable       bool   `json:"usable"` // a worker takes clients, now or when it is less busy
+	Ready        bool   `json:"ready"`  // new clients should be sent, as /readyz?pool= says
+	Draining     bool   `json:"draining"`
+	Paused       bool   `json:"paused"`
+	LameDuck     bool   `json:"lame_duck"` // serves, and is not ready
 }
 
 // PoolInfo is a pool and where it can be reached.
