@@ -1,4 +1,4 @@
-package seam
+package seam_test
 
 import (
 	"errors"
@@ -10,15 +10,34 @@ import (
 
 	"github.com/pebbe/zmq4"
 	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/stream/seam"
 )
+
+// patience is how long a test waits for what must come.
+const patience = 20 * time.Second
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// isOpen says whether a descriptor has that number.
+func isOpen(fd int) bool {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil
+}
 
 // door is a STREAM socket of libzmq's with one listener that an owner follows.
 type door struct {
-	owner    *Owner
-	socket   *zmq4.Socket
-	listener int
-	to       unix.Sockaddr
-	closed   bool // the owner and the socket are
+	owner     *seam.Owner
+	socket    *zmq4.Socket
+	listener  int
+	to        unix.Sockaddr
+	closed    bool // the owner and the socket are
+	ownerless bool // the owner is
 }
 
 // newDoor makes one on tcp or unix.
@@ -27,7 +46,7 @@ func newDoor(t *testing.T, network string, take bool, reads uint64) *door {
 	ctx, err := zmq4.NewContext()
 	must(t, err)
 	d := &door{}
-	d.owner, err = NewOwner()
+	d.owner, err = seam.NewOwner()
 	must(t, err)
 	var at unix.Sockaddr = &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
 	family, endpoint := unix.AF_INET, "tcp://127.0.0.1:0"
@@ -37,6 +56,7 @@ func newDoor(t *testing.T, network string, take bool, reads uint64) *door {
 	}
 	d.listener, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	must(t, err)
+	must(t, unix.SetsockoptInt(d.listener, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
 	must(t, errors.Join(unix.Bind(d.listener, at), unix.Listen(d.listener, 1024)))
 	d.to, err = unix.Getsockname(d.listener)
 	must(t, err)
@@ -49,13 +69,15 @@ func newDoor(t *testing.T, network string, take bool, reads uint64) *door {
 	t.Cleanup(func() {
 		if !d.closed {
 			must(t, d.socket.Close())
+		}
+		if !d.closed && !d.ownerless {
 			d.owner.Close()
 		}
 		must(t, ctx.Term())
-		for end := time.Now().Add(patience); Followed() != 0 && time.Now().Before(end); {
+		for end := time.Now().Add(patience); seam.Followed() != 0 && time.Now().Before(end); {
 			time.Sleep(time.Millisecond)
 		}
-		if n := Followed(); n != 0 {
+		if n := seam.Followed(); n != 0 {
 			t.Errorf("%d connections are followed after the end", n)
 		}
 	})
@@ -64,6 +86,13 @@ func newDoor(t *testing.T, network string, take bool, reads uint64) *door {
 
 // connect makes a connection whose reading waits for no longer than patience.
 func (d *door) connect(t *testing.T) int {
+	t.Helper()
+	fd, err := d.tryConnect(t)
+	must(t, err)
+	return fd
+}
+
+func (d *door) tryConnect(t *testing.T) (int, error) {
 	t.Helper()
 	family := unix.AF_INET
 	if _, ok := d.to.(*unix.SockaddrUnix); ok {
@@ -74,8 +103,10 @@ func (d *door) connect(t *testing.T) int {
 	limit := unix.NsecToTimeval(patience.Nanoseconds())
 	must(t, unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit))
 	must(t, unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit))
-	must(t, unix.Connect(fd, again(d.to)))
-	return fd
+	if err := unix.Connect(fd, again(d.to)); err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
+	}
+	return fd, nil
 }
 
 // again is a copy: every call that an address is given to writes into it.
@@ -113,7 +144,7 @@ func (d *door) hear(t *testing.T, limit time.Duration) (h heard) {
 }
 
 // born is the notice of a connection, which must come now.
-func (d *door) born(t *testing.T) (h heard, b Birth) {
+func (d *door) born(t *testing.T) (h heard, b seam.Birth) {
 	t.Helper()
 	h = d.hear(t, patience)
 	if !h.ok || h.text != "" {
@@ -125,27 +156,6 @@ func (d *door) born(t *testing.T) (h heard, b Birth) {
 		t.Errorf("of listener %d, want %d", b.Listener, d.listener)
 	}
 	return h, b
-}
-
-// text is what a peer says next, n bytes in all.
-func (d *door) text(t *testing.T, n int) (text string) {
-	t.Helper()
-	for len(text) < n {
-		h := d.hear(t, patience)
-		if !h.ok || h.text == "" {
-			t.Fatalf("%+v after %d bytes of %d", h, len(text), n)
-		}
-		text += h.text
-	}
-	return text
-}
-
-// silent fails if the socket says anything for a while.
-func (d *door) silent(t *testing.T) {
-	t.Helper()
-	if h := d.hear(t, 50*time.Millisecond); h.ok {
-		t.Fatalf("%+v, want nothing", h)
-	}
 }
 
 // news waits until there is some.

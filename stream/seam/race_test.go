@@ -1,4 +1,4 @@
-package seam
+package seam_test
 
 import (
 	"sync"
@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/stream/seam"
 )
 
 // TestNewsAcrossOwners has one owner release a connection of which it was told and
@@ -15,15 +17,15 @@ func TestNewsAcrossOwners(t *testing.T) {
 	first, second := newDoor(t, "unix", false, 8), newDoor(t, "unix", false, 8)
 	one := first.connect(t)
 	h, _ := first.born(t)
-	if Await(h.fd, 1) {
+	if seam.Await(h.fd, 1) {
 		t.Fatal("a byte was written already")
 	}
 	send(t, first, h.peer, "x")
 	eventually(t, "there is news", func() bool { return readable(first.owner.Descriptor()) })
-	Sever(h.fd)
-	Release(h.fd)
+	seam.Sever(h.fd)
+	seam.Release(h.fd)
 	must(t, unix.Close(one))
-	eventually(t, "libzmq has closed it", func() bool { return !isOpen(uint64(h.fd)) })
+	eventually(t, "libzmq has closed it", func() bool { return !isOpen(h.fd) })
 
 	// The lowest number that is free is the next connection's, once what lies below is taken.
 	var reborn heard
@@ -40,7 +42,7 @@ func TestNewsAcrossOwners(t *testing.T) {
 		held = append(held, second.connect(t))
 		reborn, _ = second.born(t)
 	}
-	if Await(reborn.fd, 1) {
+	if seam.Await(reborn.fd, 1) {
 		t.Fatal("a byte was written already")
 	}
 	send(t, second, reborn.peer, "y")
@@ -94,7 +96,7 @@ func TestOwnerEndsAmidBirths(t *testing.T) {
 					t.Fatal("nobody comes")
 				}
 				if _, err := d.owner.Claim(h.fd); err == nil && h.text == "" {
-					Await(h.fd, 1)
+					seam.Await(h.fd, 1)
 					_, _ = d.socket.SendMessage(h.peer, "x")
 					n++
 				}
@@ -104,7 +106,7 @@ func TestOwnerEndsAmidBirths(t *testing.T) {
 			close(stopping)
 			callers.Wait()
 			must(t, d.socket.Close())
-			eventually(t, "all are closed", func() bool { return Followed() == 0 })
+			eventually(t, "all are closed", func() bool { return seam.Followed() == 0 })
 		}
 	}
 }

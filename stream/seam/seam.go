@@ -91,7 +91,8 @@ func Take(listener int, take bool) { C.seam_take(C.int(listener), flag(take)) }
 // A unix socket that was shut cannot be opened again.
 func Shut(listener int) error { return number(C.seam_shut(C.int(listener))) }
 
-// Open has a TCP listener that was shut listen again.
+// Open has a TCP listener that was shut listen again on its port; EOPNOTSUPP for a
+// unix socket, EADDRINUSE when a port that the kernel had chosen is another's by now.
 func Open(listener, backlog int) error {
 	return number(C.seam_open(C.int(listener), C.int(backlog)))
 }

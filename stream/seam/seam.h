@@ -47,7 +47,7 @@ typedef struct {
 		struct sockaddr any;
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
-	} peer; // AF_UNSPEC for unix
+	} peer; // AF_UNSPEC for unix; of a listener that was shut, its own name
 } seam_birth;
 
 // seam_claim tells of a connection that libzmq has announced under that descriptor; 0, or ENOENT when it is none of the owner's.

@@ -243,16 +243,30 @@ int seam_shut(int listener) {
 	if (!e) return ENOENT;
 	e->shut = 1;
 	int error = apply(e, listener);
+	socklen_t size = sizeof e->birth.peer;
+	if (getsockname(listener, &e->birth.peer.any, &size) != 0 && !error) error = errno; // for seam_open
 	if (shutdown(listener, SHUT_RD) != 0 && errno != ENOTCONN) error = errno;
 	seam_unlock(listener);
 	return error;
+}
+
+// rebind gives a listener that was shut its port again, if that was one which the
+// kernel had chosen: shutdown(2) takes it, and listen(2) would take any other.
+static int rebind(int listener, const struct sockaddr *name) {
+	socklen_t size = name->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	return bind(listener, name, size) == 0 || errno == EINVAL ? 0 : -1; // EINVAL: it has it yet
 }
 
 int seam_open(int listener, int backlog) {
 	seam_entry *e = lock_listener(listener);
 	if (!e) return ENOENT;
 	int error = 0;
-	if (listen(listener, backlog) != 0) {
+	const struct sockaddr *name = &e->birth.peer.any;
+	if (!e->shut) {
+		error = EALREADY;
+	} else if (name->sa_family == AF_UNIX) {
+		error = EOPNOTSUPP; // listen(2) would say nothing, and have accept(2) fail at once, for ever
+	} else if (rebind(listener, name) != 0 || listen(listener, backlog) != 0) {
 		error = errno;
 	} else {
 		e->shut = 0;
