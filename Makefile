@@ -24,10 +24,10 @@ TORTURE     ?= 1
 BENCHFLAGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers promtool soak torture bench bench-quick bench-control microbench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers promtool release test-packages soak torture bench bench-quick bench-control microbench fuzz lint fmt clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building and testing need and is missing
 	@tools/setup.sh
@@ -50,6 +50,13 @@ test-peers: ## run the tests against zeromq.js and JeroMQ too
 promtool: setup ## have Prometheus' own tool check metrics, alerts and dashboard
 	@tools/setup.sh promtool
 	STREAMQ_PROMTOOL=$(CURDIR)/.build/promtool go test -count=1 -v -run '^TestPromtool$$' ./metrics
+
+release: setup ## make the Debian package, the image, the bill of materials and their checksums in dist
+	go -C tools/release run . -root $(CURDIR) -dist $(CURDIR)/dist
+
+test-packages: release ## install, upgrade and purge the package in clean systems, run the image, and release again
+	@tools/setup.sh packages
+	STREAMQ_DIST=$(CURDIR)/dist STREAMQ_REPRODUCE=1 go -C tools/release test -count=1 -v -timeout 60m .
 
 soak: build ## let 30,000 clients come and go in each way, and print what they leave behind
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_SOAK=30000 go test -count=1 -v -timeout 30m -run '^TestSoak' ./integration
@@ -81,12 +88,13 @@ fuzz: setup ## run every fuzz target for a while (FUZZTIME=20s)
 lint: setup $(LINT) ## run golangci-lint over everything
 	$(LINT) run --build-tags peers,man ./...
 	cd tools && ../$(LINT) run --config ../.golangci.yml ./progress
+	cd tools/release && ../../$(LINT) run --config ../../.golangci.yml ./...
 
 fmt: $(LINT) ## format every Go file
 	$(LINT) fmt
 
 clean: ## remove what was built
-	rm -rf bin .build
+	rm -rf bin dist .build
 
 $(LINT): tools/go.mod tools/go.sum
 	go -C tools build -o ../$(LINT) github.com/golangci/golangci-lint/v2/cmd/golangci-lint

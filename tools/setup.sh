@@ -5,6 +5,7 @@
 #   tools/setup.sh peers    and what `make test-peers` needs
 #   tools/setup.sh promtool and what `make promtool` needs
 #   tools/setup.sh bench    and what `make bench` needs
+#   tools/setup.sh packages and what `make test-packages` needs
 #
 # On Debian and Ubuntu it installs packages by itself: as root directly, otherwise through sudo when sudo asks for no
 # password. Where it can do neither it prints the exact line to run and exits 1.
@@ -141,6 +142,11 @@ else
 		need_command npm npm
 		need_command javac default-jdk-headless
 		need_package libjeromq-java
+	fi
+	if [ "${1:-}" = packages ]; then
+		need_command debootstrap debootstrap
+		need_command lintian lintian
+		need_command dpkg-shlibdeps dpkg-dev
 	fi
 	[ -z "$missing" ] || install_missing
 fi

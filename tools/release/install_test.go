@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// debian is a clean system in a directory, into which a test may change its root.
+type debian struct {
+	t    *testing.T
+	root string
+}
+
+// newDebian unpacks a minimal system, which is fetched once and kept in .build.
+func newDebian(t *testing.T, suite string) *debian {
+	t.Helper()
+	needsRoot(t)
+	needs(t, "debootstrap", "unshare", "chroot", "ip", "mount", "tar")
+	kept, err := filepath.Abs("../../.build/debian-" + suite + ".tar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &debian{t, t.TempDir()}
+	if err := os.Chmod(d.root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(kept); err != nil {
+		output(t, "debootstrap", "--variant=minbase", suite, d.root, mirror(t))
+		if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		output(t, "tar", "-C", d.root, "-cf", kept+".new", ".")
+		if err := os.Rename(kept+".new", kept); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	output(t, "tar", "-C", d.root, "-xf", kept)
+	return d
+}
+
+// mirror is where this machine's apt fetches from.
+func mirror(t *testing.T) string {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^\s*(?:URIs:\s*|deb\s+(?:\[.*\]\s+)?)(\S+debian/?)(?:\s|$)`)
+	files, _ := filepath.Glob("/etc/apt/sources.list.d/*.*")
+	for _, file := range append(files, "/etc/apt/sources.list") {
+		text, err := os.ReadFile(file)
+		if m := found.FindSubmatch(text); err == nil && m != nil {
+			return string(m[1])
+		}
+	}
+	t.Skip("apt's mirror is not known")
+	return ""
+}
+
+// run has a shell run a script inside, and returns what it prints. A network of its
+// own is only a loopback; ports there are nobody else's.
+func (d *debian) run(alone bool, script string) string {
+	d.t.Helper()
+	const around = `
+		set -e
+		[ -z "$1" ] || ip link set lo up
+		mount -t proc proc "$0/proc"
+		mount --rbind /dev "$0/dev"
+		cp -L /etc/resolv.conf "$0/etc/resolv.conf"
+		exec env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive timeout 600 chroot "$0" sh -e -c "$2"
+	`
+	flags, own := []string{"-m", "-p", "-f"}, ""
+	if alone {
+		flags, own = append(flags, "-n"), "yes"
+	}
+	return output(d.t, "unshare", append(flags, "sh", "-c", around, d.root, own, script)...)
+}
+
+// take copies a file into the system's root directory.
+func (d *debian) take(name string, text []byte) {
+	d.t.Helper()
+	if err := os.WriteFile(filepath.Join(d.root, name), text, 0o644); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// previous is the same package as an earlier version.
+func previous(t *testing.T, deb string) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	output(t, "dpkg-deb", "-R", deb, dir)
+	control := filepath.Join(dir, "DEBIAN/control")
+	text, err := os.ReadFile(control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := regexp.MustCompile(`(?m)^Version: .*$`).ReplaceAll(text, []byte("Version: 0.0.9"))
+	// What it shipped is not what the present one does.
+	config := filepath.Join(dir, "etc/default/streamq-proxy")
+	shipped, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string][]byte{control: older, config: append(shipped, "# of 0.0.9\n"...)} {
+		if err := os.WriteFile(file, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	output(t, "dpkg-deb", "-b", "--root-owner-group", dir, filepath.Join(dir, "old.deb"))
+	text, err = os.ReadFile(filepath.Join(dir, "old.deb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// example are the README's first worker and client, and the line that runs the proxy before them.
+func example(t *testing.T) (proxy string, worker, client []byte) {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^streamq-proxy run .*--worker .*$`).Find(text)
+	block := func(name string) []byte {
+		m := regexp.MustCompile("(?s)<!-- test: " + name + " -->\n```python\n(.*?)```").FindSubmatch(text)
+		if m == nil {
+			t.Fatalf("the README has no %s", name)
+		}
+		return m[1]
+	}
+	return string(line), block("worker-listen"), block("client")
+}
+
+const isThere = `find / -xdev -name '*streamq*' -not -path '/proc/*' -not -path '/*.deb' -not -path '/var/log/*' -not -path '/var/cache/*'`
+
+// In a clean system the package is installed by apt, serves the README's first example
+// and its own configuration, keeps what an operator has written when it is upgraded,
+// and leaves nothing when it is purged.
+func TestInstall(t *testing.T) {
+	deb := product(t, ".deb")
+	needs(t, "dpkg-deb")
+	text, err := os.ReadFile(deb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, worker, client := example(t)
+	for _, suite := range []string{"bookworm", "trixie"} {
+		t.Run(suite, func(t *testing.T) {
+			d := newDebian(t, suite)
+			d.take("new.deb", text)
+			d.take("old.deb", previous(t, deb))
+			d.take("worker.py", worker)
+			d.take("client.py", client)
+
+			d.run(false, `apt-get update -q && apt-get install -y -q --no-install-recommends /old.deb`)
+			d.run(false, `
+				echo "# an operator's" >>/etc/streamq-proxy/config.yaml
+				echo "secret" >/etc/streamq-proxy/key_secret
+				apt-get install -y -q --no-install-recommends /new.deb
+				tail -n 1 /etc/streamq-proxy/config.yaml | grep -q "an operator's"
+				! grep -q 0.0.9 /etc/default/streamq-proxy
+				streamq-proxy check /etc/streamq-proxy/config.yaml
+				apt-get install -y -q --no-install-recommends python3-zmq
+			`)
+			said := d.run(true, fmt.Sprintf(`
+				%s --http '' 2>log & proxy=$!
+				python3 worker.py & worker=$!
+				timeout 60 python3 client.py
+				kill $proxy $worker
+				wait
+				mkdir /run/streamq-proxy
+				streamq-proxy run --config /etc/streamq-proxy/config.yaml 2>log & proxy=$!
+				until streamq-proxy ctl --control ipc:///run/streamq-proxy/control.sock ping 2>/dev/null; do sleep 0.1; done
+				kill $proxy
+				wait
+				rmdir /run/streamq-proxy
+			`, strings.TrimSuffix(proxy, "\n")))
+			if !strings.HasPrefix(said, "b'reply to hello'\n") || !strings.HasSuffix(said, "PONG\n") {
+				t.Errorf("it said %q", said)
+			}
+			d.run(false, `apt-get remove -y -q streamq-proxy && test -e /etc/streamq-proxy/config.yaml`)
+			d.run(false, `apt-get purge -y -q streamq-proxy`)
+			if left := d.run(false, isThere); left != "" {
+				t.Errorf("a purge leaves\n%s", left)
+			}
+		})
+	}
+}
+
+// The unit is one that the system's own systemd understands.
+func TestUnit(t *testing.T) {
+	deb := product(t, ".deb")
+	needs(t, "systemd-analyze", "dpkg-deb")
+	root := t.TempDir()
+	output(t, "dpkg-deb", "-x", deb, root)
+	unit := filepath.Join(root, "usr/lib/systemd/system/streamq-proxy.service")
+	text, err := os.ReadFile(unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It looks whether what the unit starts is there.
+	if err := os.WriteFile(unit, bytes.ReplaceAll(text, []byte("/usr/bin/"), []byte(root+"/usr/bin/")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("systemd-analyze", "verify", "--man=no", unit).CombinedOutput()
+	if strings.Contains(string(out), "streamq-proxy") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
