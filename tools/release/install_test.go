@@ -169,6 +169,7 @@ func TestInstall(t *testing.T) {
 			said := d.run(true, fmt.Sprintf(`
 				%s --http '' 2>log & proxy=$!
 				python3 worker.py & worker=$!
+				until [ -s worker.pub ]; do sleep 0.1; done
 				timeout 60 python3 client.py
 				kill $proxy $worker
 				wait
@@ -179,7 +180,7 @@ func TestInstall(t *testing.T) {
 				wait
 				rmdir /run/streamq-proxy
 			`, strings.TrimSuffix(proxy, "\n")))
-			if !strings.HasPrefix(said, "b'reply to hello'\n") || !strings.HasSuffix(said, "PONG\n") {
+			if !strings.HasPrefix(said, "b'reply to hello'\n") || !strings.HasSuffix(said, "OK\n") {
 				t.Errorf("it said %q", said)
 			}
 			d.run(false, `apt-get remove -y -q streamq-proxy && test -e /etc/streamq-proxy/config.yaml`)
