@@ -41,7 +41,7 @@ func TestNoAllocation(t *testing.T) {
 		table.failed(client, WorkerClosed)
 		chooseOnce(table)
 	})
-	for policy := range policyCount {
+	for _, policy := range Policies() {
 		table := crowd(t, pairs, 100, func(c *Config) { c.Policy = policy })
 		none(policy.String(), func() { chooseOnce(table) })
 	}

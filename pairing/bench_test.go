@@ -87,7 +87,7 @@ func BenchmarkLookup(b *testing.B) {
 // BenchmarkChoice chooses among 1,000 workers of four weights, and counts the
 // client to the one that is chosen and off again.
 func BenchmarkChoice(b *testing.B) {
-	for policy := range policyCount {
+	for _, policy := range Policies() {
 		for _, pairs := range benchPairs {
 			b.Run(fmt.Sprintf("%v/pairs=%d", policy, pairs), func(b *testing.B) {
 				benchmarkChoice(b, pairs, 1000, policy)
@@ -98,7 +98,7 @@ func BenchmarkChoice(b *testing.B) {
 
 // BenchmarkChoiceByWorkers is BenchmarkChoice over the number of workers.
 func BenchmarkChoiceByWorkers(b *testing.B) {
-	for policy := range policyCount {
+	for _, policy := range Policies() {
 		for _, workers := range []int{10, 1_000, 100_000} {
 			b.Run(fmt.Sprintf("%v/workers=%d", policy, workers), func(b *testing.B) {
 				benchmarkChoice(b, 1000, workers, policy)
@@ -115,8 +115,10 @@ func benchmarkChoice(b *testing.B, pairs, workers int, policy Policy) {
 	}
 }
 
+var benchClient = &Peer{origin: Origin{Address: "10.0.0.1"}}
+
 func chooseOnce(t *Table) {
-	w := t.choose(&Peer{})
+	w := t.choose(benchClient)
 	w.dialling++
 	t.place(w)
 	w.dialling--

@@ -169,13 +169,13 @@ func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...an
 	checkMemory(&t.affinity, bad)
 	checkExpiry(&t.handshakes, bad)
 	checkExpiry(&t.finishes, bad)
-	checkExpiry(&t.idles, bad)
-	checkExpiry(&t.heartbeats, bad)
+	checkExpiry(&t.leases.idles, bad)
+	checkExpiry(&t.leases.heartbeats, bad)
 	ages := 0
 	for i := range spread {
 		ages += checkExpiry(&t.ages.queues[i], bad)
-		checkExpiry(&t.ttls.queues[i], bad)
-		checkExpiry(&t.rechecks.queues[i], bad)
+		checkExpiry(&t.leases.ttls.queues[i], bad)
+		checkExpiry(&t.leases.rechecks.queues[i], bad)
 	}
 	if ages != states[0][PeerSlot]+states[0][PeerConnected] {
 		bad("%d ages, %d slots, %d that have not greeted", ages, states[0][PeerSlot], states[0][PeerConnected])

@@ -105,7 +105,8 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	need(c.Policy < policyCount, "policy: %s is unknown", c.Policy)
+	_, known := c.Policy.find()
+	need(known, "policy: %s is unknown", c.Policy)
 	need(c.QueueMax >= 0, "queue-max: %d is below zero", c.QueueMax)
 	need(c.QueueTimeout > 0 && c.QueueTimeout < MaxQueueTimeout,
 		"queue-timeout: %v is not above 0s and below %v, after which the client's own libzmq gives up", c.QueueTimeout, MaxQueueTimeout)

@@ -1,6 +1,9 @@
 package pairing
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // expiry is a queue of what falls due a fixed time after it was put in. Because
 // the time is the same for all, the order of arrival is the order of falling
@@ -109,7 +112,7 @@ func each[T any](t *Table, due func(now time.Duration) (T, bool), f func(T)) fun
 
 // dated lists all that falls due, in the order in which it is done.
 func (t *Table) dated() []dated {
-	return []dated{
+	return slices.Concat([]dated{
 		{t.ages.deadline, each(t, t.ages.due, t.recycle), true},
 		{t.streaks.deadline, each(t, t.streaks.due, t.forgiveLate), true},
 		{t.ejected.deadline, each(t, t.ejected.due, t.admit), true},
@@ -117,11 +120,8 @@ func (t *Table) dated() []dated {
 		{t.finishes.deadline, each(t, t.finishes.due, func(p *Peer) { t.end(p, p.reason) }), false},
 		{t.holds.deadline, each(t, t.holds.due, t.letGo), false},
 		{t.hintsDeadline, t.expireHints, false},
-		{t.idles.deadline, each(t, t.idles.due, t.expireIdle), false},
-		{t.rechecks.deadline, each(t, t.rechecks.due, t.expireIdle), false},
-		{t.ttls.deadline, each(t, t.ttls.due, t.expireTTL), false},
-		{t.heartbeats.deadline, each(t, t.heartbeats.due, t.expireHeartbeat), false},
+	}, t.leases.dated(t), []dated{
 		{t.queueDeadline, each(t, t.queueDue, func(p *Peer) { t.endClient(p, t.whyUnserved(p), true) }), false},
 		{t.retries.deadline, each(t, t.retries.due, t.probe), false},
-	}
+	})
 }

@@ -26,24 +26,89 @@ const (
 	strategyCount
 )
 
-var strategyNames = [strategyCount]string{"none", "heartbeat", "idle", "ttl"}
+// strategy is what a table does by a [Strategy]. What is nil is not done.
+type strategy struct {
+	name string
+	// usual is the TTL where none is said, 0 if one must be.
+	usual time.Duration
+	// begin begins the lease of a pair, by its client.
+	begin func(*Table, *Peer)
+	// renew begins the lease of an identity, or renews it.
+	renew func(*Table, *identity)
+}
+
+// strategies are all there are, by number. A new one is its number, its line here,
+// what that names, and its queue and deed among leases; whatever lists or reads
+// strategies does so by [Strategies] and [ParseStrategy].
+func strategies() [strategyCount]strategy {
+	return [strategyCount]strategy{
+		LeaseNone: {name: "none"},
+		LeaseHeartbeat: {name: "heartbeat", usual: 7500 * time.Millisecond, renew: func(t *Table, i *identity) {
+			renew(&i.lease, &t.leases.heartbeats, t.now)
+		}},
+		LeaseIdle: {name: "idle", begin: func(t *Table, c *Peer) { t.leases.idles.start(&c.span, t.now) }},
+		LeaseTTL: {name: "ttl", begin: func(t *Table, c *Peer) {
+			t.leases.ttls.queues[t.random.IntN(spread)].start(&c.span, t.now)
+		}},
+	}
+}
+
+// leases are the queues of those that run.
+type leases struct {
+	idles      expiry[*Peer]
+	rechecks   spreadExpiry // of pairs that were found not to be idle
+	ttls       spreadExpiry
+	heartbeats expiry[*identity]
+}
+
+// set gives the queues a TTL.
+func (l *leases) set(ttl time.Duration) {
+	l.idles.after = ttl + ttl/grain
+	l.heartbeats.after = ttl + ttl/grain
+	l.ttls.set(ttl-ttl/20, ttl+ttl/20)
+	l.rechecks.set(ttl/spread, ttl)
+}
+
+// dated lists what falls due of them.
+func (l *leases) dated(t *Table) []dated {
+	return []dated{
+		{l.idles.deadline, each(t, l.idles.due, t.expireIdle), false},
+		{l.rechecks.deadline, each(t, l.rechecks.due, t.expireIdle), false},
+		{l.ttls.deadline, each(t, l.ttls.due, t.expireTTL), false},
+		{l.heartbeats.deadline, each(t, l.heartbeats.due, t.expireHeartbeat), false},
+	}
+}
+
+// Strategies are the names of all strategies, by number.
+func Strategies() (names []string) {
+	for _, s := range strategies() {
+		names = append(names, s.name)
+	}
+	return names
+}
 
 // String is the strategy as it is configured: "heartbeat".
 func (s Strategy) String() string {
 	if s < strategyCount {
-		return strategyNames[s]
+		return strategies()[s].name
 	}
 	return fmt.Sprintf("strategy(%d)", uint8(s))
 }
 
+// Usual is the TTL where none is said, 0 if one must be: three times 2.5 s of heartbeats.
+func (s Strategy) Usual() time.Duration { return strategies()[s].usual }
+
+// OfIdentities says whether it is identities that must be heard of, by the control socket.
+func (s Strategy) OfIdentities() bool { return strategies()[s].renew != nil }
+
 // ParseStrategy is the inverse of [Strategy.String].
 func ParseStrategy(s string) (Strategy, error) {
-	for i, name := range strategyNames {
-		if name == s {
+	for i, one := range strategies() {
+		if one.name == s {
 			return Strategy(i), nil
 		}
 	}
-	return 0, fmt.Errorf("lease %q is unknown: none, heartbeat, idle or ttl", s)
+	return 0, fmt.Errorf("lease %q is unknown", s)
 }
 
 // Lease is what must be renewed for a pair to live.
@@ -59,21 +124,10 @@ type Lease struct {
 // found after 1.05 of it.
 const grain = 20
 
-func (t *Table) configureLease() {
-	ttl := t.cfg.Lease.TTL
-	t.idles.after = ttl + ttl/grain
-	t.heartbeats.after = ttl + ttl/grain
-	t.ttls.set(ttl-ttl/20, ttl+ttl/20)
-	t.rechecks.set(ttl/spread, ttl)
-}
-
 // startLease begins the lease of a pair.
 func (t *Table) startLease(c *Peer) {
-	switch t.cfg.Lease.Strategy {
-	case LeaseIdle:
-		t.idles.start(&c.span, t.now)
-	case LeaseTTL:
-		t.ttls.queues[t.random.IntN(spread)].start(&c.span, t.now)
+	if begin := t.lease.begin; begin != nil {
+		begin(t, c)
 	}
 }
 
@@ -100,8 +154,8 @@ func (t *Table) renewLeases() {
 
 // leaseIdentity begins the lease of an identity, or renews it.
 func (t *Table) leaseIdentity(i *identity) {
-	if t.cfg.Lease.Strategy == LeaseHeartbeat {
-		renew(&i.lease, &t.heartbeats, t.now)
+	if renew := t.lease.renew; renew != nil {
+		renew(t, i)
 	}
 }
 
@@ -119,9 +173,9 @@ func (t *Table) Touch(now time.Duration, id PeerID) {
 	if p == nil {
 		return
 	}
-	if c := clientOf(p); c != nil && c.span.in == &t.idles.list {
+	if c := clientOf(p); c != nil && c.span.in == &t.leases.idles.list {
 		t.at(now)
-		renew(&c.span, &t.idles, t.now)
+		renew(&c.span, &t.leases.idles, t.now)
 	}
 }
 
@@ -148,7 +202,7 @@ func (t *Table) AskActivity(activity func(conn any) time.Duration) { t.activity 
 func (t *Table) expireIdle(c *Peer) {
 	if t.activity != nil {
 		if left := t.activity(c.Conn) + t.cfg.Lease.TTL - t.now; left > 0 {
-			t.rechecks.atLeast(left).start(&c.span, t.now)
+			t.leases.rechecks.atLeast(left).start(&c.span, t.now)
 			return
 		}
 	}

@@ -46,7 +46,7 @@ func newMachine(pick func(n int) int) *machine {
 // having to know how is fixed: the back-off.
 func (m *machine) config() Config {
 	cfg := Config{
-		Policy:           Policy(m.pick(int(policyCount))),
+		Policy:           one(m, Policies()),
 		QueueMax:         m.pick(4) * 2,
 		QueueTimeout:     time.Duration(1+m.pick(10)) * time.Second,
 		HandshakeTimeout: time.Duration(m.pick(4)) * 2 * time.Second,

@@ -249,7 +249,7 @@ var mixWorkers = []struct {
 // workers are within 45:55 of what they are without. Where chance, or whose turn it
 // is, decides, the clients of many runs are taken together.
 func TestBadClientsMoveNobody(t *testing.T) {
-	for policy := range policyCount {
+	for _, policy := range Policies() {
 		seeds := 2
 		if policy != LeastConnections {
 			seeds = 8
@@ -302,7 +302,7 @@ func expectShare(t *testing.T, seed, want, off, n int) {
 // beside good ones that have many pairs each: it loses about ten clients, more only
 // while bad clients are there as well, and then only a few now and then.
 func TestBrokenWorkerLosesItsClients(t *testing.T) {
-	for policy := range policyCount {
+	for _, policy := range Policies() {
 		for _, good := range []int{1, 9} {
 			for i, mix := range mixes {
 				if policy != LeastConnections && i != 0 && i != 2 {

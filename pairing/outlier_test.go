@@ -89,7 +89,7 @@ func TestOutlier(t *testing.T) {
 		"not-zmtp":  func(r *rig, c, _ PeerID) { r.End(r.now, c, NotZMTP) },
 		"mechanism": func(r *rig, c, _ PeerID) { r.End(r.now, c, MechanismRefused) },
 	}
-	for policy := range policyCount {
+	for _, policy := range Policies() {
 		for _, dialsIn := range []bool{false, true} {
 			for how, end := range ends {
 				t.Run(fmt.Sprint(policy, "/", how, "/", dialsIn), func(t *testing.T) {

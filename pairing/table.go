@@ -21,6 +21,8 @@ import (
 // what [Table.AskActivity] asks for must be by the same clock.
 type Table struct {
 	cfg     Config
+	policy  policy
+	lease   strategy
 	now     time.Duration
 	random  *rand.Rand
 	actions []Action
@@ -53,10 +55,7 @@ type Table struct {
 	holds      expiry[*Peer]
 	finishes   expiry[*Peer]
 	ages       spreadExpiry // of slots, from their connecting
-	idles      expiry[*Peer]
-	rechecks   spreadExpiry // of pairs that were found not to be idle
-	ttls       spreadExpiry
-	heartbeats expiry[*identity]
+	leases     leases
 	streaks    expiry[*worker]
 
 	identities map[string]*identity
@@ -127,12 +126,14 @@ func (t *Table) Reconfigure(now time.Duration, cfg Config) []Action {
 
 func (t *Table) configure(cfg Config) {
 	t.cfg = cfg
+	t.policy, _ = cfg.Policy.find()
+	t.lease = strategies()[cfg.Lease.Strategy]
 	t.handshakes.after = cfg.HandshakeTimeout
 	t.holds.after = cfg.holdTime()
 	t.finishes.after = cfg.FinishTimeout
 	t.streaks.after = cfg.RetryMax
 	t.ages.set(cfg.SlotMaxAge/5*4, cfg.SlotMaxAge)
-	t.configureLease()
+	t.leases.set(cfg.Lease.TTL)
 	t.configureMemory()
 }
 

@@ -78,6 +78,17 @@ func completeFiles(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 	return nil, cobra.ShellCompDirectiveDefault
 }
 
+// takeWords has the values of a flag completed as one of some words.
+func takeWords[T ~string](cmd *cobra.Command, flag string, words []T) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		all := make([]string, len(words))
+		for i, w := range words {
+			all[i] = string(w)
+		}
+		return begunBy(typed, all), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
 // takeFiles has the values of flags completed as files.
 func takeFiles(cmd *cobra.Command, flags ...string) {
 	for _, f := range flags {

@@ -75,13 +75,16 @@ func TestCompletion(t *testing.T) {
 		"ctl help drain |":            nothing,
 		"ctl events w|":               "worker worker.up worker.down worker.empty :4",
 		"ctl events pair.made pair.|": "pair.opened pair.ended :4",
+		// Words where one of some is meant.
+		"run --policy r|": "round-robin random :4",
+		"run --lease |":   "none heartbeat idle ttl :4",
 		// Files where files are meant.
 		"check |":              file,
 		"check a.yaml |":       nothing,
 		"run |":                nothing,
 		"run --config |":       file,
 		"run --control-cert |": file,
-		"run --policy |":       nothing,
+		"run --policy |":       "least-connections round-robin random power-of-two :4",
 		"ctl --cert |":         file,
 		"ctl --server |":       file,
 		"ctl --control |":      nothing,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/pairing"
 )
 
 // flags are the settings that were given on the command line. What a flag says
@@ -119,7 +120,7 @@ func (f *flags) lists(fs *pflag.FlagSet) {
 
 func (f *flags) choices(fs *pflag.FlagSet) {
 	d := config.PoolDefaults()
-	f.pool(fs, "policy", "policy", "policy", d.Policy, "least-connections, round-robin, random or power-of-two",
+	f.pool(fs, "policy", "policy", "policy", d.Policy, config.Choice(pairing.Policies()),
 		plainly(func(p *config.Pool) *string { return &p.Policy }))
 	f.pool(fs, "relay", "relay", "relay", d.Relay, "what moves a pair's bytes: auto, stream for the STREAM sockets always, or splice for these never",
 		plainly(func(p *config.Pool) *string { return &p.Relay }))

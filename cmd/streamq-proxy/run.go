@@ -59,6 +59,8 @@ force, or nothing.`,
 	}
 	f.register(cmd.Flags())
 	takeFiles(cmd, "config", "control-cert", "control-clients")
+	takeWords(cmd, "policy", pairing.Policies())
+	takeWords(cmd, "lease", pairing.Strategies())
 	return cmd
 }
 

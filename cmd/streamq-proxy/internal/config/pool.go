@@ -14,9 +14,6 @@ import (
 // DefaultName is the pool's that has none: the only one.
 const DefaultName = "default"
 
-// DefaultHeartbeat is the ttl of a lease by heartbeat: three times 2.5 s.
-const DefaultHeartbeat = 7500 * time.Millisecond
-
 // pool turns one pool's settings into its configuration.
 func (c *checker) pool(i int, p *Pool) stream.Config {
 	cfg := stream.DefaultConfig()
@@ -87,7 +84,7 @@ func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
 	if p.Policy != "" {
 		policy, err := pairing.ParsePolicy(p.Policy)
 		if err != nil {
-			err = oneOf(p.Policy, "least-connections", "round-robin", "random", "power-of-two")
+			err = oneOf(p.Policy, pairing.Policies()...)
 		}
 		c.fail(i, "policy", err)
 		cfg.Pairing.Policy = policy
@@ -117,31 +114,28 @@ func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
 
 func (c *checker) lease(i int, p *Pool, cfg *pairing.Config) {
 	ttl := c.span(i, "lease-ttl", p.LeaseTTL, 0, aboveZero, 0)
-	switch p.Lease {
-	case "", "none":
+	if p.Lease == "" || p.Lease == pairing.LeaseNone.String() {
 		if p.LeaseTTL != "" {
-			c.add(i, "lease-ttl", "without a lease there is nothing to expire: set lease to heartbeat, idle or ttl")
+			c.add(i, "lease-ttl", "without a lease there is nothing to expire: set lease to "+Choice(pairing.Strategies()[1:]))
 		}
-		return
-	case "idle":
-		cfg.Lease.Strategy = pairing.LeaseIdle
-	case "ttl":
-		cfg.Lease.Strategy = pairing.LeaseTTL
-	case "heartbeat":
-		cfg.Lease.Strategy, cfg.Lease.TTL = pairing.LeaseHeartbeat, DefaultHeartbeat
-		c.needsControl(i, "lease", "heartbeat")
-		if p.LeaseTTL != "" {
-			cfg.Lease.TTL = ttl
-		}
-		return
-	default:
-		c.fail(i, "lease", oneOf(p.Lease, "none", "heartbeat", "idle", "ttl"))
 		return
 	}
-	if p.LeaseTTL == "" {
+	strategy, err := pairing.ParseStrategy(p.Lease)
+	if err != nil {
+		c.fail(i, "lease", oneOf(p.Lease, pairing.Strategies()...))
+		return
+	}
+	if strategy.OfIdentities() {
+		c.needsControl(i, "lease", p.Lease)
+	}
+	cfg.Lease = pairing.Lease{Strategy: strategy, TTL: ttl}
+	switch usual := strategy.Usual(); {
+	case p.LeaseTTL != "":
+	case usual > 0:
+		cfg.Lease.TTL = usual
+	default:
 		c.add(i, "lease", fmt.Sprintf("%s needs a lease-ttl (--lease-ttl), such as 5m", p.Lease))
 	}
-	cfg.Lease.TTL = ttl
 }
 
 // limits reads numbers, times and sizes.

@@ -39,14 +39,29 @@ func size(s string) (int, error) {
 }
 
 // oneOf says which of the names s is; one of them must be.
-func oneOf(s string, names ...string) error {
+func oneOf[T ~string](s string, names ...T) error {
 	for _, n := range names {
-		if s == n {
+		if s == string(n) {
 			return nil
 		}
 	}
-	last := len(names) - 1
-	return fmt.Errorf("%q is unknown, want %s or %s", s, strings.Join(names[:last], ", "), names[last])
+	return fmt.Errorf("%q is unknown, want %s", s, Choice(names))
+}
+
+// Choice lists names for a person: "a, b or c".
+func Choice[T ~string](names []T) string {
+	var list string
+	for i, n := range names {
+		switch {
+		case i == 0:
+		case i == len(names)-1:
+			list += " or "
+		default:
+			list += ", "
+		}
+		list += string(n)
+	}
+	return list
 }
 
 // printable says why s cannot name a pool or a worker: names are labels of

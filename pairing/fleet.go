@@ -1,0 +1,66 @@
+package pairing
+
+// class holds the choosable workers of one weight. Within it weights do not
+// matter any more, which is what makes each policy O(1) there; between classes
+// (there are at most 256, one or two as a rule) a policy compares them all.
+type class struct {
+	weight  int
+	members []*worker // in no order
+	loads   loads
+	turn    int // round-robin: the member whose turn it is
+	credit  int // round-robin: what is owed to this class
+}
+
+func (c *class) share() int { return c.weight * len(c.members) }
+
+func (c *class) add(w *worker, load int) {
+	w.at = len(c.members)
+	c.members = append(c.members, w)
+	w.filed = load
+	c.loads.put(w, load)
+}
+
+func (c *class) remove(w *worker) {
+	c.loads.remove(w, w.filed)
+	last := len(c.members) - 1
+	c.members[w.at] = c.members[last]
+	c.members[w.at].at = w.at
+	c.members[last] = nil
+	c.members = c.members[:last]
+	w.at = -1
+	if last == 0 {
+		c.credit = 0
+	}
+}
+
+// move files a member under its new load.
+func (c *class) move(w *worker, load int) {
+	if w.filed != load {
+		c.loads.remove(w, w.filed)
+		w.filed = load
+		c.loads.put(w, load)
+	}
+}
+
+// lighter says whether a would be less loaded than b with one client more.
+func lighter(a, b *worker) bool {
+	return (a.filed+1)*b.weight < (b.filed+1)*a.weight
+}
+
+// choose picks a worker for a client by the policy. Somebody must be choosable. It
+// costs one look at each distinct weight and allocates nothing. The client that
+// comes next after a failure may be given another worker, see explores.
+func (t *Table) choose(p *Peer) *worker {
+	w := t.policy.choose(t, p)
+	if t.alwaysFails(p.origin.Address) {
+		return w
+	}
+	if t.choosable > 1 && t.explores(w) {
+		t.unplace(w)
+		other := t.policy.choose(t, p)
+		t.place(w)
+		w = other
+	}
+	t.choices++
+	return w
+}
