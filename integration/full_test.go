@@ -30,7 +30,7 @@ func TestHostileFull(t *testing.T) {
 	}
 	p.expectEnds(t, crowd, "queue-full")
 	in[0].Close()
-	p.until(t, "one has left", func(s samples) bool { return s.ends()["client-closed"] == 1 })
+	p.until(t, "one has left", func(s samples) bool { return s.ends()["probe"] == 1 })
 	client, served := joinRaw(t, p, nil)
 	client.send(t, message("room at last"))
 	served.expect(t, message("room at last"))
@@ -79,7 +79,7 @@ func TestHostileDescriptors(t *testing.T) {
 	}
 	p.until(t, "all have left", func(s samples) bool {
 		e := s.ends()
-		return e["client-closed"]+e["client-reset"] == crowd-refused-unheard && e["queue-full"] == refused
+		return e["probe"] == crowd-refused-unheard && e["queue-full"] == refused
 	})
 	p.expectBack(t, before, 16<<20)
 	client, served := joinRaw(t, p, nil)

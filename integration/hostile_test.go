@@ -75,9 +75,9 @@ type oddClient struct {
 // oddClients end without ever having cost a worker anything.
 func oddClients() []oddClient {
 	return []oddClient{
-		{"a port scanner", func(_ testing.TB, p *rawPeer, _ int) { p.Close() }, []string{"client-closed"}},
-		{"a port scanner that resets", func(_ testing.TB, p *rawPeer, _ int) { p.reset() }, []string{"client-closed", "client-reset"}},
-		{"silence", func(t testing.TB, p *rawPeer, _ int) { p.awaitEnd(t) }, []string{"handshake-timeout"}},
+		{"a port scanner", func(_ testing.TB, p *rawPeer, _ int) { p.Close() }, []string{"probe"}},
+		{"a port scanner that resets", func(_ testing.TB, p *rawPeer, _ int) { p.reset() }, []string{"probe"}},
+		{"silence", func(t testing.TB, p *rawPeer, _ int) { p.awaitEnd(t) }, []string{"probe"}},
 		{"half a greeting and then silence", func(t testing.TB, p *rawPeer, _ int) {
 			p.send(t, signature()[:5])
 			p.awaitEnd(t)
@@ -152,14 +152,14 @@ func TestHostileStorm(t *testing.T) {
 	p.until(t, "all have ended", func(s samples) bool { return s.ended() >= storm-(resetsUnheard(t)-unheard) })
 	p.expectBack(t, before, 4096*32<<10) // as many as the listener's queue holds, of 32 KiB
 	heard := p.scrape(t).ended()
-	p.expectEnds(t, heard, "client-closed", "client-reset")
+	p.expectEnds(t, heard, "probe")
 	if heard > storm {
 		t.Errorf("%d clients have ended of %d", heard, storm)
 	}
 	before = p.calm(t)
 	for n := few; n <= storm; n += few {
 		connectAndReset(t, p.frontend[0], few)
-		p.expectEnds(t, heard+n, "client-closed", "client-reset")
+		p.expectEnds(t, heard+n, "probe")
 	}
 	p.expectBack(t, before, 8<<20)
 	beside.expectUntouched(t, p)

@@ -82,9 +82,25 @@ func (t *Table) assign(p *Peer) {
 	t.dial(p, w)
 }
 
+// AskSilent has the table ask, by its connection, whether a client that is not ready and
+// ends by its own going or by the time limit has never sent a byte: then it ends with [ProbeOnly].
+func (t *Table) AskSilent(silent func(conn any) bool) { t.silent = silent }
+
+// probed is why a client ends that has not been ready, if it ends for such a reason.
+func (t *Table) probed(p *Peer, why Reason) Reason {
+	switch why {
+	case ClientClosed, ClientReset, HandshakeTimeout:
+		if p.state == PeerConnected && p.place == 0 && t.silent != nil && t.silent(p.Conn) {
+			return ProbeOnly
+		}
+	}
+	return why
+}
+
 // endClient ends a client that is in no pair. abort is false when its connection
 // no longer exists.
 func (t *Table) endClient(p *Peer, why Reason, abort bool) {
+	why = t.probed(p, why)
 	switch p.state {
 	case PeerWaiting:
 		t.queue.remove(p)

@@ -98,11 +98,11 @@ func (t *Table) tell(address string, f *failing) Failing {
 }
 
 // unserved says whether a client that ended so, and whose pair never opened, has
-// failed. It has not if it left by itself before it had a worker, nor if an
+// failed. It has not if it left by itself before it had a worker, or said nothing, nor if an
 // operator or the proxy's end sent it away.
 func unserved(c *Peer, why Reason) bool {
 	switch why {
-	case Kicked, Drained, Shutdown:
+	case Kicked, Drained, Shutdown, ProbeOnly:
 		return false
 	case ClientClosed, ClientReset:
 		return c.inPair()

@@ -28,6 +28,7 @@ const (
 	DialFailed              // its worker could not be dialled, and no other took it in time
 	AdoptFailed             // the pair's connections could not be handed to its relay
 	Shutdown                // the proxy stops
+	ProbeOnly               // it never sent a byte: a balancer's check, or a scan
 	reasonCount
 )
 
@@ -36,7 +37,7 @@ var reasonNames = [reasonCount]string{
 	"heartbeat-expired", "idle-expired", "ttl-expired", "kicked", "drained",
 	"overflow", "not-zmtp", "mechanism-refused", "handshake-timeout",
 	"queue-timeout", "queue-full", "no-worker", "dial-failed", "adopt-failed",
-	"shutdown",
+	"shutdown", "probe",
 }
 
 // String is the reason as logs, metrics and events spell it: "client-closed".
@@ -51,7 +52,7 @@ func (r Reason) String() string {
 // same application: it has neither left by itself nor been sent away.
 func (r Reason) comesBack() bool {
 	switch r {
-	case ClientClosed, ClientReset, HeartbeatExpired, Kicked, Shutdown:
+	case ClientClosed, ClientReset, HeartbeatExpired, Kicked, Shutdown, ProbeOnly:
 		return false
 	}
 	return true

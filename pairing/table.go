@@ -70,6 +70,7 @@ type Table struct {
 	stats        counters
 	failedBefore [NumReasons]uint64           // as FailedSince last saw it
 	activity     func(conn any) time.Duration // nil: Touch tells everything
+	silent       func(conn any) bool          // nil: nobody is
 
 	watched bool
 	changes []WorkerChange

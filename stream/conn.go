@@ -28,6 +28,8 @@ type conn struct {
 	phase  phase
 	flow   *flow // of the pair, nil before there is one
 
+	spoke bool    // it has sent something
+	told  bool    // whoever is interested in events knows of it
 	ready bool    // the table was told that the greeting is there
 	early []byte  // what came before there was a partner
 	out   backlog // what the link has not taken yet

@@ -40,7 +40,6 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 	l.count(+1)
 	l.arrived()
 	if s.side == frontendSide {
-		l.tellOf(TopicClientConnected, c)
 		l.act(l.table.ClientConnected(l.clock, c.id, c.origin, c))
 	} else {
 		l.act(l.table.WorkerConnected(l.clock, c.id, workerName(b.address, c.origin), c.origin, c))
@@ -80,6 +79,10 @@ func workerName(address string, origin pairing.Origin) string {
 // greetingOf gathers what a connection sends before its pair has begun. What is
 // too much for that stays with its sender until then.
 func (l *loop) greetingOf(c *conn, data []byte) {
+	if !c.spoke {
+		c.spoke = true
+		l.tellConnected(c)
+	}
 	c.early = append(c.early, data...)
 	l.inspect(c)
 	if len(c.early) >= maxEarly {

@@ -8,11 +8,11 @@ import (
 
 // Topics of events.
 const (
-	TopicClientConnected = "client.connected"
-	TopicClientEnded     = "client.ended" // once for each client that connected
-	TopicPairMade        = "pair.made"    // a client has its worker
-	TopicPairOpened      = "pair.opened"  // their handshake is through
-	TopicPairEnded       = "pair.ended"   // before client.ended of its client
+	TopicClientConnected = "client.connected" // and has sent a byte, or was refused
+	TopicClientEnded     = "client.ended"     // once for each of these
+	TopicPairMade        = "pair.made"        // a client has its worker
+	TopicPairOpened      = "pair.opened"      // their handshake is through
+	TopicPairEnded       = "pair.ended"       // before client.ended of its client
 	TopicWorkerUp        = "worker.up"
 	TopicWorkerDown      = "worker.down"
 	TopicWorkerEmpty     = "worker.empty" // draining, in maintenance or removed, and its last pair has ended
@@ -48,6 +48,14 @@ func (l *loop) tell(e Event) {
 	}
 }
 
+// tellConnected tells of a client's connection, once.
+func (l *loop) tellConnected(c *conn) {
+	if c.client() && !c.told {
+		c.told = true
+		l.tellOf(TopicClientConnected, c)
+	}
+}
+
 // tellOf is tell about a client's connection.
 func (l *loop) tellOf(topic string, c *conn) {
 	if l.cfg.Events == nil {
@@ -61,6 +69,10 @@ func (l *loop) tellOf(topic string, c *conn) {
 }
 
 func (l *loop) tellEnded(r *pairing.Record) {
+	if r.Reason == pairing.ProbeOnly { // which is no news
+		return
+	}
+	l.tellConnected(r.ClientConn.(*conn))
 	e := Event{
 		Topic: TopicPairEnded, ID: r.Client, Client: whence(r.Origin),
 		Identity: r.Identity, Worker: r.Worker, Reason: r.Reason.String(),

@@ -99,6 +99,7 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 		l.table.Watch()
 	}
 	l.table.AskActivity(func(c any) time.Duration { return l.lastActive(c.(*conn)) })
+	l.table.AskSilent(func(c any) bool { return !c.(*conn).spoke })
 	l.dialler = newDialler(l)
 	if err := l.open(); err != nil {
 		l.close()

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -26,8 +27,15 @@ func (a *accessLog) turn(on bool) { a.on.Store(on) }
 
 // record logs one client, of which it keeps nothing.
 func (a *accessLog) record(one *stream.Access) {
-	if a.on.Load() {
-		a.log.LogAttrs(context.Background(), slog.LevelInfo, "client ended", attributes(one)...)
+	if !a.on.Load() {
+		return
+	}
+	level := slog.LevelInfo
+	if one.Reason == pairing.ProbeOnly { // a balancer sends them all day
+		level = slog.LevelDebug
+	}
+	if a.log.Enabled(context.Background(), level) {
+		a.log.LogAttrs(context.Background(), level, "client ended", attributes(one)...)
 	}
 }
 
