@@ -111,7 +111,7 @@ func (p *player) play(ownReady, otherReady []byte) {
 	p.receive()
 	switch {
 	case p.end == resetLate:
-		_ = p.SetLinger(0)
+		_ = p.abort()
 		p.Close()
 	case p.end.early():
 		p.cutOff() // the other was first
@@ -145,7 +145,7 @@ func (p *player) passed(n int) {
 func (p *player) cutOff() {
 	p.cutting.Do(func() {
 		if p.end == resetEarly {
-			_ = p.SetLinger(0)
+			_ = p.abort()
 		}
 		p.Close()
 	})
@@ -252,7 +252,7 @@ func TestTortureEnds(t *testing.T) {
 		for _, w := range throughProxy() {
 			t.Run(relay+"/"+w.name, func(t *testing.T) {
 				x := &crowdOfEnds{first: map[uint64]*player{}, over: map[uint64]chan struct{}{}}
-				x.torture = newTorture(t, relay, w.name == listening().name, x.worker)
+				x.torture = newTorture(t, relay, "tcp", w.name == listening().name, x.worker)
 				x.run(t, pairs/4, atOnce)
 				played += pairs / 4
 				bytes[0] += x.bytes[0]
@@ -349,7 +349,7 @@ func (x *crowdOfEnds) worker(p *numbered) error { return x.live(p, 1) }
 // live is the life of a peer of a side: 0 is the client.
 func (x *crowdOfEnds) live(n *numbered, side int) error {
 	r := rand.New(rand.NewPCG(x.seed, n.number))
-	partner, err := n.greet(asLibzmq, r)
+	partner, err := n.greet(asLibzmq, r, nil)
 	if err != nil {
 		n.Close()
 		return fmt.Errorf("greeting: %w", err)

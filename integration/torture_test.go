@@ -39,9 +39,25 @@ func sized(small, full int) int {
 // numbered is a raw peer that has a number, which it tells in the eight octets of its signature that have no meaning. So
 // each peer knows its partner from the first bytes on, and what it is to receive.
 type numbered struct {
-	*net.TCPConn
+	streamConn
 	number uint64
 	heard  int // bytes that came, all of them as they had to be
+}
+
+// streamConn is a connection over tcp or ipc.
+type streamConn interface {
+	net.Conn
+	CloseWrite() error
+	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
+}
+
+// abort makes of Close a reset, which over ipc there is none of.
+func (p *numbered) abort() error {
+	if c, ok := p.streamConn.(*net.TCPConn); ok {
+		return c.SetLinger(0)
+	}
+	return nil
 }
 
 // Workers count from here on, clients from 1.
@@ -61,8 +77,15 @@ func sourceAddress(number uint64) *net.TCPAddr {
 	return &net.TCPAddr{IP: net.IPv4(127, 64+byte(n>>16), byte(n>>8), byte(n))}
 }
 
-// dialNumbered connects a new peer to a tcp:// endpoint.
+// dialNumbered connects a new peer to an endpoint.
 func dialNumbered(endpoint string, number uint64) (*numbered, error) {
+	if path, ipc := strings.CutPrefix(endpoint, "ipc://"); ipc {
+		c, err := net.DialTimeout("unix", path, patience)
+		if err != nil {
+			return nil, err
+		}
+		return asNumbered(c, number)
+	}
 	d := net.Dialer{LocalAddr: sourceAddress(number), Timeout: patience}
 	c, err := d.Dial("tcp", strings.TrimPrefix(endpoint, "tcp://"))
 	if err != nil {
@@ -73,25 +96,29 @@ func dialNumbered(endpoint string, number uint64) (*numbered, error) {
 
 // asNumbered makes a peer of a connection, all of whose life must fit into a time that is long enough for anything.
 func asNumbered(c net.Conn, number uint64) (*numbered, error) {
-	return &numbered{TCPConn: c.(*net.TCPConn), number: number}, c.SetDeadline(time.Now().Add(2 * patience))
+	return &numbered{streamConn: c.(streamConn), number: number}, c.SetDeadline(time.Now().Add(2 * patience))
 }
 
 // manner is how a peer sends its greeting.
 type manner int
 
 const (
-	asLibzmq    manner = iota // ten bytes, and the rest when the other's ten are there
-	allAtOnce                 // as go-zeromq does
-	restUnasked               // ten bytes, and the rest a moment later
-	byteByByte                // unasked
+	asLibzmq     manner = iota // ten bytes, and the rest when the other's ten are there
+	allAtOnce                  // as go-zeromq does
+	restUnasked                // ten bytes, and the rest a moment later
+	byteByByte                 // unasked
+	withMessages               // all at once, and what follows behind it in the same write
 	manners
 )
 
-// greet sends the greeting and hears the partner's, whose number it returns.
-func (p *numbered) greet(how manner, pace *rand.Rand) (partner uint64, err error) {
+// greet sends the greeting and hears the partner's, whose number it returns. first is
+// what the peer says next, which is sent as well, sooner or later.
+func (p *numbered) greet(how manner, pace *rand.Rand, first []byte) (partner uint64, err error) {
 	g := numberedGreeting(p.number)
 	pieces := [][]byte{g}
 	switch how {
+	case withMessages:
+		pieces = [][]byte{append(g, first...)}
 	case asLibzmq, restUnasked:
 		pieces = [][]byte{g[:10], g[10:]}
 	case byteByByte:
@@ -118,7 +145,11 @@ func (p *numbered) greet(how manner, pace *rand.Rand) (partner uint64, err error
 			return 0, err
 		}
 	}
-	return partner, p.hear(numberedGreeting(partner)[10:])
+	if err := p.hear(numberedGreeting(partner)[10:]); err != nil || how == withMessages {
+		return partner, err
+	}
+	_, err = p.Write(first)
+	return partner, err
 }
 
 // dawdle lets a moment pass of a random length, so that what follows comes at any stage of whatever the proxy is doing.
@@ -221,13 +252,16 @@ type torture struct {
 }
 
 // newTorture starts a proxy with a pair beside, and the workers if they listen.
-func newTorture(t *testing.T, relay string, listens bool, serve func(*numbered) error) *torture {
+func newTorture(t *testing.T, relay, transport string, listens bool, serve func(*numbered) error) *torture {
 	const listeners = 8 // so that the proxy does not run out of ports either
 	x := &torture{seed: rand.Uint64(), listens: listens, serve: serve}
 	// Nothing here is to end for want of time, least of all half of a pair because the machine was busy elsewhere.
 	flags := []string{"--relay", relay, "--access-log=false", "--drain-timeout", "25s", "--connect-timeout", "30s", "--handshake-timeout", "2m"}
+	if transport == "ipc" {
+		flags = append(flags, "--frontend", wildcard(t, transport)) // before the one on tcp, which the pair beside has
+	}
 	if !listens {
-		flags = append(flags, "--backend", "tcp://127.0.0.1:0")
+		flags = append(flags, "--backend", wildcard(t, transport))
 	}
 	var hosts []net.Listener
 	t.Cleanup(func() {
@@ -240,11 +274,16 @@ func newTorture(t *testing.T, relay string, listens bool, serve func(*numbered) 
 		if !listens {
 			break
 		}
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.%d.1:0", 1+i))
+		network, address := "tcp", fmt.Sprintf("127.0.%d.1:0", 1+i)
+		if transport == "ipc" {
+			network, address = "unix", strings.TrimPrefix(wildcard(t, transport), "ipc://")
+		}
+		l, err := net.Listen(network, address)
 		must(t, err)
 		hosts = append(hosts, l)
 		x.accepting.Go(func() { x.accept(t, l) })
-		flags = append(flags, "--worker", "tcp://"+l.Addr().String())
+		scheme := map[string]string{"tcp": "tcp://", "unix": "ipc://"}[network]
+		flags = append(flags, "--worker", scheme+l.Addr().String())
 	}
 	x.operated, x.beside = startBeside(t, flags...)
 	return x
