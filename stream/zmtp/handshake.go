@@ -93,13 +93,15 @@ func versionName(version uint8) string {
 
 func (h *Handshake) feed(from, to *direction, side Side, b []byte) (State, error) {
 	from.side = side
-	before := from.stage
-	err := h.meet()
+	var err error
+	var before Stage
 	for err == nil && len(b) > 0 && from.phase != finished {
 		var n int
+		phase := from.phase
 		before = from.stage
-		if n, err = from.take(b, to, &h.reason); err == nil {
-			b = b[n:]
+		n, err = from.take(b, to, &h.reason)
+		b = b[n:]
+		if err == nil && from.phase != phase { // only then is anything known that was not
 			err = h.meet()
 		}
 	}
