@@ -121,7 +121,7 @@ func (c Config) Validate() error {
 	need(c.AffinityMax == 0 || c.AffinityTTL > 0, "affinity-ttl: %v is not above zero", c.AffinityTTL)
 	need(c.HintMax >= 0, "hint-max: %d is below zero", c.HintMax)
 	need(c.HintMax == 0 || c.HintTTL > 0, "hint-ttl: %v is not above zero", c.HintTTL)
-	need(c.SourceMax >= 0, "source-max: %d is below zero", c.SourceMax)
+	need(c.SourceMax >= 0, "hint-max-per-address: %d is below zero", c.SourceMax)
 	need(c.HintWait >= 0 && c.HintWait < MaxQueueTimeout, "hint-wait: %v is not from 0s to below %v, after which the client's own libzmq gives up", c.HintWait, MaxQueueTimeout)
 	need(!c.RequireHello || c.HintMax > 0, "require-hello: hint-max of 0 holds no hello for a connection that is about to come")
 	need(c.RetryMin > 0, "retry-min: %v is not above zero", c.RetryMin)

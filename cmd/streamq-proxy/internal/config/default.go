@@ -26,5 +26,13 @@ func PoolDefaults() Pool {
 		KeepAliveInterval: d.KeepAlive.Interval.String(),
 		KeepAliveCount:    strconv.Itoa(d.KeepAlive.Count),
 		UserTimeout:       d.UserTimeout.String(),
+		AffinityMax:       strconv.Itoa(d.Pairing.AffinityMax),
+		AffinityTTL:       d.Pairing.AffinityTTL.String(),
+		HintMax:           strconv.Itoa(d.Pairing.HintMax),
+		HintTTL:           d.Pairing.HintTTL.String(),
+		HintMaxPerAddress: strconv.Itoa(d.Pairing.SourceMax),
+		FinishTimeout:     d.Pairing.FinishTimeout.String(),
+		RetryMin:          d.Pairing.RetryMin.String(),
+		RetryMax:          d.Pairing.RetryMax.String(),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,14 @@ pools:
     affinity: source-address
     hint-wait: 200ms
     require-hello: true
+    affinity-max: 5
+    affinity-ttl: 2h
+    hint-max: 6
+    hint-ttl: 3m
+    hint-max-per-address: 2
+    finish-timeout: 4s
+    retry-min: 2s
+    retry-max: 1m
   - name: defaults
     frontend: ["tcp://[::1]:0"]
     backend: ["tcp://[::1]:0"]
@@ -93,6 +102,14 @@ pools:
 	p.MaxClients, p.MaxPerAddress = 7, 3
 	p.HandshakeTimeout, p.SlotMaxAge = 0, 20*time.Second
 	p.AffinityBySource = true
+	p.AffinityMax, p.AffinityTTL = 5, 2*time.Hour
+	p.HintMax, p.HintTTL, p.SourceMax = 6, 3*time.Minute, 2
+	p.FinishTimeout, p.RetryMin, p.RetryMax = 4*time.Second, 2*time.Second, time.Minute
+	for i, usual, said := 0, reflect.ValueOf(stream.DefaultConfig().Pairing), reflect.ValueOf(*p); i < said.NumField(); i++ {
+		if name := said.Type().Field(i).Name; name != "Seed" && said.Field(i).Equal(usual.Field(i)) {
+			t.Errorf("no file sets what pairing calls %s", name)
+		}
+	}
 	standard := stream.DefaultConfig()
 	standard.Name = "defaults"
 	standard.Frontend, standard.Backend = []string{"tcp://[::1]:0"}, []string{"tcp://[::1]:0"}
@@ -156,6 +173,7 @@ func TestMistakesInFiles(t *testing.T) {
 		{"transport", "pools:\n  - frontend: [udp://127.0.0.1:1]\n    backend: [tcp://*:2]\n", `f.yaml:2:16: frontend: "udp://127.0.0.1:1": transport "udp" is not served`},
 		{"port", "pools:\n  - frontend: [tcp://*:3]\n    backend:\n      - tcp://127.0.0.1:x\n", `f.yaml:4:9: backend: "tcp://127.0.0.1:x": port "x" is not a number`},
 		{"policy", pool("    policy: best\n"), `f.yaml:5:13: policy: "best" is unknown, want least-connections, round-robin, random or power-of-two`},
+		{"back-off", pool("    retry-min: 20s\n    retry-max: 10s\n"), `f.yaml:6:16: retry-max: 10s is below retry-min, 20s`},
 		{"relay", pool("    relay: fast\n"), `f.yaml:5:12: relay: "fast" is unknown, want auto, stream or splice`},
 		{"lease", pool("    lease: long\n"), `f.yaml:5:12: lease: "long" is unknown, want none, heartbeat, idle or ttl`},
 		{"heartbeat", pool("    lease: heartbeat\n"), `f.yaml:5:12: lease: heartbeat needs a control socket`},

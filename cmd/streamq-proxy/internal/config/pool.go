@@ -147,6 +147,7 @@ func (c *checker) limits(i int, p *Pool, cfg *stream.Config) {
 	t.QueueTimeout = c.queueTimeout(i, p.QueueTimeout, t.QueueTimeout)
 	t.HandshakeTimeout = c.span(i, "handshake-timeout", p.HandshakeTimeout, t.HandshakeTimeout, 0, 0)
 	t.SlotMaxAge = c.span(i, "slot-max-age", p.SlotMaxAge, t.SlotMaxAge, 0, 0)
+	c.memory(i, p, t)
 	c.keepAlive(i, p, cfg)
 	cfg.ConnectTimeout = c.span(i, "connect-timeout", p.ConnectTimeout, cfg.ConnectTimeout, aboveZero, 0)
 	if p.PairBuffer == "" {
@@ -158,6 +159,21 @@ func (c *checker) limits(i int, p *Pool, cfg *stream.Config) {
 	}
 	c.fail(i, "pair-buffer", err)
 	cfg.PairBuffer = n
+}
+
+// memory reads what is remembered, and for how long.
+func (c *checker) memory(i int, p *Pool, t *pairing.Config) {
+	t.AffinityMax = c.number(i, "affinity-max", p.AffinityMax, t.AffinityMax, 0, 0)
+	t.AffinityTTL = c.span(i, "affinity-ttl", p.AffinityTTL, t.AffinityTTL, aboveZero, 0)
+	t.HintMax = c.number(i, "hint-max", p.HintMax, t.HintMax, 0, 0)
+	t.HintTTL = c.span(i, "hint-ttl", p.HintTTL, t.HintTTL, aboveZero, 0)
+	t.SourceMax = c.number(i, "hint-max-per-address", p.HintMaxPerAddress, t.SourceMax, 0, 0)
+	t.FinishTimeout = c.span(i, "finish-timeout", p.FinishTimeout, t.FinishTimeout, aboveZero, 0)
+	t.RetryMin = c.span(i, "retry-min", p.RetryMin, t.RetryMin, aboveZero, 0)
+	t.RetryMax = c.span(i, "retry-max", p.RetryMax, t.RetryMax, aboveZero, 0)
+	if t.RetryMax < t.RetryMin {
+		c.add(i, "retry-max", fmt.Sprintf("%v is below retry-min, %v", t.RetryMax, t.RetryMin))
+	}
 }
 
 // keepAlive reads how the kernel finds out that the other end of a connection has gone.

@@ -58,6 +58,14 @@ type Pool struct {
 	KeepAliveCount    string   `yaml:"keepalive-count"`
 	UserTimeout       string   `yaml:"user-timeout"`
 	Affinity          string   `yaml:"affinity"`
+	AffinityMax       string   `yaml:"affinity-max"`
+	AffinityTTL       string   `yaml:"affinity-ttl"`
+	HintMax           string   `yaml:"hint-max"`
+	HintTTL           string   `yaml:"hint-ttl"`
+	HintMaxPerAddress string   `yaml:"hint-max-per-address"`
+	FinishTimeout     string   `yaml:"finish-timeout"`
+	RetryMin          string   `yaml:"retry-min"`
+	RetryMax          string   `yaml:"retry-max"`
 	HintWait          string   `yaml:"hint-wait"`
 	RequireHello      *bool    `yaml:"require-hello"`
 }
