@@ -24,7 +24,7 @@ TORTURE     ?= 1
 BENCHFLAGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers promtool release test-packages soak torture bench bench-quick bench-control microbench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers promtool test-deploy release test-packages soak torture bench bench-quick bench-control microbench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test-peers: ## run the tests against zeromq.js and JeroMQ too
 promtool: setup ## have Prometheus' own tool check metrics, alerts and dashboard
 	@tools/setup.sh promtool
 	STREAMQ_PROMTOOL=$(CURDIR)/.build/promtool go test -count=1 -v -run '^TestPromtool$$' ./metrics
+
+test-deploy: setup ## hold the Kubernetes and compose files against what reads them
+	go -C tools/release test -count=1 ./manifests
 
 release: setup ## make the Debian package, the image, the bill of materials and their checksums in dist
 	go -C tools/release run . -root $(CURDIR) -dist $(CURDIR)/dist
