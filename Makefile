@@ -17,7 +17,7 @@ FUZZTIME    ?= 20s
 BENCHTIME   ?= 1s
 BENCH       ?= .
 
-# How many times 100,000 connections `make torture` adopts.
+# How many times 100,000 connections `make torture` has come.
 TORTURE     ?= 1
 
 # More flags of `make bench`, as BENCHFLAGS="-rounds 3 -cases curve"; `go run ./integration/bench -help` lists them.
@@ -67,7 +67,7 @@ soak: build ## let 30,000 clients come and go in each way, and print what they l
 bench-control: build ## compare a pair's round trips beside 100,000 hints and 10,000 heartbeats a second, in 150 s
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_CONTROL_LOAD=16 go test -count=1 -v -run '^TestControlLoad$$' ./integration
 
-torture: build ## end 10,000 pairs in every way and adopt 100,000 connections (times TORTURE=1) in storms, in some five minutes
+torture: build ## end 10,000 pairs in every way and have 100,000 connections (times TORTURE=1) come in storms, in some ten minutes
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_TORTURE=$(TORTURE) go test -count=1 -v -timeout 60m -run '^TestTorture' ./integration
 
 bench: build ## measure the proxy beside HAProxy, nginx and a broker, in about 15 minutes (BENCHFLAGS="-rounds 3")

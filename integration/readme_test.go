@@ -10,6 +10,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/streamq/streamq-proxy/stream"
 )
 
 // readme is README.md as a user has it, with free endpoints in the place of its own.
@@ -149,4 +152,23 @@ func TestReadmeFiles(t *testing.T) {
 			t.Errorf("%v\n%s", err, said)
 		}
 	}
+}
+
+// TestReadmeHalfClosed has a half-closed pair on which nothing moves end when the setting says so that the README names,
+// whatever the others are, and the README say how long that is by default.
+func TestReadmeHalfClosed(t *testing.T) {
+	b, err := os.ReadFile("../README.md")
+	must(t, err)
+	sentence := regexp.MustCompile("A half-closed pair on which nothing moves is ended after 30 s to a minute \\(one to two `(--[a-z-]+)`\\)").FindStringSubmatch(string(b))
+	if sentence == nil {
+		t.Fatal("the README does not say when a half-closed pair is ended")
+	}
+	if once := stream.DefaultConfig().Pairing.FinishTimeout; once != 30*time.Second {
+		t.Errorf("a half-closed pair is ended after %v to %v by default", once, 2*once)
+	}
+	flags := []string{"--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0", "--drain-timeout", "1h"}
+	p := startOperated(t, append(flags, sentence[1], "300ms")...)
+	client, _ := joinRaw(t, p, nil)
+	must(t, client.tcp().CloseWrite())
+	p.expectEnds(t, 1, "client-closed")
 }

@@ -148,7 +148,7 @@ func (m *machine) event() error {
 			return true
 		})
 	case 19:
-		id, why := m.known(), one(m, []Reason{Kicked, NotZMTP, MechanismRefused, Overflow, AdoptFailed})
+		id, why := m.known(), one(m, []Reason{Kicked, NotZMTP, MechanismRefused, Overflow})
 		return m.both(fmt.Sprint("end ", id, why), func(now time.Duration) ([]Action, error) {
 			return m.table.End(now, id, why), nil
 		}, func() bool {

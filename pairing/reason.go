@@ -18,7 +18,7 @@ const (
 	TTLExpired              // the pair reached the age that the lease gives it
 	Kicked                  // an operator ended it
 	Drained                 // its worker, or the proxy, is taken out of service
-	Overflow                // a peer did not read what it was sent
+	Overflow                // it floods although its pair has ended, which keeps its own reason
 	NotZMTP                 // what it sent is not ZMTP
 	MechanismRefused        // its security mechanism is not allowed
 	HandshakeTimeout        // the greeting or the handshake took too long
@@ -26,7 +26,6 @@ const (
 	QueueFull               // a limit on clients, or on waiting clients, is reached
 	NoWorker                // there is no worker that could ever have served it
 	DialFailed              // its worker could not be dialled, and no other took it in time
-	AdoptFailed             // the pair's connections could not be handed to its relay
 	Shutdown                // the proxy stops
 	ProbeOnly               // it never sent a byte: a balancer's check, or a scan
 	reasonCount
@@ -36,7 +35,7 @@ var reasonNames = [reasonCount]string{
 	"none", "client-closed", "worker-closed", "client-reset", "worker-reset",
 	"heartbeat-expired", "idle-expired", "ttl-expired", "kicked", "drained",
 	"overflow", "not-zmtp", "mechanism-refused", "handshake-timeout",
-	"queue-timeout", "queue-full", "no-worker", "dial-failed", "adopt-failed",
+	"queue-timeout", "queue-full", "no-worker", "dial-failed",
 	"shutdown", "probe",
 }
 

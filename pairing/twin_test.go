@@ -382,7 +382,7 @@ func (m *twin) vanish(p *twinPeer, how Gone) {
 // failed notes a pair that ended before it opened, if that may be its worker's fault.
 func (m *twin) failed(c *twinPeer, why Reason) {
 	w := c.worker
-	if c.opened || slices.Contains([]Reason{HeartbeatExpired, Kicked, Drained, AdoptFailed, Shutdown}, why) {
+	if c.opened || slices.Contains([]Reason{HeartbeatExpired, Kicked, Drained, Shutdown}, why) {
 		return
 	}
 	from := m.failingFrom(c)
