@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestHostileFull has a crowd come to a frontend that takes four clients: who is beyond ends with queue-full at once,
+// TestHostileFull has a crowd come to a frontend that takes four clients: who is beyond ends with queue-full,
 // and who leaves makes room.
 func TestHostileFull(t *testing.T) {
 	const most, crowd = 4, 60
@@ -20,15 +20,19 @@ func TestHostileFull(t *testing.T) {
 		in = append(in, dialRaw(t, p.frontend[0]))
 		p.until(t, "one more is in", func(s samples) bool { return s.of(t, "clients", "state=connected") == i+1 })
 	}
+	var refused []*rawPeer
 	for i := range crowd {
 		c := dialRaw(t, p.frontend[0])
 		if i%2 == 0 {
 			_, _ = c.Write(signature()) // it may have been refused already
 		}
+		refused = append(refused, c)
+	}
+	p.expectEnds(t, crowd, "queue-full")
+	for _, c := range refused { // which have been held, so that they do not come back at once
 		c.awaitEnd(t)
 		c.Close()
 	}
-	p.expectEnds(t, crowd, "queue-full")
 	in[0].Close()
 	p.until(t, "one has left", func(s samples) bool { return s.ends()["probe"] == 1 })
 	client, served := joinRaw(t, p, nil)

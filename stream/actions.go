@@ -45,7 +45,7 @@ func (l *loop) perform(a pairing.Action) {
 	case pairing.Close:
 		l.finishGently(a.Conn.(*conn))
 	case pairing.Abort:
-		l.abort(a.Conn.(*conn))
+		l.abort(a.Conn.(*conn), a.Reason)
 	case pairing.Ended:
 		l.cancelDial(a.Record.Client)
 		l.report(a.Record)
@@ -76,10 +76,11 @@ func (l *loop) join(client, worker *conn) {
 // report tells of a client that has ended.
 func (l *loop) report(r *pairing.Record) {
 	l.tellEnded(r)
+	quiet := refuses(r.Reason) && l.refused(r.Reason)
 	if l.cfg.Access == nil {
 		return
 	}
-	a := &Access{Pool: l.cfg.Name, Record: *r}
+	a := &Access{Pool: l.cfg.Name, Record: *r, Summed: quiet}
 	if c, ok := r.ClientConn.(*conn); ok && c.flow != nil {
 		a.Mechanism = c.flow.handshake.Mechanism()
 		a.BytesIn, a.BytesOut = c.flow.passed[0], c.flow.passed[1]

@@ -74,6 +74,8 @@ type Config struct {
 type Access struct {
 	Pool string
 	pairing.Record
+	// Summed: it is one of many that were refused, of which the log has a line in all.
+	Summed bool
 	// Mechanism the client asked for; "" when it never came that far.
 	Mechanism string
 	// BytesIn went from the client to the worker, BytesOut came back.

@@ -16,6 +16,7 @@ type phase uint8
 const (
 	live     phase = iota // bytes go both ways
 	closing               // what was sent is being delivered, what comes is dropped
+	refused               // the table has refused it, and it is left unread until it is closed, see hold.go
 	finished              // the kernel has everything and a FIN behind it
 	dead                  // the loop has let go of it
 )

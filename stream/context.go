@@ -46,6 +46,7 @@ type Context struct {
 	zmq         *zmq4.Context
 	relay       *splice.Relay
 	descriptors atomic.Int64 // used by connections, over all pools
+	held        atomic.Int64 // of these, by clients that were refused, see hold.go
 	tidying     atomic.Bool  // see tidy.go
 	limit       int64        // how many they may use, see budget
 }

@@ -35,12 +35,15 @@ func (l *loop) finishWhenHanded(c *conn) {
 	}
 }
 
-// abort ends a connection at once. The table has forgotten it already.
-func (l *loop) abort(c *conn) {
+// abort ends a connection at once, unless it is refused. The table has forgotten it already.
+func (l *loop) abort(c *conn, why pairing.Reason) {
 	if c.phase == dead {
 		return
 	}
 	l.recall(c.flow)
+	if c.phase == live && l.hold(c, why) {
+		return
+	}
 	l.forget(c, !c.out.empty() || c.owedReset)
 }
 
@@ -150,6 +153,11 @@ func (l *loop) drain(deadline time.Duration) {
 		return
 	}
 	l.draining = draining{true, at}
+	for _, s := range l.sockets() {
+		if err := s.shut(); err != nil {
+			l.cfg.Log.Error("drain: closing a listener", "pool", l.fixed.Name, "error", err)
+		}
+	}
 	l.act(l.table.StopWaiting(l.now(), pairing.Shutdown))
 }
 

@@ -50,6 +50,8 @@ type loop struct {
 	draining draining
 	closed   bool
 	crowd    crowd // see tidy.go
+	held     held  // see hold.go
+	refusals refusals
 	lost     lostHints
 	pacing
 	figures
@@ -212,6 +214,10 @@ func (l *loop) turn() error {
 	l.growUp()
 	l.endHalfClosed()
 	l.tidy()
+	l.releaseHeld()
+	if at, due := l.refusals.next(); due && at <= l.clock {
+		l.sumUpRefusals()
+	}
 	l.act(l.table.Tick(l.clock))
 	l.settle()
 	l.tellLostHint()
@@ -261,6 +267,12 @@ func (l *loop) patience() (time.Duration, error) {
 		earlier(at)
 	}
 	if at, due := l.tidyAt(); due {
+		earlier(at)
+	}
+	if at, due := l.held.next(); due {
+		earlier(at)
+	}
+	if at, due := l.refusals.next(); due {
 		earlier(at)
 	}
 	if l.draining.on {
@@ -402,6 +414,7 @@ func (l *loop) find(id pairing.PeerID) *conn {
 func (l *loop) close() {
 	l.closed = true
 	l.dialler.close()
+	l.releaseAll()
 	l.table.EachPeer(func(p *pairing.Peer) bool {
 		l.forget(p.Conn.(*conn), false)
 		return true

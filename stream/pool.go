@@ -146,8 +146,8 @@ func (p *Pool) Bound() (frontend, backend []string) {
 // Drain ends who waits and who connects from now on (reason shutdown), lets
 // pairs go on until they end by themselves or the deadline, from now, has passed
 // (reason drained), and then lets Run return. A later call can only shorten the
-// deadline. The endpoints stay bound until then, because libzmq cannot close a
-// listener without the connections that it has accepted.
+// deadline. The pool stops listening at once, so that who connects is refused by the
+// kernel, which is all that libzmq's back-off goes by.
 func (p *Pool) Drain(deadline time.Duration) {
 	p.post(func() { p.loop.drain(deadline) })
 }

@@ -124,7 +124,7 @@ func (l *loop) push(c *conn, data []byte) int {
 
 // updateInterest has the link tell of what the connection is waiting for.
 func (l *loop) updateInterest(c *conn) {
-	if c.phase == dead || c.lent() {
+	if c.phase == dead || c.phase == refused || c.lent() {
 		return
 	}
 	// Who is owed a reset is not read any more: its own FIN would end it in order.

@@ -99,6 +99,16 @@ func (s *socket) pause(paused bool) {
 	}
 }
 
+// shut ends the listening, so that who connects is refused by the kernel, and backs off
+// as libzmq does only then. Connections that were accepted go on.
+func (s *socket) shut() error {
+	var errs []error
+	for _, fd := range s.listeners {
+		errs = append(errs, seam.Shut(fd))
+	}
+	return errors.Join(errs...)
+}
+
 // readable has libzmq work off its commands, as must be done before waiting for
 // fd, and says whether a message is there.
 func (s *socket) readable() (bool, error) {

@@ -31,7 +31,7 @@ func (a *accessLog) record(one *stream.Access) {
 		return
 	}
 	level := slog.LevelInfo
-	if one.Reason == pairing.ProbeOnly { // a balancer sends them all day
+	if one.Reason == pairing.ProbeOnly || one.Summed { // a balancer, or a crowd, makes them all day
 		level = slog.LevelDebug
 	}
 	if a.log.Enabled(context.Background(), level) {

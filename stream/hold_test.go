@@ -1,0 +1,156 @@
+package stream
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// storm is libzmq clients that connect again and again, as their back-off has them.
+func storm(t *testing.T, clients int, endpoint string) {
+	t.Helper()
+	zctx, err := zmq.NewContext()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = zctx.SetMaxSockets(clients + 10)
+	var all []*zmq.Socket
+	t.Cleanup(func() {
+		for _, s := range all {
+			_ = s.Close()
+		}
+		_ = zctx.Term()
+	})
+	for range clients {
+		s, err := zctx.NewSocket(zmq.DEALER)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+		for _, err := range []error{
+			s.SetLinger(0), s.SetReconnectIvl(100 * time.Millisecond),
+			s.SetReconnectIvlMax(10 * time.Second), s.Connect(endpoint),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// refusedIn is how many clients were refused in a while.
+func (r *rig) refusedIn(d time.Duration) int {
+	before := len(r.reasons())
+	time.Sleep(d) // which is what is measured
+	return len(r.reasons()) - before
+}
+
+// Five hundred clients of libzmq that are refused come back at most 60 times a second in
+// all: 3,246 times without holding them.
+func TestNoStormOfRefused(t *testing.T) {
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		t.Parallel()
+		r := newRig(t, relay, func(c *Config) { c.Pairing.MaxClients = 1 })
+		c := r.client()
+		send(t, c, signature)
+		eventually(t, "one is in", func() bool { return r.snapshot().Connections == 1 })
+		f, _ := r.pool.Bound()
+		storm(t, 500, f[0])
+		eventually(t, "all were refused", func() bool { return len(r.reasons()) >= 500 })
+		const seconds = 10
+		if n := r.refusedIn(seconds * time.Second); n > 60*seconds || n == 0 {
+			t.Errorf("%d clients a second were refused", n/seconds)
+		}
+		if s := r.snapshot(); s.Connections != 1 || s.Descriptors < 400 {
+			t.Errorf("%d connections, with %d descriptors: who is held is no connection, and has a descriptor", s.Connections, s.Descriptors)
+		}
+		r.expectReasons(500, pairing.QueueFull)
+	})
+}
+
+// A client that comes back without a pause does so at most five times a second.
+func TestOneThatDoesNotPause(t *testing.T) {
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		t.Parallel()
+		r := newRig(t, relay, func(c *Config) { c.Pairing.QueueMax = 0 })
+		f, _ := r.pool.Bound()
+		ep, _ := ParseEndpoint(f[0])
+		attempts, end := 0, time.Now().Add(5*time.Second)
+		for ; time.Now().Before(end); attempts++ {
+			c, err := net.Dial("tcp", ep.HostPort())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = c.Write(signature)
+			_ = c.SetReadDeadline(end)
+			_, _ = c.Read(make([]byte, 1))
+			_ = c.Close()
+		}
+		if attempts > 25 {
+			t.Errorf("it came %d times in 5 s", attempts)
+		}
+	})
+}
+
+// A pool that drains does not listen any more, and what is paired goes on; libzmq's
+// clients back off.
+func TestDrainingDoesNotListen(t *testing.T) {
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		t.Parallel()
+		r := newRig(t, relay)
+		client, worker := r.pair()
+		f, b := r.pool.Bound()
+		r.pool.Drain(time.Hour)
+		for _, e := range []string{f[0], b[0]} {
+			ep, _ := ParseEndpoint(e)
+			eventually(t, "nobody listens", func() bool {
+				c, err := net.Dial("tcp", ep.HostPort())
+				if err == nil {
+					_ = c.Close()
+				}
+				return err != nil
+			})
+		}
+		send(t, client, []byte("on"))
+		expect(t, worker, []byte("on"))
+		send(t, worker, []byte("back"))
+		expect(t, client, []byte("back"))
+	})
+}
+
+// Those that are held are the first to go when there are too many of them, and all go
+// when descriptors are scarce.
+func TestHeldMakeWay(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Pairing.QueueMax = 0 })
+	r.onLoop(func(l *loop) { l.ctx.limit = 80 }) // of which ten may be held
+	refuse := func() net.Conn {
+		before := len(r.reasons())
+		c := r.client()
+		send(t, c, signature)
+		eventually(t, "one more is refused", func() bool { return len(r.reasons()) > before })
+		return c
+	}
+	var all []net.Conn
+	for range 15 {
+		all = append(all, refuse())
+	}
+	r.onLoop(func(l *loop) {
+		if n := len(l.held.heap); n > 10 {
+			t.Errorf("%d are held, want 10 at most", n)
+		}
+		l.ctx.limit = 5
+	})
+	_ = refuse()
+	for _, c := range all {
+		expectEnd(t, c)
+	}
+	r.onLoop(func(l *loop) {
+		if n := len(l.held.heap); n > 0 || l.ctx.held.Load() != 0 {
+			t.Errorf("%d are held, and counted are %d", n, l.ctx.held.Load())
+		}
+	})
+}
