@@ -90,6 +90,8 @@ func TestCompletion(t *testing.T) {
 		"ctl --control |":      nothing,
 		"ctl -o |":             "table json :4",
 		"ctl watch --every |":  nothing,
+		"agent |":              "--proxy --worker :4", // without which it cannot do
+		"agent --proxy |":      nothing,
 		"keygen --cert |":      file,
 		"keygen |":             nothing,
 	} {

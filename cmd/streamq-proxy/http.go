@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/streamq/streamq-proxy/metrics"
@@ -34,7 +35,7 @@ type httpServer struct {
 }
 
 // listenHTTP binds; nothing is answered before serve.
-func listenHTTP(address string, s *server) (*httpServer, error) {
+func listenHTTP(address string, handler http.Handler, log *slog.Logger) (*httpServer, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		var reason *net.OpError
@@ -49,12 +50,12 @@ func listenHTTP(address string, s *server) (*httpServer, error) {
 	h := &httpServer{
 		listener: newSeats(l, httpMaxConns),
 		server: &http.Server{
-			Handler:           newHandler(s),
+			Handler:           handler,
 			ReadHeaderTimeout: httpHeaderTimeout,
 			ReadTimeout:       httpReadTimeout,
 			WriteTimeout:      httpTimeout,
 			MaxHeaderBytes:    httpMaxHeader,
-			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 	}
 	// One request a connection: idle ones could keep a probe from being heard.
@@ -91,13 +92,18 @@ func newHandler(s *server) http.Handler {
 	if s.control != nil {
 		registry.MustRegister(metrics.NewControlCollector(s.controlStats))
 	}
+	return newMux(registry, s.log, s.healthz, s.readyz)
+}
+
+// newMux answers what every server of ours does.
+func newMux(registry prometheus.Gatherer, log *slog.Logger, healthz, readyz http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		ErrorLog:            slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		MaxRequestsInFlight: httpMaxScrapes,
 		Timeout:             httpTimeout,
 	}))
-	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("GET /healthz", healthz)
+	mux.HandleFunc("GET /readyz", readyz)
 	return mux
 }

@@ -63,7 +63,7 @@ func TestSeats(t *testing.T) {
 func TestHTTPHoldsAgainstStrangeClients(t *testing.T) {
 	t.Parallel()
 	s := &server{log: slog.New(slog.DiscardHandler), reloads: metrics.NewReloads(time.Now())}
-	h, err := listenHTTP("127.0.0.1:0", s)
+	h, err := listenHTTP("127.0.0.1:0", newHandler(s), s.log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,8 @@ func TestHTTPHoldsAgainstStrangeClients(t *testing.T) {
 // being answered: as many as there are seats for a moment, fewer not at all.
 func TestHTTPIsReachableBesideSilentClients(t *testing.T) {
 	t.Parallel()
-	h, err := listenHTTP("127.0.0.1:0", &server{log: slog.New(slog.DiscardHandler), reloads: metrics.NewReloads(time.Now())})
+	s := &server{log: slog.New(slog.DiscardHandler), reloads: metrics.NewReloads(time.Now())}
+	h, err := listenHTTP("127.0.0.1:0", newHandler(s), s.log)
 	if err != nil {
 		t.Fatal(err)
 	}

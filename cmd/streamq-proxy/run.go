@@ -138,7 +138,7 @@ func (s *server) bind() (err error) {
 		return err
 	}
 	if s.plan.HTTP != "" {
-		s.http, err = listenHTTP(s.plan.HTTP, s)
+		s.http, err = listenHTTP(s.plan.HTTP, newHandler(s), s.log)
 	}
 	return err
 }

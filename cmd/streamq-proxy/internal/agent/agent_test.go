@@ -1,0 +1,207 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestPair: a slot shows the worker's signature, the worker is dialled when a client
+// has come and not before, and hears all that the client says; its own signature is swallowed once.
+func TestPair(t *testing.T) {
+	s := sign()
+	proxy, worker := listen(t, "127.0.0.1:0", nil), listen(t, "127.0.0.1:0", &s)
+	a, _ := start(t, proxy.endpoint(), worker.endpoint(), 1, 1)
+	expectEnd(t, worker.next(t)) // by which it was learnt
+	slot := proxy.nextSlot(t, s)
+	eventually(t, "idle", func() bool { return a.State().Ready() })
+	if len(worker.conns) != 0 {
+		t.Error("the worker was dialled for an idle slot")
+	}
+	say(t, slot, string(s[:]))
+	served := worker.next(t)
+	proxy.nextSlot(t, s) // in its place
+	expect(t, served, string(s[:]))
+	long := strings.Repeat("from the client ", 10_000)
+	go say(t, slot, long)
+	expect(t, served, long)
+	say(t, served, "rest")
+	expect(t, slot, "rest")
+	// One half ends, and the other goes on.
+	must(t, slot.(*net.TCPConn).CloseWrite())
+	expectEnd(t, served)
+	say(t, served, "last")
+	served.Close()
+	expect(t, slot, "last")
+	expectEnd(t, slot)
+	eventually(t, "no pair is left", func() bool { return a.State().Pairs == 0 })
+}
+
+// TestReset: a reset is passed on as one, behind what was sent before.
+func TestReset(t *testing.T) {
+	s := sign()
+	proxy, worker := listen(t, "127.0.0.1:0", nil), listen(t, "127.0.0.1:0", &s)
+	start(t, proxy.endpoint(), worker.endpoint(), 1, 1)
+	worker.next(t)
+	slot := proxy.nextSlot(t, s)
+	say(t, slot, "hello")
+	served := worker.next(t)
+	expect(t, served, "hello")
+	say(t, served, "bye")
+	expect(t, slot, "bye")
+	must(t, served.(*net.TCPConn).SetLinger(0))
+	served.Close()
+	if _, err := slot.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client saw %v", err)
+	}
+}
+
+// TestOtherSignature: a worker that is another by now gets no client of a slot that
+// showed the former's signature.
+func TestOtherSignature(t *testing.T) {
+	s := sign()
+	proxy, worker := listen(t, "127.0.0.1:0", nil), listen(t, "127.0.0.1:0", nil)
+	start(t, proxy.endpoint(), worker.endpoint(), 1, 1)
+	say(t, worker.next(t), string(s[:]))
+	slot := proxy.nextSlot(t, s)
+	say(t, slot, "hello")
+	other := s
+	other[8] = 5
+	say(t, worker.next(t), string(other[:]))
+	expectEnd(t, slot)
+	say(t, worker.next(t), string(other[:])) // learnt anew
+	for {                                    // perhaps one more that was under way
+		c := proxy.next(t)
+		b := make([]byte, len(other))
+		if n, _ := c.Read(b); string(b[:n]) == string(other[:]) {
+			return
+		}
+	}
+}
+
+// TestWorkerRestarts: slots are withdrawn when the worker has gone, without a
+// client having met it, and there again with it.
+func TestWorkerRestarts(t *testing.T) {
+	s := sign()
+	proxy, worker := listen(t, "127.0.0.1:0", nil), listen(t, "127.0.0.1:0", &s)
+	a, _ := start(t, proxy.endpoint(), worker.endpoint(), 3, 3)
+	eventually(t, "slots", func() bool { return a.State().Idle == 3 })
+	worker.stop()
+	for range 3 {
+		expectEnd(t, proxy.nextSlot(t, s))
+	}
+	if state := a.State(); state.Ready() || state.Idle != 0 {
+		t.Errorf("without a worker it has %+v", state)
+	}
+	other := s
+	other[8] = 9
+	listen(t, worker.Addr().String(), &other)
+	for range 3 {
+		proxy.nextSlot(t, other)
+	}
+}
+
+// TestProxyRestarts: the slots are back within two seconds, and meanwhile few are tried.
+func TestProxyRestarts(t *testing.T) {
+	s := sign()
+	proxy, worker := listen(t, "127.0.0.1:0", nil), listen(t, "127.0.0.1:0", &s)
+	a, _ := start(t, proxy.endpoint(), worker.endpoint(), 50, 50)
+	eventually(t, "slots", func() bool { return a.State().Idle == 50 })
+	at := proxy.Addr().String()
+	time.Sleep(settled) // as slots of a proxy that has run are
+	proxy.stop()
+	eventually(t, "the slots are lost", func() bool { return a.State().Idle == 0 })
+	eventually(t, "failures", func() bool { return a.figures.proxyFailed.Load() > 2 })
+	listen(t, at, nil)
+	back := time.Now()
+	eventually(t, "the slots are back", func() bool { return a.State().Idle == 50 })
+	if took := time.Since(back); took > 2*time.Second {
+		t.Errorf("that took %v", took)
+	}
+}
+
+// TestDemand: more slots are kept when the last ones are used, up to the bound.
+func TestDemand(t *testing.T) {
+	s := sign()
+	proxy, worker := listen(t, "127.0.0.1:0", nil), listen(t, "127.0.0.1:0", &s)
+	a, _ := start(t, proxy.endpoint(), worker.endpoint(), 2, 5)
+	for range 20 {
+		say(t, proxy.nextSlot(t, s), "hello")
+	}
+	eventually(t, "five", func() bool { return a.State().Idle == 5 })
+	eventually(t, "pairs", func() bool { return a.State().Pairs == 20 })
+}
+
+// TestRefusingProxy: one that closes whatever comes is not flooded.
+func TestRefusingProxy(t *testing.T) {
+	s := sign()
+	proxy, worker := listen(t, "127.0.0.1:0", nil), listen(t, "127.0.0.1:0", &s)
+	a, _ := start(t, proxy.endpoint(), worker.endpoint(), 4, 4)
+	begun := time.Now()
+	for time.Since(begun) < 2*time.Second {
+		proxy.next(t).Close()
+	}
+	if n := a.figures.proxyFailed.Load(); n > 60 {
+		t.Errorf("%d slots were offered in two seconds to a proxy that closes them", n)
+	}
+}
+
+// TestDrain: idle slots are closed, and a pair goes on until it ends, or is ended.
+func TestDrain(t *testing.T) {
+	s := sign()
+	proxy, worker := listen(t, "127.0.0.1:0", nil), listen(t, "127.0.0.1:0", &s)
+	a, stop := start(t, proxy.endpoint(), worker.endpoint(), 1, 1)
+	worker.next(t)
+	slot := proxy.nextSlot(t, s)
+	say(t, slot, "hello")
+	served := worker.next(t)
+	expect(t, served, "hello")
+	idle := proxy.nextSlot(t, s)
+	stop()
+	expectEnd(t, idle)
+	say(t, served, "still here")
+	expect(t, slot, "still here")
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if a.Drain(short) {
+		t.Error("it has drained over an open pair")
+	}
+	slot.Close()
+	served.Close()
+	if !a.Drain(t.Context()) {
+		t.Error("it has not drained")
+	}
+}
+
+// TestComeAndGo: a thousand clients leave no descriptor behind.
+func TestComeAndGo(t *testing.T) {
+	s := sign()
+	proxy, worker := listen(t, "127.0.0.1:0", nil), listen(t, "127.0.0.1:0", &s)
+	a, _ := start(t, proxy.endpoint(), worker.endpoint(), 8, 8)
+	worker.next(t)
+	descriptors := func() int {
+		all, err := os.ReadDir("/proc/self/fd")
+		must(t, err)
+		return len(all)
+	}
+	first := 0
+	for i := range 1000 {
+		slot := proxy.nextSlot(t, s)
+		say(t, slot, "hello")
+		served := worker.next(t)
+		expect(t, served, "hello")
+		slot.Close()
+		expectEnd(t, served)
+		served.Close()
+		if i == 100 {
+			eventually(t, "settled", func() bool { return a.State().Pairs == 0 && a.State().Idle == a.State().Wanted })
+			first = descriptors()
+		}
+	}
+	eventually(t, "descriptors are given back", func() bool { return descriptors() <= first+2 })
+}

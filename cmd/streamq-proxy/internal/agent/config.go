@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/streamq/streamq-proxy/stream/endpoint"
+)
+
+// MaxSlots bounds [Config.SlotsMax].
+const MaxSlots = 10_000
+
+// Config is what an [Agent] is made of.
+type Config struct {
+	Proxy  string // the proxy's backend, tcp://HOST:PORT; a name is looked up at each dial
+	Worker string // where the worker listens, likewise
+	// Slots is how many idle connections are kept at the proxy, 1 to SlotsMax.
+	Slots int
+	// SlotsMax is how many there may be when clients come faster than slots are
+	// replaced, up to MaxSlots.
+	SlotsMax int
+	// Threads of the relay, 1 to splice.MaxThreads.
+	Threads int
+	Log     *slog.Logger
+}
+
+// Times that nobody needs to choose.
+const (
+	dialTimeout = 5 * time.Second // for a connection, and for the worker's first ten bytes
+	watchEvery  = 200 * time.Millisecond
+	// retryMin to retryMax is the pause after dials that failed, with jitter. A proxy
+	// that was restarted has its slots back within retryMax.
+	retryMin = 50 * time.Millisecond
+	retryMax = time.Second
+	// settled is how long a slot has to have been there for its end to be nothing
+	// but a renewal.
+	settled = time.Second
+	// calm is for how long there must have been no want of slots before fewer are kept.
+	calm = 30 * time.Second
+	// halfTimeout ends a pair of which one side has ended and nothing moves.
+	halfTimeout = 30 * time.Second
+	// flushTimeout is for what a side that is about to be reset has not received yet.
+	flushTimeout = 2 * time.Second
+)
+
+// check says all that is wrong, and where the two ends are.
+func (c *Config) check() (proxy, worker string, err error) {
+	var errs []error
+	address := func(name, s string) string {
+		e, err := endpoint.Parse(s)
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		case e.Network != "tcp":
+			errs = append(errs, fmt.Errorf("%s: %q is not over tcp", name, s))
+		default:
+			if err := e.Dialable(); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			}
+		}
+		return e.HostPort()
+	}
+	proxy, worker = address("proxy", c.Proxy), address("worker", c.Worker)
+	if c.SlotsMax < 1 || c.SlotsMax > MaxSlots {
+		errs = append(errs, fmt.Errorf("slots-max: %d is not from 1 to %d", c.SlotsMax, MaxSlots))
+	} else if c.Slots < 1 || c.Slots > c.SlotsMax {
+		errs = append(errs, fmt.Errorf("slots: %d is not from 1 to slots-max, %d", c.Slots, c.SlotsMax))
+	}
+	return proxy, worker, errors.Join(errs...)
+}

@@ -1,0 +1,126 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// signature is how a ZMTP greeting begins (23/ZMTP, "Greeting").
+type signature [10]byte
+
+// errNotZMTP is of what is no worker of ZeroMQ, or one of ZMTP 1.0, whose greeting
+// has another beginning.
+var errNotZMTP = errors.New("its first bytes are not a greeting of ZMTP 2.0 or newer")
+
+// reach dials the worker and takes its signature off the connection.
+func (a *Agent) reach(ctx context.Context) (conn net.Conn, sign *signature, err error) {
+	conn, err = a.dialer.DialContext(ctx, "tcp", a.worker)
+	if err != nil {
+		return nil, nil, err
+	}
+	if conn.LocalAddr().String() == conn.RemoteAddr().String() {
+		_ = conn.Close() // nobody listens, and the dial has met itself
+		return nil, nil, errors.New("nobody listens there")
+	}
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
+	sign = new(signature)
+	err = conn.SetReadDeadline(time.Now().Add(dialTimeout))
+	if err == nil {
+		_, err = io.ReadFull(conn, sign[:])
+	}
+	if err == nil && (sign[0] != 0xFF || sign[9]&1 == 0) {
+		err = errNotZMTP
+	}
+	if err == nil {
+		err = conn.SetReadDeadline(time.Time{})
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, nil, fmt.Errorf("greeting: %w", err)
+	}
+	return conn, sign, nil
+}
+
+// watchWorker learns the worker's signature, and again whenever the worker has gone
+// or is another, until ctx ends.
+func (a *Agent) watchWorker(ctx context.Context) {
+	var pause pace
+	for ctx.Err() == nil {
+		wait := watchEvery
+		if a.workerShown() {
+			a.lookAtListener()
+		} else if wait = pause.wait(time.Now()); wait == 0 {
+			if err := a.learn(ctx); err == nil {
+				pause.good()
+			} else if pause.fail(time.Now()) && ctx.Err() == nil {
+				a.cfg.Log.Warn("the worker is not there: no slots", "worker", a.cfg.Worker, "error", err)
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// learn has the signature by a connection to the worker, and with it what listens there.
+func (a *Agent) learn(ctx context.Context) error {
+	conn, sign, err := a.reach(ctx)
+	if err != nil {
+		a.figures.workerFailed.Add(1)
+		return err
+	}
+	seen := listenerOf(conn)
+	_ = conn.Close()
+	a.mu.Lock()
+	a.shown, a.source = sign, seen
+	a.mu.Unlock()
+	a.cfg.Log.Info("the worker is there", "worker", a.cfg.Worker, "watched", seen.inode != 0)
+	a.stirred()
+	return nil
+}
+
+func (a *Agent) workerShown() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.shown != nil
+}
+
+// lookAtListener forgets a worker that listens no more, or with another socket.
+func (a *Agent) lookAtListener() {
+	a.mu.Lock()
+	shown, source := a.shown, a.source
+	a.mu.Unlock()
+	if source.inode != 0 && source.gone() {
+		a.lost(shown, errors.New("it no longer listens, or was restarted"))
+	}
+}
+
+// lost withdraws the slots that showed this signature; the worker is learnt anew.
+func (a *Agent) lost(shown *signature, reason error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.shown != shown {
+		return
+	}
+	a.shown = nil
+	a.withdraw()
+	a.cfg.Log.Warn("the worker is lost: no slots", "worker", a.cfg.Worker, "reason", reason)
+}
+
+// onThisMachine says whether both ends of a connection have the same address.
+func onThisMachine(conn net.Conn) (at netip.AddrPort, ok bool) {
+	local, err1 := netip.ParseAddrPort(conn.LocalAddr().String())
+	remote, err2 := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err1 != nil || err2 != nil {
+		return at, false
+	}
+	same := local.Addr() == remote.Addr() || local.Addr().IsLoopback() && remote.Addr().IsLoopback()
+	return netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()), same
+}

@@ -1,0 +1,243 @@
+package integration
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+)
+
+// agent is a running streamq-proxy agent.
+type agent struct {
+	command *exec.Cmd
+	http    string
+	mu      sync.Mutex
+	said    strings.Builder
+}
+
+// startAgent has an agent dial in for a worker, and returns when the proxy has its slots. It is ended with the test.
+func startAgent(t testing.TB, proxy, worker string, slots int) *agent {
+	t.Helper()
+	a := &agent{http: freePort(t, "127.0.0.1")}
+	a.command = exec.Command(os.Getenv(binaryVariable), "agent", "--proxy", proxy, "--worker", worker, "--slots", fmt.Sprint(slots),
+		"--http", a.http, "--log-format", "json", "--drain-timeout", "50ms")
+	a.command.Env = append(a.command.Environ(), "GORACE=atexit_sleep_ms=0")
+	stderr, err := a.command.StderrPipe()
+	must(t, err)
+	must(t, a.command.Start())
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for in := bufio.NewScanner(stderr); in.Scan(); {
+			a.mu.Lock()
+			fmt.Fprintln(&a.said, in.Text())
+			a.mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = a.command.Process.Signal(syscall.SIGTERM) // it may have ended
+		<-read
+		err := a.command.Wait()
+		if said := a.said.String(); err != nil || strings.Contains(said, "DATA RACE") || t.Failed() {
+			t.Errorf("the agent ended with: %v\n%s", err, said)
+		}
+	})
+	a.expectSlots(t, slots)
+	return a
+}
+
+// readyz is what the agent says of itself, "" if it says nothing.
+func (a *agent) readyz() string {
+	r, err := http.Get("http://" + a.http + "/readyz")
+	if err != nil {
+		return ""
+	}
+	defer r.Body.Close()
+	text, _ := io.ReadAll(r.Body) // what is missing is not as expected
+	return string(text)
+}
+
+// metric is the value of one without labels.
+func (a *agent) metric(t testing.TB, name string) (value int) {
+	t.Helper()
+	r, err := http.Get("http://" + a.http + "/metrics")
+	must(t, err)
+	defer r.Body.Close()
+	for in := bufio.NewScanner(r.Body); in.Scan(); {
+		if text, is := strings.CutPrefix(in.Text(), name+" "); is {
+			_, err := fmt.Sscan(text, &value)
+			must(t, err)
+		}
+	}
+	return value
+}
+
+// expectSlots waits until the proxy has so many at least.
+func (a *agent) expectSlots(t testing.TB, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d slots", n), func() bool {
+		var idle, wanted int
+		_, err := fmt.Sscanf(a.readyz(), "worker true, slots %d of %d", &idle, &wanted)
+		return err == nil && idle >= n
+	})
+}
+
+// byAgent has an agent dial in for each worker, which listens.
+func byAgent() way {
+	return way{"agent", func(t testing.TB, transport string, workers []worker, flags ...string) string {
+		flags = append(flags, "--frontend", wildcard(t, transport), "--backend", wildcard(t, "tcp"))
+		p := startProxy(t, flags...)
+		for _, w := range workers {
+			startAgent(t, p.backend[0], w.listen(t, wildcard(t, "tcp")), 6)
+		}
+		return p.frontend[0]
+	}}
+}
+
+// TestAgentLeaksNoLateReply: with an agent a worker need not set IMMEDIATE.
+func TestAgentLeaksNoLateReply(t *testing.T) {
+	for _, kind := range []zmq.Type{zmq.REP, zmq.ROUTER} {
+		t.Run(kind.String(), func(t *testing.T) {
+			if n := lateReplies(t, byAgent(), kind, false); n != 0 {
+				t.Errorf("%d replies for the first client reached the second", n)
+			}
+		})
+	}
+}
+
+// TestAgentLosesNoSlot: clients with a wrong key, whose handshakes end each slot of a worker that dials in by itself for
+// good, cost none of an agent's, and those beside them are served each time.
+func TestAgentLosesNoSlot(t *testing.T) {
+	for _, kind := range []zmq.Type{zmq.REP, zmq.ROUTER} {
+		t.Run(kind.String(), func(t *testing.T) {
+			ctx := newContext(t)
+			sec := newSecurity(t, "CURVE")
+			served := newWorker(t, ctx, kind, sec)
+			p := startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0", "--mechanisms", "CURVE")
+			a := startAgent(t, p.backend[0], served.listen(t, "tcp://127.0.0.1:0"), 6)
+			served.serve(t, echo)
+			wrong := newSecurity(t, "CURVE")
+			begun, goods, bads := time.Now(), 0, 0
+			for i := 0; time.Since(begun) < 3*time.Second; i++ {
+				if i%5 == 0 { // each goes on until the test's end, or gives up
+					bad := newClient(t, ctx, zmq.DEALER, wrong, "")
+					must(t, bad.SetReconnectIvl(20*time.Millisecond))
+					must(t, bad.Connect(p.frontend[0]))
+					bads++
+				}
+				good := newClient(t, ctx, zmq.REQ, sec, "")
+				must(t, good.Connect(p.frontend[0]))
+				good.send(t, fmt.Sprint(i))
+				if got := good.recv(t); got[0] != fmt.Sprint(i) {
+					t.Fatalf("got %q", got)
+				}
+				good.close()
+				goods++
+			}
+			a.expectSlots(t, 6)
+			if pairs := a.metric(t, "streamq_agent_pairs_total"); pairs < goods+bads {
+				t.Errorf("the worker had %d clients: those with a wrong key were not among them", pairs)
+			}
+		})
+	}
+}
+
+// TestAgentTellsWorkerNothing: what listens sees no event while slots wait and are renewed, here each second.
+func TestAgentTellsWorkerNothing(t *testing.T) {
+	ctx := newContext(t)
+	served := newWorker(t, ctx, zmq.ROUTER, newSecurity(t, "CURVE"))
+	p := startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0", "--slot-max-age", "1s")
+	a := startAgent(t, p.backend[0], served.listen(t, "tcp://127.0.0.1:0"), 50)
+	must(t, served.Monitor("inproc://events", zmq.EVENT_ALL))
+	events := newSocket(t, ctx, zmq.PAIR)
+	must(t, events.Connect("inproc://events"))
+	must(t, events.SetRcvtimeo(3*time.Second))
+	if event, at, _, err := events.RecvEvent(0); err == nil {
+		t.Errorf("the worker saw %v at %s", event, at)
+	}
+	a.expectSlots(t, 40)
+}
+
+// TestAgentOutlivesBoth: worker and proxy are started again beside an agent that goes on.
+func TestAgentOutlivesBoth(t *testing.T) {
+	ctx := newContext(t)
+	sec := newSecurity(t, "CURVE")
+	backend := "tcp://" + freePort(t, "127.0.0.1")
+	p := startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", backend)
+	served := newWorker(t, ctx, zmq.REP, sec)
+	at := served.listen(t, "tcp://127.0.0.1:0")
+	stop := served.serve(t, echo)
+	a := startAgent(t, backend, at, 6)
+	ask := func() {
+		t.Helper()
+		c := newClient(t, ctx, zmq.REQ, sec, "")
+		must(t, c.Connect(p.frontend[0]))
+		c.send(t, "hello")
+		c.recv(t)
+		c.close()
+	}
+	ask()
+	stop()
+	eventually(t, "no slots", func() bool { return strings.HasPrefix(a.readyz(), "worker false, slots 0 ") })
+	again := newWorker(t, ctx, zmq.REP, sec)
+	eventually(t, "the worker listens again", func() bool { return again.Bind(at) == nil })
+	again.serve(t, echo)
+	ask()
+
+	p.stop(t)
+	p = startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", backend)
+	back := time.Now()
+	a.expectSlots(t, 6)
+	if took := time.Since(back); took > 3*time.Second { // two, and what two busy cores need
+		t.Errorf("the slots are back after %v", took)
+	}
+	ask()
+}
+
+// TestAgentThousandClients: clients that come and go leave neither descriptors nor goroutines in the agent.
+func TestAgentThousandClients(t *testing.T) {
+	ctx := newContext(t)
+	sec := newSecurity(t, "CURVE")
+	served := newWorker(t, ctx, zmq.ROUTER, sec)
+	p := startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0")
+	a := startAgent(t, p.backend[0], served.listen(t, "tcp://127.0.0.1:0"), 6)
+	served.serve(t, echo)
+	clients := func(n int) {
+		for range n / 10 {
+			var all []*socket
+			for range 10 {
+				c := newClient(t, ctx, zmq.REQ, sec, "")
+				must(t, c.Connect(p.frontend[0]))
+				c.send(t, "hello")
+				all = append(all, c)
+			}
+			for _, c := range all {
+				c.recv(t)
+				c.close()
+			}
+		}
+	}
+	held := func() [2]int {
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", a.command.Process.Pid))
+		must(t, err)
+		return [2]int{len(entries), a.metric(t, "go_goroutines")}
+	}
+	clients(100)
+	before := held()
+	clients(1000)
+	// As many slots more as demand may have called for, with a goroutine and a descriptor each.
+	const more = 24 + 8
+	eventually(t, fmt.Sprintf("few more than %v descriptors and goroutines", before), func() bool {
+		now := held()
+		return now[0] <= before[0]+more && now[1] <= before[1]+more
+	})
+}
