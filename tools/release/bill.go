@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -25,13 +26,12 @@ func (r *release) writeBill(ctx context.Context) error {
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("cyclonedx-gomod: %w", err)
 	}
-	text, err := os.Open(list)
+	text, err := os.ReadFile(list)
 	if err != nil {
 		return err
 	}
-	defer text.Close()
 	bill := new(cyclonedx.BOM)
-	if err := cyclonedx.NewBOMDecoder(text, cyclonedx.BOMFileFormatJSON).Decode(bill); err != nil {
+	if err := cyclonedx.NewBOMDecoder(bytes.NewReader(text), cyclonedx.BOMFileFormatJSON).Decode(bill); err != nil {
 		return err
 	}
 	packages, err := r.packages(ctx)
@@ -65,11 +65,11 @@ func (r *release) packages(ctx context.Context) (all []cyclonedx.Component, err 
 	}
 	seen := map[string]bool{}
 	for _, library := range libraries {
-		real, err := filepath.EvalSymlinks(library)
+		file, err := filepath.EvalSymlinks(library)
 		if err != nil {
 			return nil, err
 		}
-		owner, err := r.owner(ctx, real)
+		owner, err := r.owner(ctx, file)
 		if err != nil {
 			return nil, err
 		}

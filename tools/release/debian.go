@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,18 +13,17 @@ import (
 const maintainer = "streamq-proxy maintainers <streamq-proxy@users.noreply.github.com>"
 
 // writeDebian makes the package by deploy/debian/nfpm.yaml.
-func (r *release) writeDebian() (err error) {
+func (r *release) writeDebian() error {
 	libc, err := libcVersion(r.binary())
 	if err != nil {
 		return err
 	}
 	values := map[string]string{"BUILT": r.work, "VERSION": r.version, "ARCH": r.arch, "LIBC": libc}
-	text, err := os.Open(filepath.Join(r.root, "deploy/debian/nfpm.yaml"))
+	text, err := os.ReadFile(filepath.Join(r.root, "deploy/debian/nfpm.yaml"))
 	if err != nil {
 		return err
 	}
-	defer text.Close()
-	config, err := nfpm.ParseWithEnvMapping(text, func(name string) string { return values[name] })
+	config, err := nfpm.ParseWithEnvMapping(bytes.NewReader(text), func(name string) string { return values[name] })
 	if err != nil {
 		return err
 	}

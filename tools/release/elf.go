@@ -18,7 +18,7 @@ func libcVersion(binary string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	symbols, err := f.ImportedSymbols()
 	if err != nil {
 		return "", err

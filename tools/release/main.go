@@ -40,7 +40,7 @@ func run(ctx context.Context, root, dist string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(r.work)
+	defer func() { _ = os.RemoveAll(r.work) }() // of the system's temporary ones
 	if err := r.build(ctx); err != nil {
 		return err
 	}
