@@ -333,3 +333,22 @@ func TestHandleOfAnOpenSocket(t *testing.T) {
 		t.Errorf("what is no socket has events %v", state)
 	}
 }
+
+// TestReceiveAfterQuiet has messages come between the moment that a socket said it had none and a receipt that does not
+// take all: the rest must be asked for, because the socket's descriptor says nothing of it.
+func TestReceiveAfterQuiet(t *testing.T) {
+	s := newTap(t)
+	for range 3 { // a notice each
+		_ = s.dial()
+	}
+	s.signalled = true
+	eventually(t, "all have come", func() bool { return seam.Followed() >= 3 })
+	s.settled = true // as it was a moment ago
+	eventually(t, "a message is received and others are left", func() bool {
+		all, done := s.next(1)
+		if len(all) > 0 && !done && s.settled {
+			t.Fatal("a socket that has more is taken for quiet")
+		}
+		return len(all) > 0 && !done
+	})
+}

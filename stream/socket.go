@@ -123,7 +123,7 @@ func (s *socket) readable() (bool, error) {
 func (s *socket) receive(b *batch, most int) (messages int, done bool, err error) {
 	messages, done, err = b.receive(s.handle, most)
 	s.signalled = !done
-	s.settled = s.settled || done
+	s.settled = done // and not any more if it was: the messages may have come since
 	return messages, done, err
 }
 
