@@ -14,12 +14,13 @@
 //
 // A chunk arrives on a STREAM socket behind the routing id of its peer. The loop
 // finds the peer in the pairing table, exchanges the routing id for its
-// partner's and sends the rest unchanged. Workers that listen are dialled, and
-// what is paired is adopted: taken out of libzmq, so that the loop reads and
-// writes its descriptor directly and can leave it unread (adopt.go). An open pair
-// of which both sides are direct is lent to the threads of package splice, which
-// move its bytes until both sides have ended (lend.go). The STREAM sockets are the
-// door; with [RelayStream] they are the house as well.
+// partner's and sends the rest unchanged: so it is with [RelayStream]. With any other
+// relay a connection is taken from libzmq when it is born (door.go), and the loop reads
+// and writes its descriptor itself, as it does with workers that listen, which it
+// dials. Which of the two it is only the connection's link knows (link.go). An open pair
+// of which both sides are the loop's own is lent to the threads of package splice when it is no
+// longer young (young.go); they move its bytes until both sides have ended (lend.go).
+// Either link can be left unread: a reader that stops holds its own partner back.
 //
 // # Who owns what
 //
@@ -28,21 +29,26 @@
 // two turns and reads the immutable values they bring back. Only two jobs that take long
 // have goroutines of their own: the look-up of a host's name, which posts its result to the
 // loop, and the giving back of memory after a crowd (tidy.go), which touches nothing of it.
+// A descriptor that came through a STREAM socket is closed when libzmq and the loop have both
+// let go of it (package seam); until then its number is no other's.
+//
+// What the table decides is not done where it is heard: act puts it into a queue, and settle,
+// which the loop calls behind each event, works that off (actions.go). So no connection changes
+// under the hands of a function that is in the middle of it.
 //
 // # What a connection goes through
 //
-//	fresh --its descriptor is proven--> live --Join--> adopting --libzmq lets go--> live, direct
-//	  |                                  |                |                           |
-//	  |                                  +----------------+--------- Close -----------+--> closing
-//	  |                                  |                |                           |       | all delivered
-//	  +------------- Abort --------------+----------------+---------------------------+       v
-//	  v                                                                                    finished
-//	severed ------------- libzmq's notice, or its letting go without one ------> dead <-------+
+//	live --Close--> closing --the kernel has everything--> finished
+//	  |                |                                      |
+//	  |                |  Abort, or it has ended              |  it has ended
+//	  +----------------+------------------+-------------------+
+//	                                      v
+//	                                     dead
 //
-// closing: what was sent to the connection is still being delivered. finished:
-// the kernel has everything and a FIN behind it, and the other side's end is
-// awaited. severed: shut down at once, or dismissed if it was sent nothing. A
-// dialled connection begins live and direct.
+// live: bytes go both ways, or are gathered until there is a partner. closing: what was
+// sent to the connection is still being delivered, and what it sends is dropped. finished:
+// the kernel has everything and a FIN behind it, and the other side's end is awaited.
+// dead: the loop has let go; libzmq's last notice of a peer may still come (socket.due).
 //
 // # What this package does not do
 //
@@ -51,6 +57,6 @@
 // every mechanism sends in clear, and only until the pair is open. It decides
 // nothing about who is paired with whom: that is package pairing.
 //
-// Linux only: the traps of STREAM sockets can be stepped round only with a
-// second descriptor of each connection, TCP_INFO and SO_COOKIE.
+// Linux only: what STREAM sockets lack is done by package seam, which needs epoll(7) and
+// stands where libzmq looks for libc's functions.
 package stream
