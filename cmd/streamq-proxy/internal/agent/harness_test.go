@@ -2,9 +2,11 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -113,7 +115,7 @@ func say(t testing.TB, c net.Conn, text string) {
 // expectEnd reads until the other side has closed.
 func expectEnd(t testing.TB, c net.Conn) {
 	t.Helper()
-	if b, err := io.ReadAll(c); err != nil && len(b) > 0 {
+	if b, err := io.ReadAll(c); len(b) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("came %q, %v, want the end", b, err)
 	}
 }
