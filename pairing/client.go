@@ -18,8 +18,43 @@ func (t *Table) ClientConnected(now time.Duration, id PeerID, origin Origin, con
 	}
 	t.know(p)
 	t.handshakes.start(&p.phase, t.now)
-	t.claimHint(p)
+	if origin.known() {
+		t.claimHint(p)
+	}
 	return t.finish()
+}
+
+// ClientFrom says where a client comes from that connected with the zero [Origin], because a
+// balancer is to say so. It may be too many of its address. Calls for other than a
+// client that is not ready are ignored.
+func (t *Table) ClientFrom(now time.Duration, id PeerID, origin Origin) []Action {
+	t.begin(now)
+	p := t.index.get(id)
+	if p == nil || !p.client || p.state != PeerConnected || p.place > 0 || p.held || p.origin.known() {
+		return t.finish()
+	}
+	most := t.cfg.MaxPerAddress
+	full := most > 0 && t.addresses[origin.Address] >= most
+	t.leaveOrigin(p)
+	p.origin = origin
+	t.addresses[origin.Address]++
+	if origin.Endpoint != "" {
+		t.byEndpoint[side(p)][origin.Endpoint] = p
+	}
+	if full {
+		t.endClient(p, QueueFull, true)
+	} else {
+		t.claimHint(p)
+	}
+	return t.finish()
+}
+
+// leaveOrigin takes a client out of those of its address.
+func (t *Table) leaveOrigin(p *Peer) {
+	a := p.origin.Address
+	if t.addresses[a]--; t.addresses[a] == 0 {
+		delete(t.addresses, a)
+	}
 }
 
 // refusal is why a client from origin may not stay, NoReason if it may.
@@ -29,7 +64,7 @@ func (t *Table) refusal(origin Origin) Reason {
 		return t.refuse
 	}
 	if c.MaxClients > 0 && t.clients >= c.MaxClients ||
-		c.MaxPerAddress > 0 && t.addresses[origin.Address] >= c.MaxPerAddress {
+		c.MaxPerAddress > 0 && origin.known() && t.addresses[origin.Address] >= c.MaxPerAddress {
 		return QueueFull
 	}
 	return NoReason

@@ -20,6 +20,9 @@ type Origin struct {
 	Endpoint string
 }
 
+// known: it is not the zero value.
+func (o Origin) known() bool { return o != Origin{} }
+
 // PeerState is where a peer is in its life.
 type PeerState uint8
 

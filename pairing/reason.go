@@ -28,6 +28,7 @@ const (
 	DialFailed              // its worker could not be dialled, and no other took it in time
 	Shutdown                // the proxy stops
 	ProbeOnly               // it never sent a byte: a balancer's check, or a scan
+	ProxyHeader             // a PROXY header from whom none is taken, or none, or a bad one, from who must send one
 	reasonCount
 )
 
@@ -36,7 +37,7 @@ var reasonNames = [reasonCount]string{
 	"heartbeat-expired", "idle-expired", "ttl-expired", "kicked", "drained",
 	"overflow", "not-zmtp", "mechanism-refused", "handshake-timeout",
 	"queue-timeout", "queue-full", "no-worker", "dial-failed",
-	"shutdown", "probe",
+	"shutdown", "probe", "proxy-header",
 }
 
 // String is the reason as logs, metrics and events spell it: "client-closed".

@@ -244,9 +244,7 @@ func (t *Table) forget(p *Peer) {
 		return
 	}
 	t.clients--
-	if t.addresses[p.origin.Address]--; t.addresses[p.origin.Address] == 0 {
-		delete(t.addresses, p.origin.Address)
-	}
+	t.leaveOrigin(p)
 }
 
 // leaveAddress has a worker's connection no longer count among those of its

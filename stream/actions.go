@@ -81,7 +81,11 @@ func (l *loop) report(r *pairing.Record) {
 		return
 	}
 	a := &Access{Pool: l.cfg.Name, Record: *r, Summed: quiet}
-	if c, ok := r.ClientConn.(*conn); ok && c.flow != nil {
+	c, _ := r.ClientConn.(*conn)
+	if c != nil && c.via != nil {
+		a.Balancer = &c.via.Balancer
+	}
+	if c != nil && c.flow != nil {
 		a.Mechanism = c.flow.handshake.Mechanism()
 		a.BytesIn, a.BytesOut = c.flow.passed[0], c.flow.passed[1]
 	}

@@ -45,6 +45,9 @@ type Config struct {
 	// Mechanisms that a client may use (NULL, PLAIN, CURVE, GSSAPI, or one of
 	// your own); empty means any. ZMTP 1.0 and 2.0 have none and count as NULL.
 	Mechanisms []string
+	// ProxySenders are those who connect to the frontend for clients, and say so by a
+	// PROXY header.
+	ProxySenders ProxySenders
 	// PairBuffer bounds the memory of one direction of a pair, in bytes, from
 	// MinPairBuffer to MaxPairBuffer. A quarter of it may be waiting in libzmq to be read, a
 	// quarter to be written, and half in the loop.
@@ -76,6 +79,8 @@ type Access struct {
 	pairing.Record
 	// Summed: it is one of many that were refused, of which the log has a line in all.
 	Summed bool
+	// Balancer is who connected for the client, and what it has said of it; nil for none.
+	Balancer *Balancer
 	// Mechanism the client asked for; "" when it never came that far.
 	Mechanism string
 	// BytesIn went from the client to the worker, BytesOut came back.

@@ -29,11 +29,12 @@ type conn struct {
 	phase  phase
 	flow   *flow // of the pair, nil before there is one
 
-	spoke bool    // it has sent something
-	told  bool    // whoever is interested in events knows of it
-	ready bool    // the table was told that the greeting is there
-	early []byte  // what came before there was a partner
-	out   backlog // what the link has not taken yet
+	spoke bool      // it has sent something
+	via   *balancer // that is to say, or has said, who it is; nil for none
+	told  bool      // whoever is interested in events knows of it
+	ready bool      // the table was told that the greeting is there
+	early []byte    // what came before there was a partner
+	out   backlog   // what the link has not taken yet
 
 	paused    bool // left unread: the partner has no room, or it has said enough for now
 	eof       bool // it has ended its sending, and the way back goes on

@@ -36,6 +36,9 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 		c.link = newStreamLink(s, l.poller, number, b.fd, l.fixed.PairBuffer)
 		s.peers[int32(b.fd)] = c
 	}
+	if s.side == frontendSide && l.cfg.ProxySenders.include(claim.Peer) {
+		c.expectHeader()
+	}
 	refused := l.refusal()
 	l.count(+1)
 	l.arrived()
@@ -79,12 +82,14 @@ func workerName(address string, origin pairing.Origin) string {
 // greetingOf gathers what a connection sends before its pair has begun. What is
 // too much for that stays with its sender until then.
 func (l *loop) greetingOf(c *conn, data []byte) {
-	if !c.spoke {
-		c.spoke = true
-		l.tellConnected(c)
-	}
 	c.early = append(c.early, data...)
-	l.inspect(c)
+	if l.headerRead(c) && len(c.early) > 0 {
+		if !c.spoke {
+			c.spoke = true
+			l.tellConnected(c)
+		}
+		l.inspect(c)
+	}
 	if len(c.early) >= maxEarly {
 		l.pause(c)
 	}
@@ -98,7 +103,7 @@ func (l *loop) inspect(c *conn) {
 	}
 	switch zmtp.Inspect(c.early) {
 	case zmtp.NotZMTP:
-		l.act(l.table.End(l.clock, c.id, pairing.NotZMTP))
+		l.act(l.table.End(l.clock, c.id, l.notZMTP(c)))
 	case zmtp.ZMTP:
 		c.ready = true
 		if c.client() {

@@ -45,14 +45,15 @@ type loop struct {
 	told    [64]int32   // news of the seam
 	spare   spareBlocks // for backlogs
 
-	halt     halt
-	stalls   stalls
-	draining draining
-	closed   bool
-	crowd    crowd // see tidy.go
-	held     held  // see hold.go
-	refusals refusals
-	lost     lostHints
+	halt        halt
+	stalls      stalls
+	draining    draining
+	closed      bool
+	crowd       crowd // see tidy.go
+	held        held  // see hold.go
+	refusals    refusals
+	headersTold time.Duration // when the log was of a PROXY header
+	lost        lostHints
 	pacing
 	figures
 }

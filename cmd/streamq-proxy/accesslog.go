@@ -41,7 +41,7 @@ func (a *accessLog) record(one *stream.Access) {
 
 // attributes are the line's words, in an order that reads well.
 func attributes(a *stream.Access) []slog.Attr {
-	return []slog.Attr{
+	all := []slog.Attr{
 		slog.String("pool", a.Pool),
 		slog.String("reason", a.Reason.String()),
 		slog.String("client", whence(a.Origin.Endpoint, a.Origin.Address)),
@@ -56,6 +56,16 @@ func attributes(a *stream.Access) []slog.Attr {
 		slog.Duration("total", a.Total),
 		slog.Int("dials", a.Dials),
 	}
+	if b := a.Balancer; b != nil {
+		all = append(all, slog.String("balancer", b.Endpoint))
+		if b.UniqueID != "" {
+			all = append(all, slog.String("unique-id", b.UniqueID))
+		}
+		if b.TLS != nil {
+			all = append(all, slog.String("tls", b.TLS.Version), slog.String("tls-cipher", b.TLS.Cipher), slog.String("tls-name", b.TLS.CommonName), slog.Bool("tls-verified", b.TLS.Verified))
+		}
+	}
+	return all
 }
 
 // whence is where a connection comes from, as exactly as it is known: a peer

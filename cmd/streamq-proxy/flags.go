@@ -111,6 +111,11 @@ func (f *flags) lists(fs *pflag.FlagSet) {
 			p.Workers = append(p.Workers, w)
 			return err
 		}))
+	f.pool(fs, "accept-proxy", "accept-proxy", "NET,...", "", "networks of balancers that begin each connection with a PROXY header (10.0.0.0/8, an address, or ipc); what it says is the client's address",
+		first(func(p *config.Pool) { p.AcceptProxy = nil }, func(p *config.Pool, v string) error {
+			p.AcceptProxy = append(p.AcceptProxy, strings.Split(v, ",")...)
+			return nil
+		}))
 	f.pool(fs, "mechanisms", "mechanisms", "NAME,...", "", "security mechanisms that a client may use (NULL, PLAIN, CURVE, GSSAPI); any if not given",
 		first(func(p *config.Pool) { p.Mechanisms = nil }, func(p *config.Pool, v string) error {
 			p.Mechanisms = append(p.Mechanisms, strings.Split(v, ",")...)

@@ -38,6 +38,9 @@ func (c *checker) pool(i int, p *Pool) stream.Config {
 		c.fail(i, fmt.Sprintf("mechanisms[%d]", k), checkMechanism(m))
 	}
 	cfg.Mechanisms = p.Mechanisms
+	for k, s := range p.AcceptProxy {
+		c.fail(i, fmt.Sprintf("accept-proxy[%d]", k), cfg.ProxySenders.Add(s))
+	}
 	return cfg
 }
 

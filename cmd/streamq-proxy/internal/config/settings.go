@@ -49,6 +49,7 @@ type Pool struct {
 	MaxClients        string   `yaml:"max-clients"`
 	MaxPerAddress     string   `yaml:"max-per-address"`
 	Mechanisms        []string `yaml:"mechanisms"`
+	AcceptProxy       []string `yaml:"accept-proxy"`
 	HandshakeTimeout  string   `yaml:"handshake-timeout"`
 	ConnectTimeout    string   `yaml:"connect-timeout"`
 	SlotMaxAge        string   `yaml:"slot-max-age"`
