@@ -50,17 +50,22 @@ func (t *Table) affinityKey(p *Peer) (affinityKey, bool) {
 // remembered.
 func (t *Table) last(p *Peer) *worker {
 	key, ok := t.affinityKey(p)
-	if !ok {
+	if !ok || t.policy.seated {
 		return nil
 	}
 	name, ok := t.affinity.get(key, t.now)
 	if !ok {
 		return nil
 	}
-	if w := t.workers[name]; w != nil && w.at >= 0 {
+	w := t.workers[name]
+	switch {
+	case w == nil || w.at < 0:
+		p.decision.pass(name, t.unfit(name))
+	case !w.bearable(t.loadBound()):
+		p.decision.pass(name, UnfitLoaded)
+	default:
 		return w
 	}
-	p.decision.pass(name, t.unfit(name))
 	return nil
 }
 

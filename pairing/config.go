@@ -16,6 +16,9 @@ const MaxQueueTimeout = 30 * time.Second
 // required and [Config.HintWait] is 0.
 const DefaultHello = 5 * time.Second
 
+// MaxAffinityMaxLoad bounds [Config.AffinityMaxLoad] for the sake of its sense.
+const MaxAffinityMaxLoad = 1000
+
 // holdTime is how long a client is held for its identity.
 func (c Config) holdTime() time.Duration {
 	if c.RequireHello && c.HintWait == 0 {
@@ -64,6 +67,10 @@ type Config struct {
 	// [Origin.Address] in the place of one, for affinity only; the time is then
 	// since a pair of it last opened.
 	AffinityBySource bool
+	// AffinityMaxLoad is how loaded a worker may be, as a multiple of the average by
+	// weight of those that can be chosen, for its affinity, or the policy rendezvous,
+	// to send it a client; rounded up. 0 means however loaded; else at least 1.
+	AffinityMaxLoad float64
 	// HintMax hints at most are held for connections that do not exist yet, and
 	// as many identities with what they prefer, each for HintTTL since it was
 	// said or, of what an identity prefers, since its last connection went. 0
@@ -119,6 +126,8 @@ func (c Config) Validate() error {
 	need(c.Lease.Strategy == LeaseNone || c.Lease.TTL > 0, "lease-ttl: lease %s needs one above zero, not %v", c.Lease.Strategy, c.Lease.TTL)
 	need(c.AffinityMax >= 0, "affinity-max: %d is below zero", c.AffinityMax)
 	need(c.AffinityMax == 0 || c.AffinityTTL > 0, "affinity-ttl: %v is not above zero", c.AffinityTTL)
+	need(c.AffinityMaxLoad == 0 || c.AffinityMaxLoad >= 1 && c.AffinityMaxLoad <= MaxAffinityMaxLoad,
+		"affinity-max-load: %v is neither 0 nor from 1 to %d", c.AffinityMaxLoad, MaxAffinityMaxLoad)
 	need(c.HintMax >= 0, "hint-max: %d is below zero", c.HintMax)
 	need(c.HintMax == 0 || c.HintTTL > 0, "hint-ttl: %v is not above zero", c.HintTTL)
 	need(c.SourceMax >= 0, "hint-max-per-address: %d is below zero", c.SourceMax)

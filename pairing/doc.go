@@ -95,7 +95,9 @@
 // it, an array serves random and round-robin, and for least-connections a tree
 // of 64-bit words over the loads is four steps deep whatever it holds; a load
 // that changes by one moves its worker in as many steps. Between classes
-// (load+1)/weight is compared by multiplication. Going through an identity's
+// (load+1)/weight is compared by multiplication. Rendezvous looks at as many workers,
+// or seats, as there are workers of a weight or as there are seats for each, whichever
+// is less: some 600 at most. Going through an identity's
 // preferred workers costs one look-up for each of them.
 //
 // What expires is in queues, one for each length of time, in which the order of

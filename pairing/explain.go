@@ -42,10 +42,11 @@ const (
 	UnfitFailed               // it failed and is set aside
 	UnfitFull                 // it has as many pairs as it may
 	UnfitNoSlot               // it only dials in, and no slot of it is there
+	UnfitLoaded               // it had the client last, and is loaded too much, see Config.AffinityMaxLoad
 	unfitCount
 )
 
-var unfitNames = [unfitCount]string{"fit", "unknown", "removed", "draining", "maintenance", "set-aside", "full", "no-slot"}
+var unfitNames = [unfitCount]string{"fit", "unknown", "removed", "draining", "maintenance", "set-aside", "full", "no-slot", "loaded"}
 
 // String is the reason in lower case.
 func (u Unfit) String() string {

@@ -6,7 +6,9 @@ package pairing
 type class struct {
 	weight  int
 	members []*worker // in no order
+	seats   []uint32  // of the members, where there are seats
 	loads   loads
+	load    int // of all members
 	turn    int // round-robin: the member whose turn it is
 	credit  int // round-robin: what is owed to this class
 }
@@ -15,18 +17,20 @@ func (c *class) share() int { return c.weight * len(c.members) }
 
 func (c *class) add(w *worker, load int) {
 	w.at = len(c.members)
-	c.members = append(c.members, w)
+	c.members, c.seats = append(c.members, w), append(c.seats, 0)
 	w.filed = load
+	c.load += load
 	c.loads.put(w, load)
 }
 
 func (c *class) remove(w *worker) {
 	c.loads.remove(w, w.filed)
+	c.load -= w.filed
 	last := len(c.members) - 1
-	c.members[w.at] = c.members[last]
+	c.members[w.at], c.seats[w.at] = c.members[last], c.seats[last]
 	c.members[w.at].at = w.at
 	c.members[last] = nil
-	c.members = c.members[:last]
+	c.members, c.seats = c.members[:last], c.seats[:last]
 	w.at = -1
 	if last == 0 {
 		c.credit = 0
@@ -37,6 +41,7 @@ func (c *class) remove(w *worker) {
 func (c *class) move(w *worker, load int) {
 	if w.filed != load {
 		c.loads.remove(w, w.filed)
+		c.load += load - w.filed
 		w.filed = load
 		c.loads.put(w, load)
 	}
@@ -55,7 +60,7 @@ func (t *Table) choose(p *Peer) *worker {
 	if t.alwaysFails(p.origin.Address) {
 		return w
 	}
-	if t.choosable > 1 && t.explores(w) {
+	if t.choosable > 1 && t.explores(p, w) {
 		t.unplace(w)
 		other := t.policy.choose(t, p)
 		t.place(w)

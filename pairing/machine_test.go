@@ -58,6 +58,7 @@ func (m *machine) config() Config {
 		AffinityMax:      m.pick(3) * 2,
 		AffinityTTL:      3 * time.Second,
 		AffinityBySource: m.pick(2) == 1,
+		AffinityMaxLoad:  float64(m.pick(3)) * 1.2,
 		HintMax:          m.pick(4) * 2,
 		HintTTL:          6 * time.Second,
 		SourceMax:        m.pick(4),

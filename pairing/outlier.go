@@ -84,19 +84,21 @@ type judgement struct {
 // failed takes note that the pair of a client ended before it opened.
 func (t *Table) failed(c *Peer, why Reason) {
 	w := c.worker
-	if !why.telling() || !t.tells(c) || !t.attribute(c) {
+	if !why.telling() || !t.tells(c) {
 		return
 	}
-	s := &w.streak
-	if s.length == 0 {
-		s.others = t.outcomes.minus(w.outcomes)
+	if t.attribute(c) {
+		s := &w.streak
+		if s.length == 0 {
+			s.others = t.outcomes.minus(w.outcomes)
+		}
+		s.length++
+		t.streaks.start(&s.timer, t.now)
+		w.failed++
+		t.outcomes.failed++
+		w.failedAt = t.choices
 	}
-	s.length++
-	t.streaks.start(&s.timer, t.now)
-	w.failed++
-	t.outcomes.failed++
-	w.failedAt = t.choices
-	if t.isOutlier(w) {
+	if t.isOutlier(w) { // of one that counts no more, others may have opened since
 		t.eject(w)
 	}
 	t.place(w)
@@ -114,10 +116,10 @@ func (r Reason) telling() bool {
 }
 
 // attribute says whether a failure is one more of its worker's. Of a client that
-// came by what it prefers, or had last, it is only once in a streak: a bad one
-// would come to the same worker for ever, and no other could be compared with it.
+// came by what it prefers, had last, or hashes to, it is only once in a streak: a bad
+// one would come to the same worker for ever, and no other could be compared with it.
 func (t *Table) attribute(c *Peer) bool {
-	if c.decision.rule == ByPolicy {
+	if c.decision.rule == ByPolicy && !t.hashes(c) {
 		return true
 	}
 	s, key := &c.worker.streak, affinityKey{source: true, name: c.origin.Address}
@@ -160,8 +162,8 @@ const exploreFrom = 2
 // failure, or fewer if they are of less weight than w, for which that would be
 // much; once one has, it may well be the clients, and half of their share is
 // enough. So what is sent elsewhere does not outweigh the policy.
-func (t *Table) explores(w *worker) bool {
-	if w.failedAt != t.choices || w.streak.length < exploreFrom {
+func (t *Table) explores(p *Peer, w *worker) bool {
+	if w.failedAt != t.choices || w.streak.length < exploreFrom || t.hashes(p) {
 		return false
 	}
 	o, length := t.meanwhile(w), float64(w.streak.length)

@@ -19,6 +19,10 @@ const (
 	// PowerOfTwo draws two at random, by weight, and takes the one with the
 	// lesser (load+1)/weight.
 	PowerOfTwo Policy = "power-of-two"
+	// Rendezvous takes the one that the client's identity, or else its address,
+	// gives it, by weight, and no other as long as that can take it: every proxy
+	// with the same workers takes the same. [Config.AffinityMaxLoad] bounds it.
+	Rendezvous Policy = "rendezvous"
 )
 
 // policy is what a table does by a [Policy].
@@ -27,16 +31,36 @@ type policy struct {
 	// choose picks a worker. Somebody must be choosable. It costs no more than a
 	// look at each distinct weight, and allocates nothing.
 	choose func(*Table, *Peer) *worker
+	// seated says that it needs the workers to have seats, and that it gives a
+	// client the same worker by itself: what it had last does not matter.
+	seated bool
 }
 
 // policies are all there are. A new one is a line here, and what it names:
 // whatever lists or reads policies does so by [Policies] and [ParsePolicy].
 func policies() []policy {
 	return []policy{
-		{LeastConnections, func(t *Table, _ *Peer) *worker { return t.leastLoaded() }},
-		{RoundRobin, func(t *Table, _ *Peer) *worker { return t.nextInTurn() }},
-		{Random, func(t *Table, _ *Peer) *worker { return t.draw() }},
-		{PowerOfTwo, func(t *Table, _ *Peer) *worker { return t.lighterOfTwo() }},
+		{name: LeastConnections, choose: func(t *Table, _ *Peer) *worker { return t.leastLoaded() }},
+		{name: RoundRobin, choose: func(t *Table, _ *Peer) *worker { return t.nextInTurn() }},
+		{name: Random, choose: func(t *Table, _ *Peer) *worker { return t.draw() }},
+		{name: PowerOfTwo, choose: func(t *Table, _ *Peer) *worker { return t.lighterOfTwo() }},
+		{name: Rendezvous, choose: (*Table).rendezvous, seated: true},
+	}
+}
+
+// setPolicy puts a policy in force.
+func (t *Table) setPolicy(p Policy) {
+	was := t.policy.seated
+	if t.policy, _ = p.find(); t.policy.seated == was {
+		return
+	}
+	t.seats = seats{}
+	for _, c := range t.classes {
+		for _, w := range c.members {
+			if t.policy.seated {
+				t.seats.sit(w)
+			}
+		}
 	}
 }
 

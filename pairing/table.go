@@ -40,6 +40,7 @@ type Table struct {
 	told      uint64                           // how many pairs have told something of workers
 	failing   *simplelru.LRU[string, *failing] // by the address of clients
 	classes   []*class                         // by weight, ascending
+	seats     seats                            // of those that can take a client, if the policy has them
 	choosable int                              // workers that can take a client
 	share     int                              // the sum of their weights
 	able      int                              // workers that could ever serve somebody
@@ -127,7 +128,7 @@ func (t *Table) Reconfigure(now time.Duration, cfg Config) []Action {
 
 func (t *Table) configure(cfg Config) {
 	t.cfg = cfg
-	t.policy, _ = cfg.Policy.find()
+	t.setPolicy(cfg.Policy)
 	t.lease = strategies()[cfg.Lease.Strategy]
 	t.handshakes.after = cfg.HandshakeTimeout
 	t.holds.after = cfg.holdTime()

@@ -3,6 +3,7 @@ package pairing
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -394,22 +395,22 @@ func (m *twin) failed(c *twinPeer, why Reason) {
 	if from.toldAt = len(m.told); known {
 		return
 	}
-	if !c.byPolicy {
-		key := affinityKey{source: true, name: c.origin.Address}
-		if c.identity != "" {
-			key = affinityKey{name: c.identity}
-		}
-		if slices.Contains(w.names, key) || len(w.names) == outlierNames {
-			return
-		}
-		w.names = append(w.names, key)
+	key := affinityKey{source: true, name: c.origin.Address}
+	if c.identity != "" {
+		key = affinityKey{name: c.identity}
 	}
-	if w.streak++; w.streak == 1 {
-		w.streakFrom = len(m.outcomes)
+	named := !c.byPolicy || m.hashes(c)
+	if !named || !slices.Contains(w.names, key) && len(w.names) < outlierNames {
+		if named {
+			w.names = append(w.names, key)
+		}
+		if w.streak++; w.streak == 1 {
+			w.streakFrom = len(m.outcomes)
+		}
+		w.failedAt = m.now
+		m.outcomes = append(m.outcomes, twinOutcome{w, false})
+		m.fresh = append(m.fresh, w)
 	}
-	w.failedAt = m.now
-	m.outcomes = append(m.outcomes, twinOutcome{w, false})
-	m.fresh = append(m.fresh, w)
 	least, most := outlierLeast, float64(outlierSurprise)
 	if w.attempt > 0 {
 		least, most = 2, most/3
@@ -613,17 +614,51 @@ func (m *twin) pick(p *twinPeer, next Action) *twinWorker {
 		}
 	}
 	if key, ok := m.affinityKey(p); ok {
-		if last, ok := m.had.get(key, m.now); ok && isFree(last) {
+		if last, ok := m.had.get(key, m.now); ok && isFree(last) && m.bearable(m.named(last), free) && m.cfg.Policy != Rendezvous {
 			return must(last, "affinity")
 		}
 	}
-	if m.cfg.Policy == LeastConnections && !m.leastLoaded(p, w, free) {
+	if m.hashes(p) {
+		if best := m.rendezvous(p, free); best != w {
+			m.fail("client %v got %s, not %s, where it hashes to", p.id, w.name, best.name)
+		}
+	} else if (m.cfg.Policy == LeastConnections || m.cfg.Policy == Rendezvous) && !m.leastLoaded(p, w, free) {
 		m.fail("client %v got %s although another is less loaded", p.id, w.name)
 	}
 	if p.byPolicy = true; !m.alwaysFails(p) {
 		m.fresh = nil
 	}
 	return w
+}
+
+func (m *twin) hashes(p *twinPeer) bool {
+	return m.cfg.Policy == Rendezvous && (p.identity != "" || p.origin.Address != "")
+}
+
+// bearable says whether a worker is not loaded too much for a client of its own.
+func (m *twin) bearable(w *twinWorker, free []*twinWorker) bool {
+	load, weight := 1, 0
+	for _, o := range free {
+		load, weight = load+m.load(o), weight+o.weight
+	}
+	return m.cfg.AffinityMaxLoad == 0 || float64(m.load(w)+1) <= math.Ceil(m.cfg.AffinityMaxLoad*float64(load)/float64(weight)*float64(w.weight))
+}
+
+// rendezvous is where a client hashes to among those that are not loaded too much.
+func (m *twin) rendezvous(p *twinPeer, free []*twinWorker) (best *twinWorker) {
+	key := hashOf(hashAddress, p.origin.Address)
+	if p.identity != "" {
+		key = hashOf(hashIdentity, p.identity)
+	}
+	o, soonest := orderOf(key), math.Inf(1)
+	at := naiveSeats(free, func(w *twinWorker) string { return w.name })
+	for i, w := range free {
+		seated := &worker{weight: w.weight, seat: seat{name: hashOf(hashWorker, w.name)}}
+		if time := o.time(o.rank(at[i]), seated); time < soonest && m.bearable(w, free) {
+			best, soonest = w, time
+		}
+	}
+	return best
 }
 
 // leastLoaded says whether w is right by load: it is the least loaded, or that

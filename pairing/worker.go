@@ -101,6 +101,7 @@ type worker struct {
 	failures     uint64
 	served       uint64
 	class        *class
+	seat         seat          // see rendezvous.go
 	at           int           // place in class.members, -1 when not choosable
 	filed        int           // load under which class.loads has it
 	spot         node[*worker] // in class.loads
@@ -169,6 +170,9 @@ func (t *Table) place(w *worker) {
 		w.class.move(w, w.load())
 	case choosable:
 		w.class.add(w, w.load())
+		if t.policy.seated {
+			t.seats.sit(w)
+		}
 		t.choosable++
 		t.share += w.weight
 	case w.at >= 0:
@@ -188,6 +192,9 @@ func (t *Table) place(w *worker) {
 
 // unplace takes a worker out of the choice.
 func (t *Table) unplace(w *worker) {
+	if t.policy.seated {
+		t.seats.leave(w)
+	}
 	w.class.remove(w)
 	t.choosable--
 	t.share -= w.weight

@@ -76,7 +76,7 @@ func TestCompletion(t *testing.T) {
 		"ctl events w|":               "worker worker.up worker.down worker.empty :4",
 		"ctl events pair.made pair.|": "pair.opened pair.ended :4",
 		// Words where one of some is meant.
-		"run --policy r|": "round-robin random :4",
+		"run --policy r|": "round-robin random rendezvous :4",
 		"run --lease |":   "none heartbeat idle ttl :4",
 		// Files where files are meant.
 		"check |":              file,
@@ -84,7 +84,7 @@ func TestCompletion(t *testing.T) {
 		"run |":                nothing,
 		"run --config |":       file,
 		"run --control-cert |": file,
-		"run --policy |":       "least-connections round-robin random power-of-two :4",
+		"run --policy |":       "least-connections round-robin random power-of-two rendezvous :4",
 		"ctl --cert |":         file,
 		"ctl --server |":       file,
 		"ctl --control |":      nothing,

@@ -155,6 +155,7 @@ func (f *flags) limits(fs *pflag.FlagSet) {
 		{"slot-max-age", "duration", d.SlotMaxAge, "a worker that dialled in and waits is closed at this age, and redials, before its own libzmq gives up at 30s; 0 for never", func(p *config.Pool) *string { return &p.SlotMaxAge }},
 		{"finish-timeout", "duration", d.FinishTimeout, "when one side of a pair has gone, what is left may take so long without taking any of what it was sent", func(p *config.Pool) *string { return &p.FinishTimeout }},
 		{"affinity-max", "N", d.AffinityMax, "identities, or addresses, whose last worker is remembered; 0 for none", func(p *config.Pool) *string { return &p.AffinityMax }},
+		{"affinity-max-load", "N", d.AffinityMaxLoad, "no client is sent to a worker by affinity, or the policy rendezvous, that has more than so many times the average load; at least 1, such as 1.25, or 0 for no limit", func(p *config.Pool) *string { return &p.AffinityMaxLoad }},
 		{"affinity-ttl", "duration", d.AffinityTTL, "for so long after the last connection of each", func(p *config.Pool) *string { return &p.AffinityTTL }},
 		{"hint-max", "N", d.HintMax, "hints that are held for connections to come, and identities with what they prefer; 0 for none", func(p *config.Pool) *string { return &p.HintMax }},
 		{"hint-ttl", "duration", d.HintTTL, "each for so long", func(p *config.Pool) *string { return &p.HintTTL }},

@@ -27,6 +27,7 @@ func PoolDefaults() Pool {
 		KeepAliveCount:    strconv.Itoa(d.KeepAlive.Count),
 		UserTimeout:       d.UserTimeout.String(),
 		AffinityMax:       strconv.Itoa(d.Pairing.AffinityMax),
+		AffinityMaxLoad:   strconv.FormatFloat(d.Pairing.AffinityMaxLoad, 'g', -1, 64),
 		AffinityTTL:       d.Pairing.AffinityTTL.String(),
 		HintMax:           strconv.Itoa(d.Pairing.HintMax),
 		HintTTL:           d.Pairing.HintTTL.String(),

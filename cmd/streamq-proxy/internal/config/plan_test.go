@@ -62,6 +62,7 @@ pools:
     hint-wait: 200ms
     require-hello: true
     affinity-max: 5
+    affinity-max-load: 1.25
     affinity-ttl: 2h
     hint-max: 6
     hint-ttl: 3m
@@ -102,7 +103,7 @@ pools:
 	p.MaxClients, p.MaxPerAddress = 7, 3
 	p.HandshakeTimeout, p.SlotMaxAge = 0, 20*time.Second
 	p.AffinityBySource = true
-	p.AffinityMax, p.AffinityTTL = 5, 2*time.Hour
+	p.AffinityMax, p.AffinityTTL, p.AffinityMaxLoad = 5, 2*time.Hour, 1.25
 	p.HintMax, p.HintTTL, p.SourceMax = 6, 3*time.Minute, 2
 	p.FinishTimeout, p.RetryMin, p.RetryMax = 4*time.Second, 2*time.Second, time.Minute
 	for i, usual, said := 0, reflect.ValueOf(stream.DefaultConfig().Pairing), reflect.ValueOf(*p); i < said.NumField(); i++ {
@@ -172,8 +173,9 @@ func TestMistakesInFiles(t *testing.T) {
 		{"worker without an endpoint", pool("    workers:\n      - name: w\n"), `f.yaml:6:9: endpoint: a worker needs an endpoint`},
 		{"transport", "pools:\n  - frontend: [udp://127.0.0.1:1]\n    backend: [tcp://*:2]\n", `f.yaml:2:16: frontend: "udp://127.0.0.1:1": transport "udp" is not served`},
 		{"port", "pools:\n  - frontend: [tcp://*:3]\n    backend:\n      - tcp://127.0.0.1:x\n", `f.yaml:4:9: backend: "tcp://127.0.0.1:x": port "x" is not a number`},
-		{"policy", pool("    policy: best\n"), `f.yaml:5:13: policy: "best" is unknown, want least-connections, round-robin, random or power-of-two`},
+		{"policy", pool("    policy: best\n"), `f.yaml:5:13: policy: "best" is unknown, want least-connections, round-robin, random, power-of-two or rendezvous`},
 		{"back-off", pool("    retry-min: 20s\n    retry-max: 10s\n"), `f.yaml:6:16: retry-max: 10s is below retry-min, 20s`},
+		{"load", pool("    affinity-max-load: 0.5\n"), `f.yaml:5:24: affinity-max-load: "0.5" is neither 0 nor a number from 1 to 1000, such as 1.25`},
 		{"relay", pool("    relay: fast\n"), `f.yaml:5:12: relay: "fast" is unknown, want auto, stream or splice`},
 		{"lease", pool("    lease: long\n"), `f.yaml:5:12: lease: "long" is unknown, want none, heartbeat, idle or ttl`},
 		{"heartbeat", pool("    lease: heartbeat\n"), `f.yaml:5:12: lease: heartbeat needs a control socket`},

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -167,6 +168,7 @@ func (c *checker) limits(i int, p *Pool, cfg *stream.Config) {
 // memory reads what is remembered, and for how long.
 func (c *checker) memory(i int, p *Pool, t *pairing.Config) {
 	t.AffinityMax = c.number(i, "affinity-max", p.AffinityMax, t.AffinityMax, 0, 0)
+	t.AffinityMaxLoad = c.maxLoad(i, p.AffinityMaxLoad, t.AffinityMaxLoad)
 	t.AffinityTTL = c.span(i, "affinity-ttl", p.AffinityTTL, t.AffinityTTL, aboveZero, 0)
 	t.HintMax = c.number(i, "hint-max", p.HintMax, t.HintMax, 0, 0)
 	t.HintTTL = c.span(i, "hint-ttl", p.HintTTL, t.HintTTL, aboveZero, 0)
@@ -177,6 +179,19 @@ func (c *checker) memory(i int, p *Pool, t *pairing.Config) {
 	if t.RetryMax < t.RetryMin {
 		c.add(i, "retry-max", fmt.Sprintf("%v is below retry-min, %v", t.RetryMax, t.RetryMin))
 	}
+}
+
+// maxLoad is a multiple of the average load, if one was said.
+func (c *checker) maxLoad(i int, s string, standard float64) float64 {
+	if s == "" {
+		return standard
+	}
+	load, err := strconv.ParseFloat(s, 64)
+	if err != nil || load != 0 && !(load >= 1 && load <= pairing.MaxAffinityMaxLoad) {
+		c.add(i, "affinity-max-load", fmt.Sprintf("%q is neither 0 nor a number from 1 to %d, such as 1.25", s, pairing.MaxAffinityMaxLoad))
+		return standard
+	}
+	return load
 }
 
 // keepAlive reads how the kernel finds out that the other end of a connection has gone.

@@ -60,6 +60,7 @@ type Pool struct {
 	UserTimeout       string   `yaml:"user-timeout"`
 	Affinity          string   `yaml:"affinity"`
 	AffinityMax       string   `yaml:"affinity-max"`
+	AffinityMaxLoad   string   `yaml:"affinity-max-load"`
 	AffinityTTL       string   `yaml:"affinity-ttl"`
 	HintMax           string   `yaml:"hint-max"`
 	HintTTL           string   `yaml:"hint-ttl"`
