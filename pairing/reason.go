@@ -20,6 +20,7 @@ const (
 	Drained                 // its worker, or the proxy, is taken out of service
 	Overflow                // it floods although its pair has ended, which keeps its own reason
 	NotZMTP                 // what it sent is not ZMTP
+	ProtocolError           // what it said in the handshake breaks the protocol
 	MechanismRefused        // its security mechanism is not allowed
 	HandshakeTimeout        // the greeting or the handshake took too long
 	QueueTimeout            // no worker had room in time
@@ -35,7 +36,7 @@ const (
 var reasonNames = [reasonCount]string{
 	"none", "client-closed", "worker-closed", "client-reset", "worker-reset",
 	"heartbeat-expired", "idle-expired", "ttl-expired", "kicked", "drained",
-	"overflow", "not-zmtp", "mechanism-refused", "handshake-timeout",
+	"overflow", "not-zmtp", "protocol-error", "mechanism-refused", "handshake-timeout",
 	"queue-timeout", "queue-full", "no-worker", "dial-failed",
 	"shutdown", "probe", "proxy-header",
 }

@@ -57,6 +57,7 @@ func (l *loop) perform(a pairing.Action) {
 func (l *loop) join(client, worker *conn) {
 	f := &flow{client: client, worker: worker}
 	client.flow, worker.flow = f, f
+	l.protect(f)
 	for _, from := range [...]*conn{worker, client} {
 		if s, ok := from.link.(*streamLink); ok {
 			s.paired()

@@ -37,7 +37,6 @@ type conn struct {
 	out   backlog   // what the link has not taken yet
 
 	paused    bool // left unread: the partner has no room, or it has said enough for now
-	eof       bool // it has ended its sending, and the way back goes on
 	broken    bool // writing failed; its end will tell why
 	owedReset bool // the partner was reset, and so shall this one be
 	swallowed int  // bytes that came while it was being closed
@@ -50,9 +49,8 @@ type flow struct {
 
 	handshake zmtp.Handshake
 	open      bool          // the handshake is through, and no longer watched
-	opened    time.Duration // when it was
-	chunks    int           // that have passed since
-	grown     bool          // it is no longer young, see young.go
+	guarded   bool          // the worker dialled in, see guard.go
+	withheld  []byte        // of the client's handshake, until the worker has said the same
 	passed    [2]uint64     // bytes from client to worker and back, less those that loan has moved
 	active    time.Duration // when bytes last passed
 	loan      *loan         // nil while the loop moves the bytes, see lend.go

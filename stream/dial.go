@@ -62,3 +62,16 @@ func (l *loop) cancelDial(client pairing.PeerID) {
 		l.dialler.giveUp(x)
 	}
 }
+
+// keepAlive gives a connection that was dialled TCP's options for a long life. An
+// accepted one has those of its listener.
+func (l *loop) keepAlive(c *conn) {
+	o := c.own()
+	if o == nil || !o.keepLater {
+		return
+	}
+	o.keepLater = false
+	if err := keep(o.fd, l.fixed.KeepAlive, l.fixed.UserTimeout); err != nil {
+		l.cfg.Log.Warn("a connection to a worker without keepalive", "pool", l.fixed.Name, "error", err)
+	}
+}

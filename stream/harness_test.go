@@ -167,8 +167,9 @@ func (r *rig) pair() (client, worker net.Conn) {
 	worker = r.slot()
 	client = r.client()
 	send(r.t, client, nullPeer())
-	expect(r.t, worker, nullPeer())
+	expect(r.t, worker, signature)
 	send(r.t, worker, nullPeer()[len(signature):])
+	expect(r.t, worker, nullPeer()[len(signature):])
 	expect(r.t, client, nullPeer())
 	return client, worker
 }

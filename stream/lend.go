@@ -32,7 +32,7 @@ func (c *conn) lent() bool { return c.flow != nil && c.flow.loan != nil }
 
 // lend gives an open pair to the relay, with what is held back on either side.
 func (l *loop) lend(f *flow) {
-	if !f.open || !f.mature() || f.loan != nil || l.halt.on || !lendable(f.client) || !lendable(f.worker) {
+	if !f.open || f.loan != nil || l.halt.on || !lendable(f.client) || !lendable(f.worker) {
 		return
 	}
 	for _, c := range f.sides() {

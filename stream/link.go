@@ -33,6 +33,4 @@ type wish struct {
 	bytes bool // more of them
 	room  bool // for what push has left behind
 	leave bool // that its other side has ended its sending, although it is not read
-
-	failure bool // that it has failed, where nothing else is to be heard of it
 }

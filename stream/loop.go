@@ -35,10 +35,11 @@ type loop struct {
 	start time.Time
 	clock time.Duration // since start, as last set by now
 
-	todo   []pairing.Action // decided and not carried out, see settle
-	resets resets
-	young  young
-	halves list.List // of *halfClosed, longest not looked at first
+	todo      []pairing.Action // decided and not carried out, see settle
+	resets    resets
+	guarding  agenda    // pairs that may have something withheld
+	mechanism string    // that the workers that dial in are known to speak, "" for not yet
+	halves    list.List // of *halfClosed, longest not looked at first
 
 	readBuf []byte
 	batch   *batch
@@ -212,7 +213,7 @@ func (l *loop) turn() error {
 	l.settle()
 	l.passResets()
 	l.settle()
-	l.growUp()
+	l.stopWithholding()
 	l.endHalfClosed()
 	l.tidy()
 	l.releaseHeld()
@@ -258,7 +259,7 @@ func (l *loop) patience() (time.Duration, error) {
 	if at, owed := l.resets.next(); owed {
 		earlier(at)
 	}
-	if at, any := l.young.next(); any {
+	if at, any := l.guarding.next(); any {
 		earlier(at)
 	}
 	if l.dialler.at != never {

@@ -50,9 +50,6 @@ func (o *ownLink) listen(wish wish) error {
 	if wish.leave {
 		mask |= pollLeave
 	}
-	if wish.failure {
-		mask |= pollFailure
-	}
 	before := o.interest
 	o.interest = mask
 	var err error
@@ -106,9 +103,7 @@ func (l *loop) readOwn(c *conn) {
 			l.ended(c, pairing.Reset)
 			return
 		case n == 0:
-			if !l.passFIN(c) {
-				l.ended(c, c.lastWord())
-			}
+			l.ended(c, c.lastWord())
 			return
 		}
 		l.data(c, l.readBuf[:n])

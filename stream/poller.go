@@ -26,8 +26,6 @@ const (
 	pollOut = unix.EPOLLOUT
 	// pollLeave tells that the other side has ended, whatever is unread.
 	pollLeave = unix.EPOLLRDHUP
-	// pollFailure tells of nothing but errors.
-	pollFailure = unix.EPOLLERR
 )
 
 // poller is an epoll instance (epoll(7)). libzmq's own poller takes no plain

@@ -42,7 +42,23 @@ func (l *loop) forward(from *conn, data []byte) bool {
 			l.act(l.table.End(l.clock, from.id, reason))
 			return false
 		}
+		if f.guarded && from.client() {
+			data = l.withhold(f, data)
+		}
 	}
+	if len(data) > 0 {
+		l.pass(from, to, data)
+	}
+	if len(f.withheld) > 0 && !from.client() {
+		l.setFree(f)
+	}
+	l.lend(f) // when everything that is here has been passed on
+	return true
+}
+
+// pass gives data to the partner.
+func (l *loop) pass(from, to *conn, data []byte) {
+	f := from.flow
 	l.gathering.heard(from, to, len(data))
 	way := 1
 	if from.client() {
@@ -59,9 +75,6 @@ func (l *loop) forward(from *conn, data []byte) bool {
 	if !to.out.empty() {
 		l.pause(from)
 	}
-	f.chunks++
-	l.lend(f)
-	return true
 }
 
 // watch follows the clear part of the handshake. The reason that it returns,
@@ -79,14 +92,17 @@ func (l *loop) watch(from, to *conn, data []byte) pairing.Reason {
 		if violation.Side == zmtp.Client && to.client() && to.phase == live {
 			l.write(to, data) // the worker's own word, by which the client knows not to try again
 		}
-		return pairing.NotZMTP
+		return pairing.ProtocolError
+	case errors.Is(err, zmtp.ErrClientGaveUp):
+		return pairing.ProtocolError
 	case err != nil:
 		return pairing.NotZMTP
 	case !l.allows(f.handshake.Mechanism()), !l.allows(f.handshake.WorkerMechanism()):
 		return pairing.MechanismRefused
 	case state == zmtp.Open:
 		f.open = true
-		l.grow(f)
+		l.keepAlive(f.worker)
+		l.spoken(f)
 		l.act(l.table.Opened(l.clock, from.id))
 		l.tellOf(TopicPairOpened, f.client)
 	}
@@ -127,14 +143,11 @@ func (l *loop) updateInterest(c *conn) {
 	if c.phase == dead || c.phase == refused || c.lent() {
 		return
 	}
-	// Who is owed a reset is not read any more: its own FIN would end it in order.
-	over := c.eof && c.phase == live
+	// What is owed a reset, and can be given one, is not read any more: its own FIN would end it in order.
 	err := c.link.listen(wish{
-		bytes: !c.paused && !l.halt.on && !c.owedReset && !over,
+		bytes: !c.paused && !l.halt.on && !(c.owedReset && c.own() != nil),
 		room:  !c.out.empty() && !c.broken,
 		leave: c.paused && c.flow == nil && !l.halt.on,
-
-		failure: over,
 	})
 	if err != nil {
 		l.cfg.Log.Error("cannot watch a connection", "pool", l.fixed.Name, "error", err)
@@ -195,9 +208,6 @@ func (l *loop) caughtUp(c *conn) {
 		if from.paused && from.phase == live {
 			from.paused = false
 			l.updateInterest(from)
-		}
-		if from.eof && c.phase == live {
-			c.link.finish()
 		}
 		l.lend(c.flow)
 	}
