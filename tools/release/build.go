@@ -32,7 +32,7 @@ func (r *release) build(ctx context.Context) error {
 		return fmt.Errorf("the binary's version is none: %s", said)
 	}
 	r.version = words[1][1:]
-	for _, make := range []func(context.Context) error{r.writeManual, r.writeCompletion, r.writeUnit, r.writeChangelog, r.writeLicences} {
+	for _, make := range []func(context.Context) error{r.writeManual, r.writeCompletion, r.writeUnits, r.writeChangelog, r.writeLicences} {
 		if err := make(ctx); err != nil {
 			return err
 		}
@@ -93,20 +93,25 @@ func (r *release) writeCompletion(ctx context.Context) error {
 	return nil
 }
 
-// writeUnit has the unit start the packaged binary. Its head tells how it is
+// writeUnits has the units start the packaged binary. Their heads tell how they are
 // installed by hand.
-func (r *release) writeUnit(context.Context) error {
-	text, err := os.ReadFile(filepath.Join(r.root, "deploy/systemd/streamq-proxy.service"))
-	if err != nil {
-		return err
+func (r *release) writeUnits(context.Context) error {
+	for _, name := range []string{"streamq-proxy", "streamq-proxy-agent"} {
+		text, err := os.ReadFile(filepath.Join(r.root, "deploy/systemd", name+".service"))
+		if err != nil {
+			return err
+		}
+		_, unit, found := bytes.Cut(text, []byte("\n[Unit]\n"))
+		if !found {
+			return fmt.Errorf("the unit %s has no [Unit]", name)
+		}
+		unit = bytes.ReplaceAll(unit, []byte("/usr/local/bin/"), []byte("/usr/bin/"))
+		head := "# Change it by `systemctl edit " + name + "` rather than here.\n\n[Unit]\n"
+		if err := os.WriteFile(r.file(name+".service"), append([]byte(head), unit...), 0o644); err != nil {
+			return err
+		}
 	}
-	_, unit, found := bytes.Cut(text, []byte("\n[Unit]\n"))
-	if !found {
-		return fmt.Errorf("the unit has no [Unit]")
-	}
-	unit = bytes.ReplaceAll(unit, []byte("/usr/local/bin/"), []byte("/usr/bin/"))
-	head := "# Change it by `systemctl edit streamq-proxy` rather than here.\n\n[Unit]\n"
-	return os.WriteFile(r.file("streamq-proxy.service"), append([]byte(head), unit...), 0o644)
+	return nil
 }
 
 // writeChangelog writes the one that Debian wants, which says where the other is.

@@ -192,23 +192,25 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// The unit is one that the system's own systemd understands.
-func TestUnit(t *testing.T) {
+// The units are some that the system's own systemd understands.
+func TestUnits(t *testing.T) {
 	deb := product(t, ".deb")
 	needs(t, "systemd-analyze", "dpkg-deb")
 	root := t.TempDir()
 	output(t, "dpkg-deb", "-x", deb, root)
-	unit := filepath.Join(root, "usr/lib/systemd/system/streamq-proxy.service")
-	text, err := os.ReadFile(unit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// It looks whether what the unit starts is there.
-	if err := os.WriteFile(unit, bytes.ReplaceAll(text, []byte("/usr/bin/"), []byte(root+"/usr/bin/")), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("systemd-analyze", "verify", "--man=no", unit).CombinedOutput()
-	if strings.Contains(string(out), "streamq-proxy") {
-		t.Errorf("%v\n%s", err, out)
+	for _, name := range []string{"streamq-proxy", "streamq-proxy-agent"} {
+		unit := filepath.Join(root, "usr/lib/systemd/system", name+".service")
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// It looks whether what the unit starts is there.
+		if err := os.WriteFile(unit, bytes.ReplaceAll(text, []byte("/usr/bin/"), []byte(root+"/usr/bin/")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("systemd-analyze", "verify", "--man=no", unit).CombinedOutput()
+		if strings.Contains(string(out), "streamq-proxy") {
+			t.Errorf("%v\n%s", err, out)
+		}
 	}
 }

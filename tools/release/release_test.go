@@ -74,7 +74,7 @@ func TestDebianContents(t *testing.T) {
 	contents := output(t, "dpkg-deb", "-c", deb)
 	for _, want := range []string{
 		"./usr/bin/streamq-proxy",
-		"./usr/lib/systemd/system/streamq-proxy.service",
+		"./usr/lib/systemd/system/streamq-proxy.service", "./usr/lib/systemd/system/streamq-proxy-agent.service",
 		"./usr/share/man/man1/streamq-proxy.1.gz", "./usr/share/man/man1/streamq-proxy-run.1.gz", "./usr/share/man/man1/streamq-proxy-ctl.1.gz",
 		"./usr/share/bash-completion/completions/streamq-proxy", "./usr/share/fish/vendor_completions.d/streamq-proxy.fish", "./usr/share/zsh/vendor-completions/_streamq-proxy",
 		"./usr/share/streamq-proxy/grafana/streamq-proxy.json", "./usr/share/streamq-proxy/prometheus/alerts.yml",
@@ -86,11 +86,14 @@ func TestDebianContents(t *testing.T) {
 	}
 	got := strings.Fields(output(t, "dpkg-deb", "-I", deb, "conffiles"))
 	slices.Sort(got)
-	if want := []string{"/etc/default/streamq-proxy", "/etc/streamq-proxy/config.yaml"}; !slices.Equal(got, want) {
+	if want := []string{"/etc/default/streamq-proxy", "/etc/default/streamq-proxy-agent", "/etc/streamq-proxy/config.yaml"}; !slices.Equal(got, want) {
 		t.Errorf("the conffiles are %v, want %v", got, want)
 	}
-	if unit := output(t, "sh", "-c", "dpkg-deb --fsys-tarfile "+deb+" | tar -xO ./usr/lib/systemd/system/streamq-proxy.service"); strings.Contains(unit, "/usr/local") {
-		t.Errorf("the unit starts another binary:\n%s", unit)
+	for _, name := range []string{"streamq-proxy", "streamq-proxy-agent"} {
+		unit := output(t, "sh", "-c", "dpkg-deb --fsys-tarfile "+deb+" | tar -xO ./usr/lib/systemd/system/"+name+".service")
+		if strings.Contains(unit, "/usr/local") {
+			t.Errorf("the unit starts another binary:\n%s", unit)
+		}
 	}
 }
 

@@ -2,9 +2,11 @@ package manifests
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -199,6 +201,43 @@ func TestSelectors(t *testing.T) {
 				t.Errorf("the policy lets in at %s, which the proxy does not have", p.Port.String())
 			}
 		}
+	}
+}
+
+// The agent dials in where the proxy has its backend, from where it is let in, by flags that it has.
+func TestAgent(t *testing.T) {
+	pod := deployment(t, objects(t, "agent.yaml")).Spec.Template
+	agent := pod.Spec.InitContainers[0]
+	if agent.RestartPolicy == nil || *agent.RestartPolicy != core.ContainerRestartPolicyAlways {
+		t.Error("the agent is no sidecar")
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./cmd/streamq-proxy", "agent", "--help")
+	cmd.Dir = root
+	help, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]string{}
+	for i, a := range agent.Args {
+		if !strings.HasPrefix(a, "--") {
+			continue
+		}
+		said[a] = agent.Args[i+1]
+		if !strings.Contains(string(help), a+" ") {
+			t.Errorf("the agent has no %s", a)
+		}
+	}
+	all := objects(t, "streamq-proxy.yaml")
+	found := false
+	for _, s := range of[*core.Service](all) {
+		found = found || said["--proxy"] == fmt.Sprintf("tcp://%s:%d", s.Name, s.Spec.Ports[0].Port)
+	}
+	if !found {
+		t.Errorf("no service is at %s", said["--proxy"])
+	}
+	from := of[*networking.NetworkPolicy](all)[0].Spec.Ingress[1].From[0].PodSelector
+	if selector, err := meta.LabelSelectorAsSelector(from); err != nil || !selector.Matches(labels.Set(pod.Labels)) {
+		t.Errorf("the policy does not let the agent in: %v", err)
 	}
 }
 
