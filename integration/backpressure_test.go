@@ -14,13 +14,13 @@ const deafFor = 20 * time.Second
 
 // TestBackpressure has a CURVE client that reads nothing for twenty seconds while its worker sends as fast as it can. The
 // worker comes to its high-water mark as on a direct connection, the proxy keeps nothing for it, and when the client
-// reads again everything is there, in order, on either relay.
+// reads again everything is there, in order, on either relay, over tcp and ipc.
 func TestBackpressure(t *testing.T) {
 	withoutRace(t)
 	direct := pressure(t, nil)
-	for _, relay := range []string{"auto", "stream"} {
-		t.Run(relay, func(t *testing.T) {
-			p, beside := startBeside(t, "--relay", relay, "--backend", "tcp://127.0.0.1:0")
+	for _, c := range []struct{ relay, transport string }{{"auto", "tcp"}, {"stream", "tcp"}, {"stream", "ipc"}} {
+		t.Run(c.relay+"/"+c.transport, func(t *testing.T) {
+			p, beside := startBeside(t, "--relay", c.relay, "--frontend", wildcard(t, c.transport), "--backend", wildcard(t, c.transport))
 			calm := beside.percentile(t, func() { beside.expectAnswers(t, 500) })
 			before := p.calm(t)
 			var sent int

@@ -129,7 +129,7 @@ func converse(socket *zmq4.Socket, to *unix.SockaddrUnix) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	if err := unix.Connect(fd, to); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 // [Guard] must refuse the others.
 const Descriptors = C.SEAM_DESCRIPTORS
 
-// ErrNotFollowed: the descriptor is no connection of the owner's.
+// ErrNotFollowed says that the descriptor is no connection of the owner's.
 var ErrNotFollowed = errors.New("no connection that is followed")
 
 // Owner has the connections that libzmq accepts from some listeners. Its methods
@@ -112,7 +112,7 @@ func (o *Owner) Claim(fd int) (Birth, error) {
 }
 
 func peerOf(b *C.seam_birth) netip.AddrPort {
-	switch any := (*unix.RawSockaddr)(unsafe.Pointer(&b.peer)); any.Family {
+	switch name := (*unix.RawSockaddr)(unsafe.Pointer(&b.peer)); name.Family {
 	case unix.AF_INET:
 		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(&b.peer))
 		return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), port(in.Port))
