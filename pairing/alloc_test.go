@@ -36,7 +36,7 @@ func TestNoAllocation(t *testing.T) {
 	client := table.Peer(clientID(0))
 	none("failure", func() {
 		if i++; i%100 == 0 {
-			table.forgive(client.worker)
+			table.endStreak(client.worker)
 		}
 		table.failed(client, WorkerClosed)
 		chooseOnce(table)

@@ -87,7 +87,7 @@ func (t *Table) ClientReady(now time.Duration, id PeerID) []Action {
 		return t.finish()
 	}
 	p.phase.leave()
-	if !t.await(p) {
+	if !t.holdUnnamed(p) {
 		t.enter(p)
 	}
 	return t.finish()

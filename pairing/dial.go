@@ -138,7 +138,7 @@ func (t *Table) Probed(now time.Duration, worker string, ok bool) []Action {
 		// attempt stays until a pair has opened: a worker that accepts probes
 		// but cannot serve is left alone for longer and longer.
 		w.failing = false
-		t.forgive(w)
+		t.endStreak(w)
 		t.place(w)
 	} else {
 		w.failures++
@@ -147,10 +147,10 @@ func (t *Table) Probed(now time.Duration, worker string, ok bool) []Action {
 	return t.finish()
 }
 
-// trust forgets all that speaks against a worker.
-func (t *Table) trust(w *worker) {
+// clearFailures forgets all that speaks against a worker.
+func (t *Table) clearFailures(w *worker) {
 	t.stopRetrying(w)
-	t.forgive(w)
+	t.endStreak(w)
 	w.failing, w.attempt = false, 0
 }
 

@@ -1,5 +1,5 @@
-// Package pairing decides which worker a client gets, and for how long: it is
-// the proxy's heart and does nothing but think.
+// Package pairing decides which worker a client gets, and for how long. It is the
+// proxy's heart, and pure: no I/O, no clock, no goroutines.
 //
 //	t := pairing.New(cfg)
 //	t.AddWorker(now, pairing.WorkerConfig{Name: "w1", Endpoint: "tcp://10.0.0.1:6000"})
@@ -10,10 +10,9 @@
 //	t.Gone(now, 1, pairing.Closed)          // [close 2<<32, client-closed]
 //	t.Gone(now, 2<<32, pairing.Closed)      // [ended 1, client-closed, and its record]
 //
-// It has no sockets, goroutines, locks, log, or clock. Events go in by method
-// calls, actions come out as return values, time is an argument, and chance has
-// a seed: the same calls give the same answers. A [Table] is owned by one
-// goroutine, its caller's. It never sees a byte of what is carried.
+// Events go in by method calls, actions come out as return values, time is an
+// argument, and chance has a seed: the same calls give the same answers. A [Table]
+// is owned by one goroutine, its caller's. It never sees a byte of what is carried.
 //
 // # Words
 //
@@ -21,6 +20,24 @@
 // worker that dials in offers slots: connections that have greeted and wait for
 // a client. A worker that listens is dialled for each client. A worker may do
 // both; its slots are then used first.
+//
+//	affinity    which worker an identity, or a source address, had last
+//	choosable   a worker that can take a client now
+//	class       the choosable workers of one weight
+//	draining    a pair of which one side has gone, until the other has all that was
+//	            sent to it, or the finish timeout is over; of a worker: it takes no
+//	            new clients
+//	ejected     set aside for being an outlier
+//	failing     set aside because it could not be dialled
+//	held        a client that waits for its identity; a hint that waits for its connection
+//	identity    the name that an application gives its connections by a hint
+//	lease       what must be renewed for a pair to live
+//	load        of a worker: its pairs and the dials that are under way to it
+//	outlier     a worker whose pairs fail while those of others open
+//	pin         what an operator has an identity prefer
+//	seat        where the policy rendezvous has a worker
+//	source      who has said something: an address, or an operator
+//	streak      failures of a worker in a row
 //
 // # A client's life
 //

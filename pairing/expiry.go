@@ -114,11 +114,11 @@ func each[T any](t *Table, due func(now time.Duration) (T, bool), f func(T)) fun
 func (t *Table) dated() []dated {
 	return slices.Concat([]dated{
 		{t.ages.deadline, each(t, t.ages.due, t.recycle), true},
-		{t.streaks.deadline, each(t, t.streaks.due, t.forgiveLate), true},
+		{t.streaks.deadline, each(t, t.streaks.due, t.expireStreak), true},
 		{t.ejected.deadline, each(t, t.ejected.due, t.admit), true},
 		{t.handshakes.deadline, each(t, t.handshakes.due, func(p *Peer) { t.end(p, HandshakeTimeout) }), false},
 		{t.finishes.deadline, each(t, t.finishes.due, func(p *Peer) { t.end(p, p.reason) }), false},
-		{t.holds.deadline, each(t, t.holds.due, t.letGo), false},
+		{t.holds.deadline, each(t, t.holds.due, t.expireHold), false},
 		{t.hintsDeadline, t.expireHints, false},
 	}, t.leases.dated(t), []dated{
 		{t.queueDeadline, each(t, t.queueDue, func(p *Peer) { t.endClient(p, t.whyUnserved(p), true) }), false},

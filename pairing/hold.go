@@ -3,8 +3,8 @@ package pairing
 // A client that nobody has named yet may be held for a moment before it gets a
 // worker, so that a hint which is on its way can still decide which.
 
-// await says whether a client that is ready waits for its identity, and has it do so.
-func (t *Table) await(p *Peer) bool {
+// holdUnnamed says whether a client that is ready waits for its identity, and has it do so.
+func (t *Table) holdUnnamed(p *Peer) bool {
 	if p.identity != nil || t.cfg.HintWait == 0 && !t.cfg.RequireHello {
 		return false
 	}
@@ -24,9 +24,9 @@ func (t *Table) release(p *Peer) {
 	t.enter(p)
 }
 
-// letGo has a client go on that was held for long enough, or ends it if an
+// expireHold has a client go on that was held for long enough, or ends it if an
 // identity is required.
-func (t *Table) letGo(p *Peer) {
+func (t *Table) expireHold(p *Peer) {
 	if t.cfg.RequireHello {
 		t.stats.leases[LeaseHeartbeat]++
 		t.end(p, HeartbeatExpired)

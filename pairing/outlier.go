@@ -72,8 +72,8 @@ type streak struct {
 	timer  node[*worker]
 }
 
-// judgement is what is known of a worker by its pairs.
-type judgement struct {
+// health is what is known of a worker by its pairs.
+type health struct {
 	outcomes
 	streak   streak
 	failedAt uint64 // the number of choices there had been when a pair failed last
@@ -181,12 +181,12 @@ func (t *Table) succeeded(c *Peer) {
 	w.opened++
 	t.outcomes.opened++
 	w.attempt = 0
-	t.forgive(w)
+	t.endStreak(w)
 	t.place(w)
 }
 
-// forgive ends the streak of a worker; place is to follow.
-func (t *Table) forgive(w *worker) {
+// endStreak ends the streak of a worker; place is to follow.
+func (t *Table) endStreak(w *worker) {
 	w.streak.length, w.streak.names = 0, w.streak.names[:0]
 	w.streak.timer.leave()
 }
@@ -205,14 +205,14 @@ func (t *Table) eject(w *worker) {
 // admit ends the ejection of a worker, which is then on trial.
 func (t *Table) admit(w *worker) {
 	t.stopRetrying(w)
-	t.forgive(w)
+	t.endStreak(w)
 	t.place(w)
 }
 
-// forgiveLate ends the streak of a worker that has not failed for long enough. It
+// expireStreak ends the streak of a worker that has not failed for long enough. It
 // and admit are done before each event, so that no choice is made by what is over.
-func (t *Table) forgiveLate(w *worker) {
-	t.forgive(w)
+func (t *Table) expireStreak(w *worker) {
+	t.endStreak(w)
 	t.place(w)
 }
 

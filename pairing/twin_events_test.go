@@ -191,7 +191,7 @@ func (m *twin) probed(worker string, ok bool) {
 	w.probing = false
 	if ok {
 		w.failing = false
-		m.forgive(w)
+		m.endStreak(w)
 	} else {
 		m.backOff(w)
 	}
@@ -208,7 +208,7 @@ func (m *twin) opened(id PeerID) {
 	p.state, p.partner.state = PeerOpen, PeerOpen
 	p.opened, p.openedAt = true, m.now
 	p.worker.attempt = 0
-	m.forgive(p.worker)
+	m.endStreak(p.worker)
 	m.told = append(m.told, nil)
 	if f := m.from[p.origin.Address]; f != nil {
 		f.inRow = 0
@@ -397,7 +397,7 @@ func (m *twin) addWorker(c WorkerConfig) bool {
 		return false
 	case w.removed:
 		w.state = Ready
-		m.trust(w)
+		m.clearFailures(w)
 	}
 	w.listed, w.removed = true, false
 	w.endpoint, w.weight, w.max = c.Endpoint, max(c.Weight, 1), c.MaxPairs
@@ -427,7 +427,7 @@ func (m *twin) unlistWorker(name string) bool {
 
 func (m *twin) undialled(w *twinWorker) {
 	w.listed, w.endpoint = false, ""
-	m.trust(w)
+	m.clearFailures(w)
 }
 
 func (m *twin) change(name string, f func(*twinWorker)) bool {
@@ -442,10 +442,10 @@ func (m *twin) change(name string, f func(*twinWorker)) bool {
 func (m *twin) setWorkerState(name string, s State) bool {
 	return m.change(name, func(w *twinWorker) {
 		w.state = s
-		m.forgive(w)
+		m.endStreak(w)
 		switch s {
 		case Ready:
-			m.trust(w)
+			m.clearFailures(w)
 		case Maintenance:
 			m.endWhere(Drained, func(p *twinPeer) bool { return p.worker == w && p.partner != nil })
 		}

@@ -477,18 +477,18 @@ func (m *twin) explores(w *twinWorker, free []*twinWorker) bool {
 	return float64(o.opened+o.failed) < length*others/2
 }
 
-func (m *twin) forgive(w *twinWorker) { w.streak, w.names = 0, nil }
+func (m *twin) endStreak(w *twinWorker) { w.streak, w.names = 0, nil }
 
 func (m *twin) admit(w *twinWorker) {
 	w.ejected = false
-	m.forgive(w)
+	m.endStreak(w)
 }
 
 // forget forgets streaks that have ended for long enough, and ends ejections.
 func (m *twin) forget() {
 	for _, w := range m.workers {
 		if w.streak > 0 && m.now-w.failedAt >= m.cfg.RetryMax {
-			m.forgive(w)
+			m.endStreak(w)
 		}
 		if w.ejected && m.now-w.retryFrom >= w.retryAfter {
 			m.admit(w)
@@ -522,9 +522,9 @@ func (m *twin) backOff(w *twinWorker) {
 	w.attempt++
 }
 
-func (m *twin) trust(w *twinWorker) {
+func (m *twin) clearFailures(w *twinWorker) {
 	w.failing, w.probing, w.ejected, w.attempt = false, false, false, 0
-	m.forgive(w)
+	m.endStreak(w)
 }
 
 // begin opens an event: slots that are too old go. Which share of the age each

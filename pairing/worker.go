@@ -96,7 +96,7 @@ type worker struct {
 	attempt    int // doublings so far; 0 once a pair has opened
 	retryAt    time.Duration
 	retryIndex int // in one of the table's heaps, -1 when in none
-	judgement      // see outlier.go
+	health         // see outlier.go
 
 	failures     uint64
 	served       uint64
@@ -184,7 +184,7 @@ func (t *Table) place(w *worker) {
 	t.note(w)
 	if !w.here() && !w.stays() {
 		t.stopRetrying(w)
-		t.forgive(w)
+		t.endStreak(w)
 		delete(t.workers, w.name)
 		t.depart(w)
 	}
@@ -247,7 +247,7 @@ func (t *Table) AddWorker(now time.Duration, c WorkerConfig) ([]Action, error) {
 		return t.finish(), fmt.Errorf("%w: %s", ErrWorkerExists, c.Name)
 	case w.removed:
 		w.state = Ready
-		t.trust(w)
+		t.clearFailures(w)
 	}
 	w.listed, w.removed, w.endpoint, w.max = true, false, c.Endpoint, c.MaxPairs
 	t.reweigh(w, c.Weight)
@@ -300,7 +300,7 @@ func (t *Table) remove(w *worker) {
 // unlist has a worker no longer be dialled.
 func (t *Table) unlist(w *worker) {
 	w.listed, w.endpoint = false, ""
-	t.trust(w)
+	t.clearFailures(w)
 	t.place(w)
 }
 
@@ -317,9 +317,9 @@ func (t *Table) SetWorkerState(now time.Duration, name string, s State) ([]Actio
 		return t.finish(), fmt.Errorf("%w: %s: %s cannot be set", ErrWorkerConfig, name, s)
 	}
 	w.state = s
-	t.forgive(w)
+	t.endStreak(w)
 	if s == Ready {
-		t.trust(w)
+		t.clearFailures(w)
 	}
 	t.place(w)
 	if s == Maintenance {
