@@ -19,7 +19,7 @@ type families struct {
 	slots, slotsMade                          *prometheus.Desc
 	slotsRecycled, slotsClosed                *prometheus.Desc
 	choices, dials, dialFailures, probes      *prometheus.Desc
-	dialTimes, workers                        *prometheus.Desc
+	dialTimes, noPort, workers                *prometheus.Desc
 	leases, hints, hintsExpired               *prometheus.Desc
 	identities, affinities                    *prometheus.Desc
 	workerState, workerPairs, workerMax       *prometheus.Desc
@@ -77,6 +77,7 @@ func (f *families) describeWorkers() {
 	f.slotsClosed = f.add("slots_closed_total", "Slots closed by their worker.")
 	f.dials = f.add("dials_total", "Dials of workers that listen.")
 	f.dialFailures = f.add("dial_failures_total", "Dials that failed.")
+	f.noPort = f.add("dials_without_port_total", "Dials for which this machine had no source port: more source addresses, or a wider net.ipv4.ip_local_port_range.")
 	f.dialTimes = f.add("dial_seconds", "Time that dials of workers took, those excluded whose client went meanwhile.", "result")
 	f.probes = f.add("probes_total", "Dials that only looked whether a worker is back.")
 	f.workers = f.add("workers", "Workers.", "state")

@@ -104,6 +104,7 @@ func (s sampler) choicesOf(t *pairing.Stats) {
 	s.histogram(s.dialTimes, &t.DialsDone, "connected")
 	s.histogram(s.dialTimes, &t.DialsFailed, "failed")
 	s.counter(s.probes, t.Probes)
+	s.counter(s.noPort, t.NoSourcePort)
 	s.gauge(s.hints, float64(t.Hints))
 	s.counter(s.hintsExpired, t.HintsExpired)
 	s.gauge(s.identities, float64(t.Identities))

@@ -78,6 +78,34 @@ func (t *Table) DialFailed(now time.Duration, client PeerID, worker string) []Ac
 	return t.finish()
 }
 
+// portlessFor is how long a worker is not dialled for want of a port of this machine.
+const portlessFor = time.Second
+
+// NoPort answers [Dial]: this machine has no port for one more connection to the worker,
+// which is no fault of the worker's. It counts as busy for a moment; the client goes to
+// the next worker or back to its place in the queue. It is ignored when the client has ended.
+func (t *Table) NoPort(now time.Duration, client PeerID, worker string) []Action {
+	t.begin(now)
+	p := t.dialling(client)
+	if p == nil || p.worker.name != worker {
+		return t.finish()
+	}
+	w := p.worker
+	p.portless, w.portless = true, true
+	t.portless.start(&w.ports, t.now)
+	t.stats.noPort++
+	t.undial(p)
+	t.requeue(p)
+	return t.finish()
+}
+
+// tryPorts has a worker dialled again.
+func (t *Table) tryPorts(w *worker) {
+	w.ports.leave()
+	w.portless = false
+	t.place(w)
+}
+
 func (t *Table) dialling(client PeerID) *Peer {
 	if p := t.index.get(client); p != nil && p.state == PeerDialling {
 		return p

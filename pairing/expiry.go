@@ -115,6 +115,7 @@ func (t *Table) dated() []dated {
 	return slices.Concat([]dated{
 		{t.ages.deadline, each(t, t.ages.due, t.recycle), true},
 		{t.streaks.deadline, each(t, t.streaks.due, t.expireStreak), true},
+		{t.portless.deadline, each(t, t.portless.due, t.tryPorts), false},
 		{t.ejected.deadline, each(t, t.ejected.due, t.admit), true},
 		{t.handshakes.deadline, each(t, t.handshakes.due, func(p *Peer) { t.end(p, HandshakeTimeout) }), false},
 		{t.finishes.deadline, each(t, t.finishes.due, func(p *Peer) { t.end(p, p.reason) }), false},

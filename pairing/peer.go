@@ -84,6 +84,7 @@ type Peer struct {
 	held                                   bool     // client: ready, and waits for its identity
 	hinted                                 bool     // client: by a hint for the next one from its address
 	wasOpen                                bool
+	portless                               bool // client: there was no port for a dial
 }
 
 // Partner is the other peer of the pair, nil while there is none. It stays while

@@ -107,6 +107,8 @@ func (t *Table) whyUnserved(p *Peer) Reason {
 	switch {
 	case p.failedDials > 0:
 		return DialFailed
+	case p.portless:
+		return NoSourcePort
 	case t.able == 0:
 		return NoWorker
 	default:

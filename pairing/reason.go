@@ -30,6 +30,7 @@ const (
 	Shutdown                // the proxy stops
 	ProbeOnly               // it never sent a byte: a balancer's check, or a scan
 	ProxyHeader             // a PROXY header from whom none is taken, or none, or a bad one, from who must send one
+	NoSourcePort            // this machine had no port for a connection to its worker, and no other took it in time
 	reasonCount
 )
 
@@ -38,7 +39,7 @@ var reasonNames = [reasonCount]string{
 	"heartbeat-expired", "idle-expired", "ttl-expired", "kicked", "drained",
 	"overflow", "not-zmtp", "protocol-error", "mechanism-refused", "handshake-timeout",
 	"queue-timeout", "queue-full", "no-worker", "dial-failed",
-	"shutdown", "probe", "proxy-header",
+	"shutdown", "probe", "proxy-header", "no-source-port",
 }
 
 // String is the reason as logs, metrics and events spell it: "client-closed".

@@ -43,6 +43,8 @@ type Stats struct {
 	// last, the policy.
 	ChosenByPrefer, ChosenByAffinity, ChosenByPolicy uint64
 	Dials, DialFailures, Probes                      uint64
+	// NoSourcePort are dials for which this machine had no port; they are no failures.
+	NoSourcePort uint64
 	// HintsExpired are those whose connection did not come in time.
 	HintsExpired uint64
 	// LeasesExpired by [Strategy]: pairs, or for LeaseHeartbeat identities.
@@ -93,7 +95,7 @@ type counters struct {
 	slotsMade                             uint64
 	slotsRecycled, slotsClosed, ungreeted uint64
 	chosen                                [rules]uint64
-	dials, dialFailures, probes           uint64
+	dials, dialFailures, probes, noPort   uint64
 	hintsExpired                          uint64
 	leases                                [NumStrategies]uint64
 	waits, handshakeTimes                 Histogram
@@ -113,7 +115,7 @@ func (t *Table) Stats(now time.Duration) Stats {
 		Ended: c.ended, PairsEnded: c.pairsEnded,
 		SlotsMade: c.slotsMade, SlotsRecycled: c.slotsRecycled, SlotsClosed: c.slotsClosed, Ungreeted: c.ungreeted,
 		ChosenByPrefer: c.chosen[byPrefer], ChosenByAffinity: c.chosen[byAffinity], ChosenByPolicy: c.chosen[byPolicy],
-		Dials: c.dials, DialFailures: c.dialFailures, Probes: c.probes,
+		Dials: c.dials, DialFailures: c.dialFailures, Probes: c.probes, NoSourcePort: c.noPort,
 		LeasesExpired: c.leases,
 		Waits:         c.waits, Handshakes: c.handshakeTimes,
 		DialsDone: c.dialsDone, DialsFailed: c.dialsFailed,

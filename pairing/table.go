@@ -58,6 +58,7 @@ type Table struct {
 	ages       spreadExpiry // of slots, from their connecting
 	leases     leases
 	streaks    expiry[*worker]
+	portless   expiry[*worker]
 
 	identities map[string]*identity
 	hints      hints
@@ -134,6 +135,7 @@ func (t *Table) configure(cfg Config) {
 	t.holds.after = cfg.holdTime()
 	t.finishes.after = cfg.FinishTimeout
 	t.streaks.after = cfg.RetryMax
+	t.portless.after = portlessFor
 	t.ages.set(cfg.SlotMaxAge/5*4, cfg.SlotMaxAge)
 	t.leases.set(cfg.Lease.TTL)
 	t.configureMemory()

@@ -95,6 +95,8 @@ type worker struct {
 	probing    bool
 	attempt    int // doublings so far; 0 once a pair has opened
 	retryAt    time.Duration
+	portless   bool // no port is left to dial it from, for a moment
+	ports      node[*worker]
 	retryIndex int // in one of the table's heaps, -1 when in none
 	health         // see outlier.go
 
@@ -146,7 +148,7 @@ func (w *worker) accepts() bool { return !w.removed && w.state == Ready }
 
 // couldServe: it could take a client now, if it were not ejected.
 func (w *worker) couldServe() bool {
-	return w.accepts() && !w.failing && (w.max == 0 || w.load() < w.max) && (w.endpoint != "" || w.slots.n > 0)
+	return w.accepts() && !w.failing && (w.max == 0 || w.load() < w.max) && (w.endpoint != "" && !w.portless || w.slots.n > 0)
 }
 
 // isAble: it could serve somebody, some day, without an operator's help.
@@ -185,6 +187,7 @@ func (t *Table) place(w *worker) {
 	if !w.here() && !w.stays() {
 		t.stopRetrying(w)
 		t.endStreak(w)
+		w.ports.leave()
 		delete(t.workers, w.name)
 		t.depart(w)
 	}
@@ -224,7 +227,7 @@ func (t *Table) classOf(weight int) *class {
 
 func (t *Table) newWorker(name string, weight, maxPairs int) *worker {
 	w := &worker{name: name, weight: weight, max: maxPairs, at: -1, retryIndex: -1, class: t.classOf(weight)}
-	w.spot.owner, w.streak.timer.owner = w, w
+	w.spot.owner, w.streak.timer.owner, w.ports.owner = w, w, w
 	t.workers[name] = w
 	t.rejoin(w)
 	return w

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -54,6 +55,9 @@ type Config struct {
 	PairBuffer int
 	// ConnectTimeout bounds one dial of a worker, name look-up included.
 	ConnectTimeout time.Duration
+	// Sources are addresses of this machine that workers are dialled from, in turn; none:
+	// the kernel chooses. To one of a family that has none here it does, too.
+	Sources []netip.Addr
 	// KeepAlive applies to every TCP connection, accepted or dialled.
 	KeepAlive KeepAlive
 	// UserTimeout is how long bytes that were sent on a TCP connection may stay

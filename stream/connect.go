@@ -72,13 +72,18 @@ func (r remote) failed(err error) error {
 func (r remote) full(err error) bool { return r.path != "" && errors.Is(err, unix.EAGAIN) }
 
 // connect begins a connection to r and never blocks: connected says that it is
-// there already.
-func (r remote) connect() (c connection, connected bool, err error) {
+// there already. It comes from the first of the sources that has a port; from where
+// the kernel likes if there are none.
+func (r remote) connect(sources ...netip.Addr) (c connection, connected bool, err error) {
 	to := r.sockaddr()
 	// connect(2) can find all ports in use for an instant in which they are not;
 	// Go's net tries three times, too.
-	for range 3 {
-		if c.fd, err = connectOnce(r.domain(), to); !errors.Is(err, unix.EADDRNOTAVAIL) {
+	for i := range max(3, len(sources)) {
+		var from unix.Sockaddr
+		if len(sources) > 0 {
+			from = remote{address: netip.AddrPortFrom(sources[i%len(sources)], 0)}.sockaddr()
+		}
+		if c.fd, err = connectOnce(r.domain(), from, to); !errors.Is(err, unix.EADDRNOTAVAIL) {
 			break
 		}
 	}
@@ -95,10 +100,18 @@ func (r remote) connect() (c connection, connected bool, err error) {
 }
 
 // connectOnce returns a TCP connection that may be under way yet, or a unix one.
-func connectOnce(domain int, to unix.Sockaddr) (fd int, err error) {
+func connectOnce(domain int, from, to unix.Sockaddr) (fd int, err error) {
 	fd, err = unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
+	}
+	if from != nil {
+		// The port is chosen by connect, which knows the other end: bind would have it for none other.
+		err = errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1), unix.Bind(fd, from))
+		if err != nil {
+			closeDescriptor(fd)
+			return -1, os.NewSyscallError("bind", err)
+		}
 	}
 	err = unix.Connect(fd, to)
 	if err != nil && !errors.Is(err, unix.EINPROGRESS) && !errors.Is(err, unix.EINTR) {

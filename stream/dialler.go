@@ -45,6 +45,7 @@ type dialler struct {
 	stop          context.CancelFunc
 	clients       map[pairing.PeerID]*dial // the dials, by the client that they are for
 	last          uint32                   // number of the last dial
+	turn          int                      // of the source addresses
 
 	resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
@@ -167,7 +168,7 @@ func (d *dialler) try(x *dial) {
 	for len(x.rest) > 0 {
 		to := x.rest[0]
 		x.rest = x.rest[1:]
-		c, connected, err := to.connect()
+		c, connected, err := to.connect(d.sources(to)...)
 		if connected {
 			d.finish(x, c, d.setUp(to, c.fd))
 			return
@@ -191,6 +192,24 @@ func (d *dialler) try(x *dial) {
 		return
 	}
 	d.wakeAt(x, x.deadline)
+}
+
+// sources are the addresses that a dial may come from, the one whose turn it is first.
+func (d *dialler) sources(to remote) (all []netip.Addr) {
+	if to.path != "" {
+		return nil
+	}
+	for _, a := range d.loop.cfg.Sources {
+		if a.Is4() == to.address.Addr().Is4() {
+			all = append(all, a)
+		}
+	}
+	if len(all) > 1 {
+		d.turn++
+		first := d.turn % len(all)
+		all = append(all[first:len(all):len(all)], all[:first]...)
+	}
+	return all
 }
 
 // await waits for an attempt; a host's next address is tried beside it after a

@@ -29,7 +29,7 @@ const (
 // and would come back at once. One that has waited for its whole time is not held.
 func refuses(why pairing.Reason) bool {
 	switch why {
-	case pairing.Shutdown, pairing.QueueFull, pairing.NoWorker, pairing.DialFailed, pairing.MechanismRefused:
+	case pairing.Shutdown, pairing.QueueFull, pairing.NoWorker, pairing.DialFailed, pairing.MechanismRefused, pairing.NoSourcePort:
 		return true
 	}
 	return false

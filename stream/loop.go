@@ -53,6 +53,7 @@ type loop struct {
 	crowd       crowd // see tidy.go
 	held        held  // see hold.go
 	refusals    refusals
+	portTold    time.Duration // and of the want of a port
 	headersTold time.Duration // when the log was of a PROXY header
 	lost        lostHints
 	pacing

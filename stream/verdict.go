@@ -12,6 +12,9 @@ import (
 // free for another connection to that worker, and another worker can be reached.
 var wants = []error{errTooManyDials, unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC}
 
+// noPort: this machine has no port for one more connection to the worker.
+func noPort(err error) bool { return errors.Is(err, unix.EADDRNOTAVAIL) }
+
 func isWant(err error) bool {
 	return slices.ContainsFunc(wants, func(want error) bool { return errors.Is(err, want) })
 }
@@ -32,7 +35,7 @@ func tells(failure error) int {
 	switch {
 	case isWant(failure):
 		return 0
-	case errors.Is(failure, unix.EAGAIN):
+	case errors.Is(failure, unix.EAGAIN), noPort(failure):
 		return 1
 	}
 	return 2

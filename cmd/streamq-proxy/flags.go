@@ -116,6 +116,11 @@ func (f *flags) lists(fs *pflag.FlagSet) {
 			p.AcceptProxy = append(p.AcceptProxy, strings.Split(v, ",")...)
 			return nil
 		}))
+	f.pool(fs, "source", "source", "IP,...", "", "addresses of this machine that workers are dialled from, in turn: each has ports of its own",
+		first(func(p *config.Pool) { p.Source = nil }, func(p *config.Pool, v string) error {
+			p.Source = append(p.Source, strings.Split(v, ",")...)
+			return nil
+		}))
 	f.pool(fs, "mechanisms", "mechanisms", "NAME,...", "", "security mechanisms that a client may use (NULL, PLAIN, CURVE, GSSAPI); any if not given",
 		first(func(p *config.Pool) { p.Mechanisms = nil }, func(p *config.Pool, v string) error {
 			p.Mechanisms = append(p.Mechanisms, strings.Split(v, ",")...)

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,14 @@ func (c *checker) pool(i int, p *Pool) stream.Config {
 		c.fail(i, fmt.Sprintf("mechanisms[%d]", k), checkMechanism(m))
 	}
 	cfg.Mechanisms = p.Mechanisms
+	for k, s := range p.Source {
+		ip, err := netip.ParseAddr(s)
+		if err != nil || ip.IsUnspecified() {
+			err = fmt.Errorf("%q is no address of this machine", s)
+		}
+		c.fail(i, fmt.Sprintf("source[%d]", k), err)
+		cfg.Sources = append(cfg.Sources, ip.Unmap())
+	}
 	for k, s := range p.AcceptProxy {
 		c.fail(i, fmt.Sprintf("accept-proxy[%d]", k), cfg.ProxySenders.Add(s))
 	}

@@ -50,6 +50,7 @@ type Pool struct {
 	MaxPerAddress     string   `yaml:"max-per-address"`
 	Mechanisms        []string `yaml:"mechanisms"`
 	AcceptProxy       []string `yaml:"accept-proxy"`
+	Source            []string `yaml:"source"`
 	HandshakeTimeout  string   `yaml:"handshake-timeout"`
 	ConnectTimeout    string   `yaml:"connect-timeout"`
 	SlotMaxAge        string   `yaml:"slot-max-age"`
