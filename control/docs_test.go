@@ -1,9 +1,11 @@
 package control
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,6 +168,43 @@ s.close()
 	_ = stdin.Close()
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// What the proxy refuses the helper prints, once, and goes on trying.
+func TestPythonHelperPrintsRefusals(t *testing.T) {
+	r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) { c.Endpoints = append(c.Endpoints, "tcp://127.0.0.1:*") })
+	frontend, _ := r.pool.Bound()
+	code := strings.ReplaceAll(snippet(t, "helper"), "poll(2500)", "poll(10)") + fmt.Sprintf(`
+s = zmq.Context.instance().socket(zmq.DEALER)
+s.linger = 0
+hello(s, %q, "client", "alice", "weight=2")
+s.connect(%q)
+sys.stdin.read()
+s.disable_monitor()
+s.close()
+`, r.server.Bound()[1], frontend[0])
+	cmd := python(t, code)
+	var printed bytes.Buffer
+	cmd.Stderr = &printed
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it has tried some times", func() bool {
+		return slices.ContainsFunc(r.server.Stats().Requests, func(n RequestCount) bool {
+			return n.Verb == "HELLO" && n.Code == wire.Malformed && n.Count > 3
+		})
+	})
+	_ = stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if want := r.server.Bound()[1] + ": 400: weight= is a worker's\n"; printed.String() != want {
+		t.Errorf("it prints %q, want %q", printed.String(), want)
 	}
 }
 

@@ -12,9 +12,12 @@ import (
 // failure is the reply to a request that an error ended.
 func failure(err error) wire.Reply {
 	var e *wire.Error
+	var ambiguous *pairing.Ambiguous
 	switch {
 	case errors.As(err, &e):
 		return e.Reply()
+	case errors.As(err, &ambiguous):
+		return wire.Reply{Code: wire.Conflict, Text: err.Error() + ": say endpoint=IP:PORT, as the proxy sees it"}
 	case errors.Is(err, pairing.ErrNoWorker):
 		return wire.Reply{Code: wire.NotFound, Text: err.Error()}
 	case errors.Is(err, pairing.ErrWorkerExists):

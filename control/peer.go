@@ -11,7 +11,7 @@ func peerVerbs() []Verb {
 		{Name: "PING", Level: wire.Peer, Help: "is answered", run: ping},
 		{
 			Name: "HELLO", Args: "client|worker IDENTITY [endpoint=IP:PORT] [prefer=W1,W2,...] [weight=N] [pool=NAME]", Level: wire.Peer,
-			Help: "this identity belongs to the connection with that far end; without endpoint, to the next client, or to all workers' connections, from the caller's address",
+			Help: "this identity belongs to the connection with that far end; without endpoint, from the caller's address, to the only client without a name, or else the next, or to all workers' connections; 409 when it cannot be known which",
 			run:  hello,
 		},
 		{

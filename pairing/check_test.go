@@ -26,6 +26,9 @@ func (t *Table) check() error {
 		if p.client {
 			clients++
 			addresses[p.origin.Address]++
+			if of := t.addresses[p.origin.Address]; (p.anonymous.in != nil) != (p.identity == nil) || p.anonymous.in != nil && (of == nil || p.anonymous.in != &of.unnamed) {
+				bad("%d is among those without a name", p.ID)
+			}
 		}
 		if p.origin.Endpoint != "" && t.byEndpoint[side(p)][p.origin.Endpoint] == p {
 			endpoints++
@@ -52,6 +55,11 @@ func (t *Table) check() error {
 	}
 	if clients != t.clients || len(addresses) != len(t.addresses) {
 		bad("%d clients from %d addresses, not %d from %d", t.clients, len(t.addresses), clients, len(addresses))
+	}
+	for a, of := range t.addresses {
+		if checkList(&of.unnamed, bad); of.clients != addresses[a] || of.unnamed.n > of.clients {
+			bad("%s has %d clients, %d of them without a name, not %d", a, of.clients, of.unnamed.n, addresses[a])
+		}
 	}
 	if n := len(t.byEndpoint[0]) + len(t.byEndpoint[1]); n != endpoints {
 		bad("%d endpoints, not %d", n, endpoints)
@@ -153,8 +161,10 @@ func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...an
 		last = p.owner.place
 	}
 	waiting := 0
-	for _, ids := range t.hints.next {
-		waiting += len(ids)
+	for a, w := range t.hints.next {
+		if waiting += len(w.identities); len(w.identities) == 0 {
+			bad("nobody waits for %s", a)
+		}
 	}
 	for k := range t.hints.held.items {
 		if k.endpoint == "" {

@@ -34,10 +34,10 @@ func (t *Table) ClientFrom(now time.Duration, id PeerID, origin Origin) []Action
 		return t.finish()
 	}
 	most := t.cfg.MaxPerAddress
-	full := most > 0 && t.addresses[origin.Address] >= most
+	full := most > 0 && t.clientsFrom(origin.Address) >= most
 	t.leaveOrigin(p)
 	p.origin = origin
-	t.addresses[origin.Address]++
+	t.joinOrigin(p)
 	if origin.Endpoint != "" {
 		t.byEndpoint[side(p)][origin.Endpoint] = p
 	}
@@ -49,12 +49,32 @@ func (t *Table) ClientFrom(now time.Duration, id PeerID, origin Origin) []Action
 	return t.finish()
 }
 
+// joinOrigin counts a client among those of its address.
+func (t *Table) joinOrigin(p *Peer) {
+	of := t.addresses[p.origin.Address]
+	if of == nil {
+		of = &addressed{}
+		t.addresses[p.origin.Address] = of
+	}
+	of.clients++
+	of.unnamed.pushBack(&p.anonymous)
+}
+
 // leaveOrigin takes a client out of those of its address.
 func (t *Table) leaveOrigin(p *Peer) {
-	a := p.origin.Address
-	if t.addresses[a]--; t.addresses[a] == 0 {
-		delete(t.addresses, a)
+	p.anonymous.leave()
+	of := t.addresses[p.origin.Address]
+	if of.clients--; of.clients == 0 {
+		delete(t.addresses, p.origin.Address)
 	}
+}
+
+// clientsFrom is how many clients an address has.
+func (t *Table) clientsFrom(address string) int {
+	if of := t.addresses[address]; of != nil {
+		return of.clients
+	}
+	return 0
 }
 
 // refusal is why a client from origin may not stay, NoReason if it may.
@@ -64,7 +84,7 @@ func (t *Table) refusal(origin Origin) Reason {
 		return t.refuse
 	}
 	if c.MaxClients > 0 && t.clients >= c.MaxClients ||
-		c.MaxPerAddress > 0 && origin.known() && t.addresses[origin.Address] >= c.MaxPerAddress {
+		c.MaxPerAddress > 0 && origin.known() && t.clientsFrom(origin.Address) >= c.MaxPerAddress {
 		return QueueFull
 	}
 	return NoReason

@@ -49,12 +49,13 @@ type naming struct {
 	identity string
 	weight   int // of the worker, of whose connection it is said
 	source   string
+	hello    bool // by an address alone, and not by an operator's HINT
 }
 
 // hints are those whose connection does not exist yet.
 type hints struct {
 	held memory[hintKey, naming]
-	next map[string][]string // identities by the address that they wait for, the oldest first
+	next map[string]*awaited // by the address that they wait for
 }
 
 // Hint gives a peer an identity, and the identity its preferences. If the
@@ -63,15 +64,20 @@ type hints struct {
 // renews the identity's heartbeat.
 func (t *Table) Hint(now time.Duration, h Hint) []Action {
 	t.begin(now)
-	if h.Identity == "" {
-		return t.finish()
+	if h.Identity != "" {
+		n := naming{identity: h.Identity, weight: h.Weight, source: h.Source}
+		t.say(h, n, t.PeerAt(h.Endpoint, !h.Worker))
 	}
-	i, p := t.identities[h.Identity], t.PeerAt(h.Endpoint, !h.Worker)
+	return t.finish()
+}
+
+// say is what Hint does about a peer, nil when it is not there.
+func (t *Table) say(h Hint, n naming, p *Peer) {
+	i := t.identities[h.Identity]
 	t.preferred.put(h.Identity, slices.Clone(h.Prefer), h.Source, i != nil || p != nil, t.now)
 	if i != nil {
 		t.leaseIdentity(i)
 	}
-	n := naming{identity: h.Identity, weight: h.Weight, source: h.Source}
 	switch {
 	case h.Worker && h.Endpoint == "":
 		t.alias(h.Address, n)
@@ -80,7 +86,6 @@ func (t *Table) Hint(now time.Duration, h Hint) []Action {
 	default:
 		t.hold(h, n)
 	}
-	return t.finish()
 }
 
 // hold keeps a hint until its connection is there.
@@ -93,7 +98,13 @@ func (t *Table) hold(h Hint, n naming) {
 		key = hintKey{address: h.Address, identity: h.Identity}
 		if _, waits := t.hints.held.get(key, t.now); !waits {
 			t.hints.held.remove(key, t.now)
-			t.hints.next[h.Address] = append(t.hints.next[h.Address], h.Identity)
+			w := t.hints.next[h.Address]
+			if w == nil {
+				w = &awaited{}
+				t.hints.next[h.Address] = w
+			}
+			w.contested = w.contested || n.hello && t.othersWait(w, h, true)
+			w.identities = append(w.identities, h.Identity)
 		}
 	}
 	t.hints.held.put(key, n, h.Source, false, t.now)
@@ -104,15 +115,16 @@ func (h *hints) dropped(key hintKey) {
 	if key.endpoint != "" {
 		return
 	}
-	waiting := h.next[key.address]
-	if i := slices.Index(waiting, key.identity); i >= 0 {
-		waiting = slices.Delete(waiting, i, i+1)
-	}
-	if len(waiting) == 0 {
-		delete(h.next, key.address)
+	w := h.next[key.address]
+	if w == nil {
 		return
 	}
-	h.next[key.address] = waiting
+	if i := slices.Index(w.identities, key.identity); i >= 0 {
+		w.identities = slices.Delete(w.identities, i, i+1)
+	}
+	if len(w.identities) == 0 {
+		delete(h.next, key.address)
+	}
 }
 
 // claimHint gives a new peer the identity of the hint that was held for it.
@@ -133,8 +145,16 @@ func (t *Table) claimHeld(p *Peer) {
 		}
 		return
 	}
-	for a := p.origin.Address; len(t.hints.next[a]) > 0; {
-		if p.hinted = t.claim(p, hintKey{address: a, identity: t.hints.next[a][0]}); p.hinted {
+	w := t.hints.next[p.origin.Address]
+	if w == nil {
+		return
+	}
+	for _, name := range slices.Clone(w.identities) {
+		key := hintKey{address: p.origin.Address, identity: name}
+		if n, waits := t.hints.held.get(key, t.now); waits && n.hello && w.contested {
+			continue // it may be somebody else's
+		}
+		if p.hinted = t.claim(p, key); p.hinted {
 			return
 		}
 	}
@@ -145,7 +165,7 @@ func (t *Table) claimHeld(p *Peer) {
 // and does not know that it has to say anything again.
 func (t *Table) holdAgain(p *Peer, why Reason) {
 	if p.hinted && p.identity != nil && why.comesBack() {
-		n := naming{identity: p.identity.name, source: p.identity.source}
+		n := naming{identity: p.identity.name, source: p.identity.source, hello: p.identity.source != ""}
 		t.hold(Hint{Identity: n.identity, Address: p.origin.Address, Source: n.source}, n)
 	}
 }
@@ -180,6 +200,7 @@ func (t *Table) identify(p *Peer, name, source string) {
 		return
 	}
 	t.arrivals[side(p)].named(p)
+	p.anonymous.leave()
 	t.leaveIdentity(p)
 	if i == nil {
 		i = &identity{name: name, source: source}

@@ -67,8 +67,8 @@ func (t *Table) arrived(p *Peer) {
 	}
 }
 
-// came are those that have come since, the newest first.
-func (t *Table) came(client bool, since time.Duration) (from []string) {
+// cameSince are those that have come since, the newest first.
+func (t *Table) cameSince(client bool, since time.Duration) (from []string) {
 	a := &t.arrivals[0]
 	if client {
 		a = &t.arrivals[1]
@@ -89,7 +89,7 @@ func (t *Table) came(client bool, since time.Duration) (from []string) {
 func (t *Table) lost(key hintKey, n naming, said time.Duration) {
 	t.stats.hintsExpired++
 	t.lostHint = &LostHint{
-		Identity: n.identity, Endpoint: key.endpoint, Address: key.address, Worker: key.worker, Came: t.came(!key.worker, said),
+		Identity: n.identity, Endpoint: key.endpoint, Address: key.address, Worker: key.worker, Came: t.cameSince(!key.worker, said),
 	}
 }
 

@@ -278,6 +278,14 @@ func (m *machine) hint() error {
 	for range m.pick(3) {
 		h.Prefer = append(h.Prefer, one(m, machineNames))
 	}
+	if m.pick(2) == 0 {
+		if m.pick(2) == 0 {
+			h.Endpoint = ""
+		}
+		return m.both(fmt.Sprintf("hello %+v", h), func(now time.Duration) ([]Action, error) {
+			return m.table.Hello(now, h)
+		}, func() bool { return m.twin.hello(h) })
+	}
 	return m.both(fmt.Sprintf("hint %+v", h), func(now time.Duration) ([]Action, error) {
 		return m.table.Hint(now, h), nil
 	}, func() bool { m.twin.hint(h); return true })

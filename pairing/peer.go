@@ -72,7 +72,9 @@ type Peer struct {
 
 	phase node[*Peer] // handshake, being held, or finishing
 	span  node[*Peer] // client: lease of the pair; worker's connection: age of the slot
-	spot  node[*Peer] // client: in the queue; worker's connection: in one of its worker's lists
+	// anonymous: a client without an identity, among those of its address.
+	anonymous node[*Peer]
+	spot      node[*Peer] // client: in the queue; worker's connection: in one of its worker's lists
 
 	heapAt int // client: place among those back in the queue, -1 when not there
 

@@ -29,10 +29,10 @@ type Table struct {
 	refuse  Reason // given to all who come; NoReason while the table is open
 
 	index      index
-	byEndpoint [2]map[string]*Peer // of workers' connections, of clients
-	addresses  map[string]int      // clients of each Origin.Address
-	dialledIn  map[string][]*Peer  // workers' connections by Origin.Address, in no order
-	clients    int                 // known clients
+	byEndpoint [2]map[string]*Peer   // of workers' connections, of clients
+	addresses  map[string]*addressed // by Origin.Address of clients
+	dialledIn  map[string][]*Peer    // workers' connections by Origin.Address, in no order
+	clients    int                   // known clients
 	queue      queue
 
 	workers   map[string]*worker
@@ -92,7 +92,7 @@ func New(cfg Config) *Table {
 	t := &Table{
 		random:     rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)),
 		byEndpoint: [2]map[string]*Peer{{}, {}},
-		addresses:  map[string]int{},
+		addresses:  map[string]*addressed{},
 		dialledIn:  map[string][]*Peer{},
 		workers:    map[string]*worker{},
 		choices:    1, // nobody has failed since
@@ -100,7 +100,7 @@ func New(cfg Config) *Table {
 		failing:    newLRU[*failing](failingMax),
 		aliases:    newLRU[naming](math.MaxInt), // alias bounds them, by what the configuration then says
 		identities: map[string]*identity{},
-		hints:      hints{next: map[string][]string{}},
+		hints:      hints{next: map[string]*awaited{}},
 	}
 	t.schedule = t.dated()
 	t.hints.held.dropped, t.hints.held.lapsed = t.hints.dropped, t.lost
@@ -212,7 +212,7 @@ func (t *Table) EachPeer(f func(*Peer) bool) { t.index.each(f) }
 // know takes a new peer in.
 func (t *Table) know(p *Peer) {
 	p.connected, p.heapAt = t.now, -1
-	p.phase.owner, p.span.owner, p.spot.owner = p, p, p
+	p.phase.owner, p.span.owner, p.spot.owner, p.anonymous.owner = p, p, p, p
 	t.index.put(p)
 	t.stats.states[side(p)][p.state]++
 	if p.origin.Endpoint != "" {
@@ -222,7 +222,7 @@ func (t *Table) know(p *Peer) {
 	switch {
 	case p.client:
 		t.clients++
-		t.addresses[a]++
+		t.joinOrigin(p)
 	case a != "": // that of a connection that was dialled to its worker says nothing
 		p.addressAt = len(t.dialledIn[a])
 		t.dialledIn[a] = append(t.dialledIn[a], p)

@@ -45,6 +45,9 @@ func (m *twin) claim(p *twinPeer) {
 		}
 	}
 	for _, k := range keys {
+		if n, ok := m.held.get(k, m.now); ok && n.hello && slices.Contains(m.fought, k.address) {
+			continue
+		}
 		if n, ok := m.held.get(k, m.now); ok {
 			m.held.remove(k, m.now)
 			p.hinted = k.address != ""
@@ -264,7 +267,82 @@ func (m *twin) hint(h Hint) {
 		return
 	}
 	n := naming{identity: h.Identity, weight: h.Weight, source: h.Source}
-	p := m.peerAt(h.Endpoint, !h.Worker)
+	m.say(h, n, m.peerAt(h.Endpoint, !h.Worker))
+}
+
+// waitFor are the identities that wait for the next client from an address.
+func (m *twin) waitFor(address string) (all []naming) {
+	for _, k := range m.next {
+		if k.address != address {
+			continue
+		}
+		for _, x := range m.held.items {
+			if x.key == k {
+				all = append(all, x.value)
+			}
+		}
+	}
+	return all
+}
+
+func (m *twin) othersHello(address, identity string) bool {
+	return slices.ContainsFunc(m.waitFor(address), func(n naming) bool { return n.hello && n.identity != identity })
+}
+
+// hello says whether it is known who is meant.
+func (m *twin) hello(h Hint) bool {
+	if h.Endpoint != "" || h.Address == "" || h.Identity == "" {
+		m.hint(h)
+		return true
+	}
+	m.held.expire(m.now)
+	n := naming{identity: h.Identity, weight: h.Weight, source: h.Source, hello: true}
+	if h.Worker {
+		if i := m.aliasOf(h.Address); i >= 0 && m.alias[i].identity != h.Identity {
+			other := m.alias[i].identity
+			if m.count(func(q *twinPeer) bool {
+				return !q.gone && !q.client && !q.dialled && q.origin.Address == h.Address && q.identity == other
+			}) > 0 {
+				return false
+			}
+		}
+		m.say(h, n, nil)
+		return true
+	}
+	others := slices.ContainsFunc(m.waitFor(h.Address), func(n naming) bool { return n.identity != h.Identity })
+	if fought := slices.Contains(m.fought, h.Address); fought || others {
+		if m.othersHello(h.Address, h.Identity) && !fought {
+			m.fought = append(m.fought, h.Address)
+		}
+		if slices.Contains(m.fought, h.Address) {
+			for _, n := range m.waitFor(h.Address) {
+				if n.hello {
+					m.held.put(twinItem[hintKey, naming]{key: hintKey{address: h.Address, identity: n.identity}, value: n, source: n.source, since: m.now})
+				}
+			}
+		}
+		return false
+	}
+	var unnamed []*twinPeer
+	for _, q := range m.peers {
+		if !q.gone && q.client && q.origin.Address == h.Address && q.identity == "" {
+			unnamed = append(unnamed, q)
+		}
+	}
+	switch old := len(unnamed) == 1 && m.cfg.HintTTL > 0 && m.now-unnamed[0].connected >= m.cfg.HintTTL; {
+	case len(unnamed) == 0 || old:
+		m.say(h, n, nil)
+	case len(unnamed) == 1:
+		m.say(h, n, unnamed[0])
+		m.held.remove(hintKey{address: h.Address, identity: h.Identity}, m.now)
+		unnamed[0].hinted = true
+	default:
+		return false
+	}
+	return true
+}
+
+func (m *twin) say(h Hint, n naming, p *twinPeer) {
 	_, live := m.beats[h.Identity]
 	m.prefer.put(twinItem[string, []string]{key: h.Identity, value: h.Prefer, source: h.Source, live: live || p != nil, since: m.now})
 	if live {
@@ -291,6 +369,9 @@ func (m *twin) hint(h Hint) {
 func (m *twin) hold(key hintKey, n naming) {
 	m.held.expire(m.now)
 	if key.address != "" && !slices.Contains(m.next, key) {
+		if n.hello && m.othersHello(key.address, key.identity) && !slices.Contains(m.fought, key.address) {
+			m.fought = append(m.fought, key.address)
+		}
 		m.next = append(m.next, key)
 	}
 	m.held.put(twinItem[hintKey, naming]{key: key, value: n, source: n.source, since: m.now})
@@ -300,7 +381,7 @@ func (m *twin) hold(key hintKey, n naming) {
 func (m *twin) holdAgain(p *twinPeer, why Reason) {
 	left := []Reason{ClientClosed, ClientReset, HeartbeatExpired, Kicked, Shutdown}
 	if p.hinted && !p.opened && m.cfg.HintMax > 0 && !slices.Contains(left, why) {
-		m.hold(hintKey{address: p.origin.Address, identity: p.identity}, naming{identity: p.identity, source: m.namedBy[p.identity]})
+		m.hold(hintKey{address: p.origin.Address, identity: p.identity}, naming{identity: p.identity, source: m.namedBy[p.identity], hello: m.namedBy[p.identity] != ""})
 	}
 }
 

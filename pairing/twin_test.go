@@ -28,6 +28,7 @@ type twin struct {
 
 	held    twinMemory[hintKey, naming]
 	next    []hintKey // address hints, the oldest first
+	fought  []string  // addresses that several have said HELLO for at once
 	prefer  twinMemory[string, []string]
 	had     twinMemory[affinityKey, string]
 	beats   map[string]time.Duration // of identities that have live peers
@@ -103,6 +104,7 @@ func newTwin(cfg Config) *twin {
 	m := &twin{cfg: cfg, beats: map[string]time.Duration{}, namedBy: map[string]string{}, pins: map[string][]string{}, from: map[string]*twinFrom{}}
 	m.held.dropped = func(k hintKey) {
 		m.next = slices.DeleteFunc(m.next, func(n hintKey) bool { return n == k })
+		m.fought = slices.DeleteFunc(m.fought, func(address string) bool { return len(m.waitFor(address)) == 0 })
 	}
 	m.size()
 	return m

@@ -51,9 +51,9 @@ func (l *loop) identity(name string) *pairing.IdentityInfo {
 // dialled. It runs on the goroutine of [Pool.Run] and must not block.
 type Judge func(info *pairing.IdentityInfo, listens bool) error
 
-// Hello is Hint for a caller that judge has nothing against.
+// Hello is [pairing.Table.Hello] for a caller that judge has nothing against.
 func (p *Pool) Hello(ctx context.Context, hint pairing.Hint, judge Judge) error {
-	return p.judged(ctx, hint.Identity, judge, func(l *loop) { l.act(l.table.Hint(l.now(), hint)) })
+	return p.judged(ctx, hint.Identity, judge, func(l *loop) ([]pairing.Action, error) { return l.table.Hello(l.now(), hint) })
 }
 
 // Beat is an identity whose lease is to be renewed, if judge has nothing against it.
@@ -94,16 +94,17 @@ func (p *Pool) Renew(ctx context.Context, names []string) error {
 
 // Bye ends the connections of an identity and forgets what it has said.
 func (p *Pool) Bye(ctx context.Context, name string, judge Judge) error {
-	return p.judged(ctx, name, judge, func(l *loop) { l.act(l.table.Bye(l.now(), name)) })
+	return p.judged(ctx, name, judge, func(l *loop) ([]pairing.Action, error) { return l.table.Bye(l.now(), name), nil })
 }
 
-func (p *Pool) judged(ctx context.Context, name string, judge Judge, do func(*loop)) error {
+func (p *Pool) judged(ctx context.Context, name string, judge Judge, do func(*loop) ([]pairing.Action, error)) error {
 	return p.answer(ctx, func() error {
 		if err := judge(p.loop.identity(name), p.loop.table.Listens(name)); err != nil {
 			return err
 		}
-		do(p.loop)
-		return nil
+		actions, err := do(p.loop)
+		p.loop.act(actions)
+		return err
 	})
 }
 
