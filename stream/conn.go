@@ -2,7 +2,6 @@ package stream
 
 import (
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -94,9 +93,6 @@ func originOf(address string, peer netip.AddrPort) pairing.Origin {
 func endpointOf(ap netip.AddrPort) string {
 	return netip.AddrPortFrom(ap.Addr().WithZone(""), ap.Port()).String()
 }
-
-// isIPC tells libzmq's way of writing the peer of a unix socket, localhost:uid:gid:pid.
-func isIPC(address string) bool { return strings.HasPrefix(address, "localhost:") }
 
 // SourceAddress is the address by which a pool counts and knows whoever
 // connects from address: an IPv4 address, or the /64 of an IPv6 one, since

@@ -242,7 +242,7 @@ func (r *rig) dump() {
 				p.State(), c.phase, c.link, c.paused, c.broken, c.owedReset, c.lent(), c.out.size())]++
 			return true
 		})
-		r.t.Logf("%d connections, %d due and %d due: %v", l.connections, len(l.frontend.due), len(l.backend.due), n)
+		r.t.Logf("%d connections, %d due and %d due: %v", l.figures.connections, len(l.frontend.due), len(l.backend.due), n)
 		return nil
 	})
 }

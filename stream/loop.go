@@ -57,7 +57,7 @@ type loop struct {
 	headersTold time.Duration // when the log was of a PROXY header
 	lost        lostHints
 	pacing
-	figures
+	figures figures
 }
 
 // fixed is what never changes while a pool runs; anybody may read it.
@@ -224,7 +224,7 @@ func (l *loop) turn() error {
 	l.act(l.table.Tick(l.clock))
 	l.settle()
 	l.tellLostHint()
-	l.turns.Observe(l.now() - start)
+	l.figures.turns.Observe(l.now() - start)
 	l.yield = splice.ShowUp(l.clock, l.yield)
 	return nil
 }
@@ -260,7 +260,7 @@ func (l *loop) patience() (time.Duration, error) {
 	if at, owed := l.resets.next(); owed {
 		earlier(at)
 	}
-	if at, any := l.guarding.next(); any {
+	if at, some := l.guarding.next(); some {
 		earlier(at)
 	}
 	if l.dialler.at != never {

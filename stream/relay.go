@@ -145,7 +145,7 @@ func (l *loop) updateInterest(c *conn) {
 	}
 	// What is owed a reset, and can be given one, is not read any more: its own FIN would end it in order.
 	err := c.link.listen(wish{
-		bytes: !c.paused && !l.halt.on && !(c.owedReset && c.own() != nil),
+		bytes: !c.paused && !l.halt.on && (!c.owedReset || c.own() == nil),
 		room:  !c.out.empty() && !c.broken,
 		leave: c.paused && c.flow == nil && !l.halt.on,
 	})
