@@ -77,6 +77,7 @@ func (l *loop) join(client, worker *conn) {
 // report tells of a client that has ended.
 func (l *loop) report(r *pairing.Record) {
 	l.tellEnded(r)
+	l.someFailed = l.someFailed || !r.Opened
 	quiet := refuses(r.Reason) && l.refused(r.Reason)
 	if l.cfg.Access == nil {
 		return

@@ -53,6 +53,8 @@ type loop struct {
 	crowd       crowd // see tidy.go
 	held        held  // see hold.go
 	refusals    refusals
+	someFailed  bool          // since they were summed up
+	failedAt    time.Duration // when those who failed are summed up next
 	portTold    time.Duration // and of the want of a port
 	headersTold time.Duration // when the log was of a PROXY header
 	lost        lostHints
@@ -154,6 +156,7 @@ func (l *loop) sockets() [2]*socket { return [2]*socket{l.frontend, l.backend} }
 
 // run turns until ctx ends or draining is through.
 func (l *loop) run(ctx context.Context) error {
+	l.failedAt = failedEvery
 	l.stalls.seen = time.Since(l.start) // who opens a pool may run it when he likes
 	for ctx.Err() == nil && !l.drainOver() {
 		if err := l.turn(); err != nil {
@@ -221,6 +224,7 @@ func (l *loop) turn() error {
 	if at, due := l.refusals.next(); due && at <= l.clock {
 		l.sumUpRefusals()
 	}
+	l.sumUpFailed()
 	l.act(l.table.Tick(l.clock))
 	l.settle()
 	l.tellLostHint()
@@ -277,6 +281,9 @@ func (l *loop) patience() (time.Duration, error) {
 	}
 	if at, due := l.refusals.next(); due {
 		earlier(at)
+	}
+	if l.someFailed {
+		earlier(l.failedAt)
 	}
 	if l.draining.on {
 		earlier(l.draining.at)
