@@ -172,7 +172,7 @@ func tells(code wire.Code) bool {
 // refusalLevel has the first refusal of a caller by a code logged, and then one a
 // minute, with the number of those between.
 func (s *Server) refusalLevel(from *caller, code wire.Code) (level slog.Level, unlogged int) {
-	unlogged, due := s.seldom.due("request "+from.user+" "+from.address+" "+code.String(), time.Now())
+	unlogged, due := s.limiter.due("request "+from.user+" "+from.address+" "+code.String(), time.Now())
 	switch {
 	case !due:
 		return slog.LevelDebug, 0

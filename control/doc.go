@@ -18,7 +18,7 @@
 //	caller ──► ROUTER ──► one goroutine ──── function ───► a pool's loop
 //	             ▲   └── ZAP ──┘      └◄── answer, or time-out ──┘
 //	subscriber ◄── PUB ◄── another goroutine ◄── queue of events ◄── loops
-//	ROUTER, PUB ──► monitors ──► a goroutine and guests each
+//	ROUTER, PUB ──► monitors ──► a goroutine and connections each
 //
 // The server has a libzmq context and an I/O thread of its own, and one
 // goroutine that owns its ROUTER and its ZAP socket. It asks the loops by message

@@ -79,7 +79,7 @@ func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string,
 	if err != nil {
 		return "", fmt.Errorf("control %s: %w", l.Endpoint, err)
 	}
-	s.monitors[socket].guests.opened(bound)
+	s.monitors[socket].connections.opened(bound)
 	return strings.Replace(bound, "[::ffff:127.0.0.1]", "127.0.0.1", 1), nil
 }
 

@@ -44,7 +44,7 @@ func (s *Server) read() (m message, err error) {
 			frame, properties, err = s.router.RecvBytesWithMetadata(zmq4.DONTWAIT, "User-Id", "Peer-Address", descriptorProperty)
 			m.user, m.address = properties["User-Id"], properties["Peer-Address"]
 			if fd, err := strconv.Atoi(properties[descriptorProperty]); err == nil {
-				s.monitors[s.router].guests.spoke(fd)
+				s.monitors[s.router].connections.spoke(fd)
 			}
 		} else {
 			frame, err = s.router.RecvBytes(zmq4.DONTWAIT)

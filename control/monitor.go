@@ -14,9 +14,9 @@ const monitored = zmq4.EVENT_ACCEPTED | zmq4.EVENT_DISCONNECTED |
 
 // monitor reads what libzmq tells of one socket's connections.
 type monitor struct {
-	socket  *zmq4.Socket
-	guests  *guests
-	refusal *Refusal // of the connection whose end comes next: one I/O thread tells both
+	socket      *zmq4.Socket
+	connections *connections
+	refusal     *Refusal // of the connection whose end comes next: one I/O thread tells both
 }
 
 // watch has libzmq tell of a socket's connections.
@@ -29,7 +29,7 @@ func (s *Server) watch(socket *zmq4.Socket, name string) error {
 	if err != nil {
 		return fmt.Errorf("control: a monitor: %w", err)
 	}
-	s.monitors[socket] = &monitor{socket: pair, guests: newGuests(s.cfg.Connections)}
+	s.monitors[socket] = &monitor{socket: pair, connections: newConnections(s.cfg.Connections)}
 	// Without a bound: libzmq's I/O thread would wait for whoever reads too slowly.
 	return errors.Join(pair.SetRcvhwm(0), pair.SetLinger(0), pair.Connect(at))
 }
@@ -55,22 +55,22 @@ func (s *Server) hear(m *monitor, event zmq4.Event, endpoint string, value int, 
 	}
 	switch event {
 	case zmq4.EVENT_ACCEPTED:
-		if away := m.guests.came(value, endpoint, now); away != nil {
-			s.refused(RefusedCrowded, away.address, now, "endpoint", endpoint, "connections", m.guests.most)
+		if away := m.connections.came(value, endpoint, now); away != nil {
+			s.refused(RefusedCrowded, away.address, now, "endpoint", endpoint, "connections", m.connections.most)
 		}
 	case zmq4.EVENT_DISCONNECTED:
-		g := m.guests.left(value)
-		if m.refusal != nil && g != nil && !g.away {
-			s.refused(*m.refusal, g.address, now, "endpoint", endpoint)
+		c := m.connections.left(value)
+		if m.refusal != nil && c != nil && !c.away {
+			s.refused(*m.refusal, c.address, now, "endpoint", endpoint)
 		}
 		m.refusal = nil
 	}
 }
 
-// refused counts a connection that was not let in, and logs it seldom.
+// refused counts a connection that was not let in, and logs it, rate-limited.
 func (s *Server) refused(r Refusal, address string, now time.Time, more ...any) {
 	s.counters.refused[r].Add(1)
-	if left, due := s.seldom.due("connection "+address, now); due {
+	if left, due := s.limiter.due("connection "+address, now); due {
 		s.log.Warn("control: a connection was refused", append([]any{"address", address, "reason", r.String(), "detail", refusals[r].text, "unlogged", left}, more...)...)
 	}
 }

@@ -12,7 +12,7 @@ const (
 	RefusedServerKey                 // what it encrypted for the proxy cannot be decrypted
 	RefusedProtocol                  // some other mistake in the handshake
 	RefusedUnfinished                // it left, or took longer than handshakeTime
-	RefusedCrowded                   // too many at its endpoint, see guests
+	RefusedCrowded                   // too many at its endpoint, see connections
 	numRefusals
 )
 

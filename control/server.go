@@ -61,7 +61,7 @@ type Server struct {
 	keys     *keyring
 	callers  *callers
 	monitors map[*zmq4.Socket]*monitor // by whom they watch; each is of a goroutine of its own
-	seldom   *seldom                   // is anybody's
+	limiter  *logLimiter               // is anybody's
 	beats    []beat                    // gathered, see beat.go
 	beatsDue time.Time
 	paths    []string
@@ -106,7 +106,7 @@ func (s *Server) open(listeners []listener) (err error) {
 	if s.callers, err = newCallers(s.cfg.Rate); err != nil {
 		return err
 	}
-	if s.seldom, err = newSeldom(); err != nil {
+	if s.limiter, err = newLogLimiter(); err != nil {
 		return err
 	}
 	if s.cfg.Cert != "" {

@@ -54,7 +54,7 @@ func (s *Server) judge(at domain, mechanism string, credentials []string) (level
 		level, ok = s.cfg.LoopbackLevel, true
 	case requests == domainCURVE && mechanism == "CURVE" && len(credentials) == 1 && len(credentials[0]) == 32:
 		if err := s.keys.refresh(); err != nil {
-			if unlogged, due := s.seldom.due("certificates", time.Now()); due {
+			if unlogged, due := s.limiter.due("certificates", time.Now()); due {
 				s.log.Warn("control: certificates", "error", err, "unlogged", unlogged)
 			}
 		}

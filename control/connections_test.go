@@ -49,32 +49,32 @@ func held(t *testing.T, all []net.Conn) (n int) {
 	return n
 }
 
-// inside is how many connections the server counts at all its endpoints.
-func (r *rig) inside() (n int) {
+// used is how many connections the server counts at all its endpoints.
+func (r *rig) used() (n int) {
 	for _, m := range r.server.monitors {
-		n += m.guests.inside()
+		n += m.connections.used()
 	}
 	return n
 }
 
-func (s *guests) inside() (n int) {
+func (s *connections) used() (n int) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	for _, d := range s.doors {
-		n += d.inside
+	for _, d := range s.quotas {
+		n += d.used
 	}
 	return n
 }
 
 // endpoints are those that somebody has come to.
-func (s *guests) endpoints() []string {
+func (s *connections) endpoints() []string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return slices.Sorted(maps.Keys(s.doors))
+	return slices.Sorted(maps.Keys(s.quotas))
 }
 
-// doorsRig has the endpoints of a control socket that a crowd may come to.
-func doorsRig(t *testing.T, most int) (r *rig, endpoints map[string]string) {
+// endpointsRig has the endpoints of a control socket that a crowd may come to.
+func endpointsRig(t *testing.T, most int) (r *rig, endpoints map[string]string) {
 	r = newRig(t, func(_ *rig, c *Config, _ *stream.Config) {
 		c.Endpoints = append(c.Endpoints, "tcp://127.0.0.1:0")
 		c.LoopbackLevel, c.Connections = wire.Operator, most
@@ -90,11 +90,11 @@ func TestCrowd(t *testing.T) {
 	const most, crowd = 8, 100
 	for _, at := range []string{"ipc", "tcp", "events"} {
 		t.Run(at, func(t *testing.T) {
-			r, endpoints := doorsRig(t, most)
+			r, endpoints := endpointsRig(t, most)
 			there := r.dialAs(strings.TrimSuffix(endpoints[at], eventsSuffix), nil)
 			all := strangers(t, endpoints[at], crowd)
 			eventually(t, "too many are sent away", func() bool { return held(t, all) <= most })
-			if n := r.inside(); n > most+1 {
+			if n := r.used(); n > most+1 {
 				t.Errorf("%d connections are counted", n)
 			}
 			// They are counted a moment later; one that took too long, as unfinished.
@@ -109,11 +109,11 @@ func TestCrowd(t *testing.T) {
 				_ = c.Close()
 			}
 			there.Close()
-			eventually(t, "all are forgotten", func() bool { return r.inside() <= 1 })
+			eventually(t, "all are forgotten", func() bool { return r.used() <= 1 })
 			for _, m := range r.server.monitors {
-				for _, e := range m.guests.endpoints() {
-					if !slices.Contains(m.guests.bound, e) {
-						t.Errorf("somebody has come to %s, bound are %v", e, m.guests.bound)
+				for _, e := range m.connections.endpoints() {
+					if !slices.Contains(m.connections.bound, e) {
+						t.Errorf("somebody has come to %s, bound are %v", e, m.connections.bound)
 					}
 				}
 			}
@@ -127,19 +127,19 @@ const noDescriptor = 1 << 30
 // One descriptor is a connection of the other socket as soon as libzmq has closed it,
 // and of that socket's monitor the news may be heard first.
 func TestGuestsOfTwoSockets(t *testing.T) {
-	r, endpoints := doorsRig(t, 1)
+	r, endpoints := endpointsRig(t, 1)
 	s, now := r.server, time.Now()
 	requests, events := s.monitors[s.router], s.monitors[s.pub]
 	s.hear(requests, zmq4.EVENT_ACCEPTED, endpoints["ipc"], noDescriptor, now)
 	s.hear(events, zmq4.EVENT_ACCEPTED, endpoints["events"], noDescriptor, now)
 	s.hear(requests, zmq4.EVENT_DISCONNECTED, endpoints["ipc"], noDescriptor, now)
-	if n, m := requests.guests.inside(), events.guests.inside(); n != 0 || m != 1 {
+	if n, m := requests.connections.used(), events.connections.used(); n != 0 || m != 1 {
 		t.Errorf("%d are counted for requests, %d for events, want 0 and 1", n, m)
 	}
 	s.hear(events, zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, endpoints["events"], 0, now)
 	s.hear(events, zmq4.EVENT_DISCONNECTED, endpoints["events"], noDescriptor, now)
-	if n := s.Stats().Refused[RefusedUnfinished]; n != 1 || r.inside() != 0 {
-		t.Errorf("%d were refused and %d are counted, want 1 and 0", n, r.inside())
+	if n := s.Stats().Refused[RefusedUnfinished]; n != 1 || r.used() != 0 {
+		t.Errorf("%d were refused and %d are counted, want 1 and 0", n, r.used())
 	}
 }
 
@@ -147,7 +147,7 @@ func TestGuestsOfTwoSockets(t *testing.T) {
 // that are bound one by one have one each, also with the same port.
 func TestGuestsOfOneEndpoint(t *testing.T) {
 	const most = 2
-	s := newGuests(most)
+	s := newConnections(most)
 	for _, endpoint := range []string{"tcp://[::]:7000", "tcp://[::ffff:127.0.0.1]:7001", "tcp://[fe80::1%eth0]:7001", "ipc://c"} {
 		s.opened(endpoint)
 	}
@@ -166,14 +166,14 @@ func TestGuestsOfOneEndpoint(t *testing.T) {
 			}
 		}
 	}
-	if n := s.inside(); n != 4*most {
-		t.Errorf("%d are inside, want %d", n, 4*most)
+	if n := s.used(); n != 4*most {
+		t.Errorf("%d are counted, want %d", n, 4*most)
 	}
 }
 
-// connections come under one descriptor, one after the other.
-type connections struct {
-	*guests
+// sameDescriptor is connections under one descriptor, one after the other.
+type sameDescriptor struct {
+	*connections
 	t  *testing.T
 	fd int
 }
@@ -182,7 +182,7 @@ type connections struct {
 const unnamed = "ipc://@"
 
 // next has the descriptor be another connection's.
-func (c connections) next() {
+func (c sameDescriptor) next() {
 	c.t.Helper()
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -193,7 +193,7 @@ func (c connections) next() {
 }
 
 // none has the descriptor be no connection's, and nobody else's either.
-func (c connections) none() {
+func (c sameDescriptor) none() {
 	c.t.Helper()
 	fd, err := syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
@@ -202,7 +202,7 @@ func (c connections) none() {
 	c.become(fd)
 }
 
-func (c connections) become(fd int) {
+func (c sameDescriptor) become(fd int) {
 	c.t.Helper()
 	if err := syscall.Dup3(fd, c.fd, syscall.O_CLOEXEC); err != nil {
 		c.t.Fatal(err)
@@ -211,12 +211,12 @@ func (c connections) become(fd int) {
 }
 
 // comes has the monitor tell of the connection.
-func (c connections) comes() { c.came(c.fd, unnamed, time.Now()) }
+func (c sameDescriptor) comes() { c.came(c.fd, unnamed, time.Now()) }
 
-func (c connections) expectYoung(when string, want int) {
+func (c sameDescriptor) expectPreauth(when string, want int) {
 	c.t.Helper()
-	if n := c.doorAt(unnamed).young.Len(); n != want {
-		c.t.Errorf("%s: %d are young, want %d", when, n, want)
+	if n := c.quotaOf(unnamed).preauth.Len(); n != want {
+		c.t.Errorf("%s: %d are preauth, want %d", when, n, want)
 	}
 }
 
@@ -228,41 +228,41 @@ func TestGuestsWhoSpoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = syscall.Close(fd) }()
-	c := connections{newGuests(10), t, fd}
+	c := sameDescriptor{newConnections(10), t, fd}
 	c.next()
 	c.comes()
-	c.expectYoung("silent", 1)
+	c.expectPreauth("silent", 1)
 	c.spoke(fd)
-	c.expectYoung("heard of before its message", 0)
+	c.expectPreauth("heard of before its message", 0)
 	c.left(fd)
 	c.next()
 	c.spoke(fd)
 	c.comes()
-	c.expectYoung("heard of after its message", 0)
+	c.expectPreauth("heard of after its message", 0)
 	c.left(fd)
 	c.next()
 	c.spoke(fd)
 	c.next() // and of the one before nothing was heard
 	c.comes()
-	c.expectYoung("the next one after who spoke", 1)
+	c.expectPreauth("the next one after who spoke", 1)
 	c.next()
 	c.spoke(fd)
-	c.expectYoung("before the end of one the next spoke", 1)
+	c.expectPreauth("before the end of one the next spoke", 1)
 	c.left(fd)
 	c.comes()
-	c.expectYoung("who spoke before its predecessor's end was heard", 0)
+	c.expectPreauth("who spoke before its predecessor's end was heard", 0)
 	c.left(fd)
 	c.none()
 	c.spoke(fd)
 	c.next()
 	c.comes()
-	c.expectYoung("the next one after a message that was read late", 1)
+	c.expectPreauth("the next one after a message that was read late", 1)
 }
 
 // Where all have finished their handshakes, who comes is sent away.
 func TestCrowdOfCallers(t *testing.T) {
 	const most = 4
-	r, endpoints := doorsRig(t, most)
+	r, endpoints := endpointsRig(t, most)
 	var callers []*client.Client
 	for range most {
 		callers = append(callers, r.dialAs(endpoints["tcp"], nil))
@@ -304,7 +304,7 @@ func TestRefusals(t *testing.T) {
 		}},
 		{RefusedUnfinished, func(r *rig, endpoint, _ string) {
 			all := strangers(t, endpoint, 20)
-			eventually(t, "they are known", func() bool { return r.inside() == len(all) })
+			eventually(t, "they are known", func() bool { return r.used() == len(all) })
 			for _, c := range all {
 				_ = c.Close()
 			}
@@ -347,7 +347,7 @@ func (r *rig) tryCurve(endpoint, server string, own wire.Cert) {
 // Of one cause the first is logged, and after a minute the next, with the number
 // of those between.
 func TestSeldom(t *testing.T) {
-	s, err := newSeldom()
+	s, err := newLogLimiter()
 	if err != nil {
 		t.Fatal(err)
 	}
