@@ -17,7 +17,7 @@ func (t *Table) name(p *Peer, n naming) {
 	}
 	t.rename(p, n.identity)
 	if w := p.worker; n.weight > 0 && w.name == n.identity {
-		t.reweigh(w, min(n.weight, MaxWeight))
+		w.weight = min(n.weight, MaxWeight)
 		t.place(w)
 	}
 }

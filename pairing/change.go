@@ -34,6 +34,12 @@ func (t *Table) Changes() []WorkerChange {
 func (t *Table) note(w *worker) {
 	wasReady := w.ready
 	w.ready = w.usable && !w.ejected
+	switch {
+	case w.ready && !wasReady:
+		t.warmUp(w)
+	case wasReady && !w.ready:
+		w.stayCold()
+	}
 	if !t.watched {
 		return
 	}

@@ -86,8 +86,8 @@ func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, 
 		}
 		if w.at >= 0 {
 			choosable++
-			share += w.weight
-			if w.class.members[w.at] != w || w.class.weight != w.weight || w.filed != w.load() {
+			share += w.weight * w.warmth.sixteenths
+			if w.class.members[w.at] != w || w.class.weight != w.weight*w.warmth.sixteenths || w.filed != w.load() {
 				bad("%s is filed wrongly", w.name)
 			}
 		}
@@ -102,9 +102,12 @@ func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, 
 			if w.failing || t.ejected[w.retryIndex] != w {
 				bad("%s is ejected for good", w.name)
 			}
-			if w.accepts() && (w.max == 0 || w.load() < w.max) && (w.endpoint != "" || w.slots.n > 0) {
+			if w.accepts() && w.room() && (w.endpoint != "" || w.slots.n > 0) {
 				spare++
 			}
+		}
+		if cold := w.warmth.timer.in == &t.warming.list; cold != (w.warmth.sixteenths < warmSteps) || cold && !w.ready {
+			bad("%s counts %d sixteenths, wrongly timed", w.name, w.warmth.sixteenths)
 		}
 		if w.isUsable() {
 			usable++

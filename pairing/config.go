@@ -96,6 +96,10 @@ type Config struct {
 	// by 10 % either way. RetryMax is also how long a worker's failures in a row
 	// are remembered after the last of them. 0 < RetryMin <= RetryMax.
 	RetryMin, RetryMax time.Duration
+	// SlowStart is how long a worker that is new, or back, is given clients by less
+	// than its weight, and to less than its maximum; a worker that dials in counts as
+	// back when it has been away for ten seconds. 0 turns it off.
+	SlowStart time.Duration
 	// Seed of the table's own random source, which decides what the policies
 	// random and power-of-two choose, and spreads ages of slots, leases and pauses
 	// of probes. Proxies with the same seed act in step, so it should be drawn for
@@ -133,6 +137,7 @@ func (c Config) Validate() error {
 	need(c.SourceMax >= 0, "hint-max-per-address: %d is below zero", c.SourceMax)
 	need(c.HintWait >= 0 && c.HintWait < MaxQueueTimeout, "hint-wait: %v is not from 0s to below %v, after which the client's own libzmq gives up", c.HintWait, MaxQueueTimeout)
 	need(!c.RequireHello || c.HintMax > 0, "require-hello: hint-max of 0 holds no hello for a connection that is about to come")
+	need(c.SlowStart == 0 || c.SlowStart >= time.Millisecond, "slow-start: %v is neither 0s nor at least 1ms", c.SlowStart)
 	need(c.RetryMin > 0, "retry-min: %v is not above zero", c.RetryMin)
 	need(c.RetryMax >= c.RetryMin, "retry-max: %v is below retry-min, %v", c.RetryMax, c.RetryMin)
 	return errors.Join(errs...)

@@ -28,7 +28,7 @@ func (t *Table) depart(w *worker) {
 // rejoin gives a worker that comes back what was counted of it.
 func (t *Table) rejoin(w *worker) {
 	if d, ok := t.departed.Peek(w.name); ok && !d.over(t.now) {
-		w.failures, w.served = d.failures, d.served
+		w.failures, w.served, w.wasHere = d.failures, d.served, d.returning
 	}
 	t.departed.Remove(w.name)
 }

@@ -114,6 +114,7 @@ func each[T any](t *Table, due func(now time.Duration) (T, bool), f func(T)) fun
 func (t *Table) dated() []dated {
 	return slices.Concat([]dated{
 		{t.ages.deadline, each(t, t.ages.due, t.recycle), true},
+		{t.warming.deadline, each(t, t.warming.due, t.warmer), true},
 		{t.streaks.deadline, each(t, t.streaks.due, t.expireStreak), true},
 		{t.portless.deadline, each(t, t.portless.due, t.tryPorts), false},
 		{t.ejected.deadline, each(t, t.ejected.due, t.admit), true},

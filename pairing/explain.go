@@ -94,7 +94,7 @@ func (t *Table) unfit(name string) Unfit {
 		return UnfitMaint
 	case w.failing || w.ejected:
 		return UnfitFailed
-	case w.max != 0 && w.load() >= w.max:
+	case !w.room():
 		return UnfitFull
 	}
 	return UnfitNoSlot

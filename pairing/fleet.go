@@ -4,7 +4,7 @@ package pairing
 // matter any more, which is what makes each policy O(1) there; between classes
 // (there are at most 256, one or two as a rule) a policy compares them all.
 type class struct {
-	weight  int
+	weight  int       // in sixteenths, see slowstart.go
 	members []*worker // in no order
 	seats   []uint32  // of the members, where there are seats
 	loads   loads
@@ -49,7 +49,7 @@ func (c *class) move(w *worker, load int) {
 
 // lighter says whether a would be less loaded than b with one client more.
 func lighter(a, b *worker) bool {
-	return (a.filed+1)*b.weight < (b.filed+1)*a.weight
+	return (a.filed+1)*b.class.weight < (b.filed+1)*a.class.weight
 }
 
 // choose picks a worker for a client by the policy. Somebody must be choosable. It

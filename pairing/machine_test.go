@@ -59,6 +59,7 @@ func (m *machine) config() Config {
 		AffinityTTL:      3 * time.Second,
 		AffinityBySource: m.pick(2) == 1,
 		AffinityMaxLoad:  float64(m.pick(3)) * 1.2,
+		SlowStart:        time.Duration(m.pick(3)) * 4 * time.Second,
 		HintMax:          m.pick(4) * 2,
 		HintTTL:          6 * time.Second,
 		SourceMax:        m.pick(4),
@@ -456,7 +457,7 @@ func (m *machine) compare() error {
 			state = SetAside
 		}
 		if w.State != state || w.Pairs+w.Dialling != m.twin.load(q) || w.Slots != m.twin.slots(q) || w.Weight != q.weight ||
-			w.MaxPairs != q.max || w.Served != q.served || m.table.workers[w.Name].streak.length != q.streak || w.Outlier != q.ejected || w.Endpoint != q.endpoint || w.Removed != q.removed {
+			w.MaxPairs != q.max || w.Served != q.served || m.table.workers[w.Name].streak.length != q.streak || w.Outlier != q.ejected || m.table.workers[w.Name].warmth.sixteenths != q.sixteenths() || w.Endpoint != q.endpoint || w.Removed != q.removed {
 			return fmt.Errorf("worker %+v is not as %+v", w, q)
 		}
 	}

@@ -167,7 +167,7 @@ func (t *Table) explores(p *Peer, w *worker) bool {
 		return false
 	}
 	o, length := t.meanwhile(w), float64(w.streak.length)
-	others := float64(t.share-w.weight) / float64(t.share)
+	others := float64(t.share-w.class.weight) / float64(t.share)
 	if o.failed == 0 {
 		return float64(o.opened) < length*min(1, 4*others*others)
 	}

@@ -220,7 +220,7 @@ func (o *order) time(rank uint32, w *worker) float64 {
 	// Within the rank by chance, so that ranks of different weights compare as
 	// numbers do and not as steps.
 	within := float64(mixed(o.key^w.seat.name)>>11) / (1 << 53)
-	return -math.Log1p(-(float64(rank)+within)/(seatMax+1)) / float64(w.weight)
+	return -math.Log1p(-(float64(rank)+within)/(seatMax+1)) / float64(w.class.weight)
 }
 
 // hashes says whether the policy gives a client its worker by who it is.
@@ -308,5 +308,5 @@ func (t *Table) loadBound() float64 {
 // bearable says whether a worker may have one client more. Rounding up, somebody
 // always may: nobody is above the average without somebody below it.
 func (w *worker) bearable(bound float64) bool {
-	return float64(w.filed+1) <= math.Ceil(bound*float64(w.weight))
+	return float64(w.filed+1) <= math.Ceil(bound*float64(w.class.weight))
 }

@@ -75,6 +75,7 @@ type WorkerInfo struct {
 	Served         uint64        // pairs ever made with it
 	RetryAt        time.Duration // when it is probed next, 0 when it is not set aside or is being probed
 	Removed        bool          // it goes when its last pair ends
+	SlowStart      time.Duration // until its weight and its maximum count in full, 0 when they do
 	Outlier        bool          // it is set aside because its pairs failed while others' opened
 }
 
@@ -141,7 +142,7 @@ func (t *Table) Workers() []WorkerInfo {
 		info := WorkerInfo{
 			Name: w.name, Endpoint: w.endpoint, State: w.current(), Weight: w.weight, MaxPairs: w.max,
 			Pairs: w.paired.n, Dialling: w.dialling, Slots: w.slots.n,
-			Failures: w.failures, Served: w.served, Removed: w.removed, Outlier: w.ejected,
+			Failures: w.failures, Served: w.served, Removed: w.removed, Outlier: w.ejected, SlowStart: t.warmLeft(w),
 		}
 		if w.retryIndex >= 0 {
 			info.RetryAt = w.retryAt

@@ -59,6 +59,7 @@ type Table struct {
 	leases     leases
 	streaks    expiry[*worker]
 	portless   expiry[*worker]
+	warming    expiry[*worker]
 
 	identities map[string]*identity
 	hints      hints
@@ -116,6 +117,9 @@ func (t *Table) Reconfigure(now time.Duration, cfg Config) []Action {
 	t.begin(now)
 	changed := cfg.Lease != t.cfg.Lease
 	t.configure(cfg)
+	for w := t.warming.first(); w != nil && cfg.SlowStart == 0; w = t.warming.first() {
+		t.warmer(w)
+	}
 	if cfg.holdTime() == 0 { // else who is held now would be for ever
 		for p := t.holds.first(); p != nil; p = t.holds.first() {
 			t.release(p)
@@ -136,6 +140,7 @@ func (t *Table) configure(cfg Config) {
 	t.finishes.after = cfg.FinishTimeout
 	t.streaks.after = cfg.RetryMax
 	t.portless.after = portlessFor
+	t.warming.after = cfg.SlowStart / warmSteps
 	t.ages.set(cfg.SlotMaxAge/5*4, cfg.SlotMaxAge)
 	t.leases.set(cfg.Lease.TTL)
 	t.configureMemory()

@@ -10,6 +10,7 @@ import (
 
 func (m *twin) clientConnected(id PeerID, o Origin) {
 	m.supersede(id)
+	m.clients++
 	p := &twinPeer{id: id, client: true, origin: o, connected: m.now}
 	why := m.refuse
 	clients := m.count(func(q *twinPeer) bool { return q.client && !q.gone })
@@ -561,6 +562,9 @@ func (m *twin) reconfigure(cfg Config) {
 	renew := cfg.Lease != m.cfg.Lease
 	m.cfg = cfg
 	m.size()
+	if cfg.SlowStart == 0 {
+		m.warmer()
+	}
 	if cfg.holdTime() == 0 {
 		m.releaseAll(0)
 	}

@@ -40,6 +40,7 @@ type twin struct {
 	outcomes      []twinOutcome // of all pairs
 	from          map[string]*twinFrom
 	told          []*twinFrom   // whose pairs have told something, in order
+	clients       int           // that ever connected
 	unservedCount uint64        // clients that ended so
 	fresh         []*twinWorker // those that have failed since the policy chose last
 
@@ -73,6 +74,10 @@ type twinWorker struct {
 	retryFrom, retryAfter                            time.Duration // back-off, without its jitter
 	streak, streakFrom                               int           // failures in a row, and the outcome that was the first
 	failedAt                                         time.Duration // the last of them
+	ready                                            bool          // as last seen
+	warm                                             int           // sixteenths of its weight that count, 0 for all
+	warmFrom, warmAt                                 time.Duration // since when it is not warm, and was last made warmer
+	wasHere                                          []time.Duration
 	names                                            []affinityKey // of those whom the policy did not send
 	served                                           uint64
 	left                                             []time.Duration // when connections went that it had dialled in
@@ -186,10 +191,62 @@ func (m *twin) dialsIn(w *twinWorker) bool {
 
 func (m *twin) choosable() []*twinWorker { return m.free(false) }
 
+// room says whether a worker may have a pair more.
+func (m *twin) room(w *twinWorker) bool {
+	return w.max == 0 || m.load(w) < (w.max*w.sixteenths()+15)/16
+}
+
+func (w *twinWorker) sixteenths() int {
+	if w.warm == 0 {
+		return 16
+	}
+	return w.warm
+}
+
+func (w *twinWorker) counts() int { return w.weight * w.sixteenths() }
+
+// look sees which workers have become ready, and begin slowly, or are not any more.
+func (m *twin) look() {
+	for _, w := range m.workers {
+		was := w.ready
+		w.ready = !w.removed && w.state == Ready && !w.failing && !w.ejected && (w.endpoint != "" || m.slots(w)+m.pairs(w) > 0)
+		lately := func(at time.Duration) bool { return m.now < at+redialFor }
+		switch {
+		case w.ready == was:
+		case !w.ready:
+			w.warm = 0
+		case m.cfg.SlowStart > 0 && m.clients > 0 && !slices.ContainsFunc(w.missed, lately) && !slices.ContainsFunc(w.wasHere, lately):
+			w.warm, w.warmFrom, w.warmAt = 1, m.now, m.now
+		}
+	}
+}
+
+// warmer has more of the weight count of those who begin slowly.
+func (m *twin) warmer() {
+	for _, w := range m.workers {
+		step := m.cfg.SlowStart / 16
+		if w.warm == 0 || step > 0 && m.now-w.warmAt < step {
+			continue
+		}
+		w.warmAt = m.now
+		if w.warm = 16; step > 0 {
+			w.warm = min(1+int((m.now-w.warmFrom)*16/m.cfg.SlowStart), 16)
+		}
+		if w.warm == 16 {
+			w.warm = 0
+		}
+	}
+}
+
+func (m *twin) pairs(w *twinWorker) int {
+	return m.count(func(p *twinPeer) bool { return p.worker == w && !p.client && p.partner != nil })
+}
+
 // free are those that can take a client, ejected or not.
 func (m *twin) free(ejected bool) (all []*twinWorker) {
+	m.look()
 	for _, w := range m.workers {
-		if w.ejected == ejected && !w.removed && w.state == Ready && !w.failing && (w.max == 0 || m.load(w) < w.max) && (w.endpoint != "" || m.slots(w) > 0) {
+		if w.ejected == ejected && !w.removed && w.state == Ready && !w.failing && m.room(w) && (w.endpoint != "" || m.slots(w) > 0) {
 			all = append(all, w)
 		}
 	}
@@ -204,8 +261,7 @@ func (m *twin) able() bool {
 
 func (m *twin) usable() bool {
 	return m.refuse == NoReason && slices.ContainsFunc(m.workers, func(w *twinWorker) bool {
-		pairs := m.count(func(p *twinPeer) bool { return p.worker == w && !p.client && p.partner != nil })
-		return !w.removed && w.state == Ready && !w.failing && (w.endpoint != "" || m.slots(w)+pairs > 0)
+		return !w.removed && w.state == Ready && !w.failing && (w.endpoint != "" || m.slots(w)+m.pairs(w) > 0)
 	})
 }
 
@@ -265,6 +321,7 @@ func (m *twin) leave(p *twinPeer) {
 // sweep forgets workers that are nobody's, and remembers for a while those that
 // nobody has taken out.
 func (m *twin) sweep() {
+	m.look()
 	m.workers = slices.DeleteFunc(m.workers, func(w *twinWorker) bool {
 		forgotten := !m.here(w) && (w.removed || !w.listed && !w.kept && w.state == Ready && !w.ejected && w.streak == 0)
 		if forgotten && !w.removed {
@@ -282,7 +339,7 @@ func (m *twin) join(name string) *twinWorker {
 	}
 	w := &twinWorker{name: name, weight: 1}
 	if i := slices.IndexFunc(m.away, func(a twinAway) bool { return a.name == name }); i >= 0 {
-		w.served = m.away[i].served
+		w.served, w.wasHere = m.away[i].served, m.away[i].missed
 		m.away = slices.Delete(m.away, i, i+1)
 	}
 	m.workers = append(m.workers, w)
@@ -470,9 +527,9 @@ func (m *twin) explores(w *twinWorker, free []*twinWorker) bool {
 	}
 	o, all, length := m.meanwhile(w), 0, float64(w.streak)
 	for _, f := range free {
-		all += f.weight
+		all += f.counts()
 	}
-	others := float64(all-w.weight) / float64(all)
+	others := float64(all-w.counts()) / float64(all)
 	if o.failed == 0 {
 		return float64(o.opened) < length*min(1, 4*others*others)
 	}
@@ -552,6 +609,7 @@ func (m *twin) begin(now time.Duration, got []Action) {
 			m.fail("slot %v is too old and still there", p.id)
 		}
 	}
+	m.warmer()
 	m.forget()
 }
 
@@ -641,9 +699,9 @@ func (m *twin) hashes(p *twinPeer) bool {
 func (m *twin) bearable(w *twinWorker, free []*twinWorker) bool {
 	load, weight := 1, 0
 	for _, o := range free {
-		load, weight = load+m.load(o), weight+o.weight
+		load, weight = load+m.load(o), weight+o.counts()
 	}
-	return m.cfg.AffinityMaxLoad == 0 || float64(m.load(w)+1) <= math.Ceil(m.cfg.AffinityMaxLoad*float64(load)/float64(weight)*float64(w.weight))
+	return m.cfg.AffinityMaxLoad == 0 || float64(m.load(w)+1) <= math.Ceil(m.cfg.AffinityMaxLoad*float64(load)/float64(weight)*float64(w.counts()))
 }
 
 // rendezvous is where a client hashes to among those that are not loaded too much.
@@ -655,7 +713,7 @@ func (m *twin) rendezvous(p *twinPeer, free []*twinWorker) (best *twinWorker) {
 	o, soonest := orderOf(key), math.Inf(1)
 	at := naiveSeats(free, func(w *twinWorker) string { return w.name })
 	for i, w := range free {
-		seated := &worker{weight: w.weight, seat: seat{name: hashOf(hashWorker, w.name)}}
+		seated := &worker{class: &class{weight: w.counts()}, seat: seat{name: hashOf(hashWorker, w.name)}}
 		if time := o.time(o.rank(at[i]), seated); time < soonest && m.bearable(w, free) {
 			best, soonest = w, time
 		}
@@ -668,7 +726,7 @@ func (m *twin) rendezvous(p *twinPeer, free []*twinWorker) (best *twinWorker) {
 func (m *twin) leastLoaded(p *twinPeer, w *twinWorker, free []*twinWorker) bool {
 	least := func(w *twinWorker, but *twinWorker) bool {
 		return w != but && !slices.ContainsFunc(free, func(o *twinWorker) bool {
-			return o != but && (m.load(o)+1)*w.weight < (m.load(w)+1)*o.weight
+			return o != but && (m.load(o)+1)*w.counts() < (m.load(w)+1)*o.counts()
 		})
 	}
 	return slices.ContainsFunc(free, func(o *twinWorker) bool {

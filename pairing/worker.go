@@ -104,6 +104,8 @@ type worker struct {
 	served       uint64
 	class        *class
 	seat         seat          // see rendezvous.go
+	warmth       warmth        // see slowstart.go
+	wasHere      time.Duration // until then it counts as not having been away, although it had been forgotten
 	at           int           // place in class.members, -1 when not choosable
 	filed        int           // load under which class.loads has it
 	spot         node[*worker] // in class.loads
@@ -148,7 +150,7 @@ func (w *worker) accepts() bool { return !w.removed && w.state == Ready }
 
 // couldServe: it could take a client now, if it were not ejected.
 func (w *worker) couldServe() bool {
-	return w.accepts() && !w.failing && (w.max == 0 || w.load() < w.max) && (w.endpoint != "" && !w.portless || w.slots.n > 0)
+	return w.accepts() && !w.failing && w.room() && (w.endpoint != "" && !w.portless || w.slots.n > 0)
 }
 
 // isAble: it could serve somebody, some day, without an operator's help.
@@ -167,27 +169,32 @@ func (w *worker) isUsable() bool {
 // place puts a worker where it belongs after anything about it has changed, and
 // forgets it when it is nobody's any more. Every change ends here.
 func (t *Table) place(w *worker) {
-	switch choosable := w.isChoosable(); {
-	case choosable && w.at >= 0:
+	t.able += tally(&w.able, w.isAble())
+	t.usable += tally(&w.usable, w.isUsable())
+	t.note(w)
+	choosable := w.isChoosable()
+	if w.at >= 0 && (!choosable || w.class.weight != w.counts()) {
+		t.unplace(w)
+	}
+	switch {
+	case !choosable:
+	case w.at >= 0:
 		w.class.move(w, w.load())
-	case choosable:
+	default:
+		w.class = t.classOf(w.counts())
 		w.class.add(w, w.load())
 		if t.policy.seated {
 			t.seats.sit(w)
 		}
 		t.choosable++
-		t.share += w.weight
-	case w.at >= 0:
-		t.unplace(w)
+		t.share += w.class.weight
 	}
-	t.able += tally(&w.able, w.isAble())
-	t.usable += tally(&w.usable, w.isUsable())
 	t.spare += tally(&w.spare, w.ejected && w.couldServe())
-	t.note(w)
 	if !w.here() && !w.stays() {
 		t.stopRetrying(w)
 		t.endStreak(w)
 		w.ports.leave()
+		w.stayCold()
 		delete(t.workers, w.name)
 		t.depart(w)
 	}
@@ -200,7 +207,7 @@ func (t *Table) unplace(w *worker) {
 	}
 	w.class.remove(w)
 	t.choosable--
-	t.share -= w.weight
+	t.share -= w.class.weight
 }
 
 // tally sets was to is and says by how much that changes the count of those who are.
@@ -215,19 +222,29 @@ func tally(was *bool, is bool) int {
 	return -1
 }
 
-// classOf is the class of a weight, made on first use. The classes are in the
-// order of their weights so that equal tables choose equally.
+// classesMax is how many classes may be there until those are dropped that nobody
+// is in. There are more than weights only because of slow starts.
+const classesMax = 2 * MaxWeight
+
+// classOf is the class of a weight, in sixteenths, made on first use. The classes
+// are in the order of their weights so that equal tables choose equally.
 func (t *Table) classOf(weight int) *class {
 	i, found := slices.BinarySearchFunc(t.classes, weight, func(c *class, weight int) int { return c.weight - weight })
-	if !found {
-		t.classes = slices.Insert(t.classes, i, &class{weight: weight})
+	if found {
+		return t.classes[i]
 	}
+	if len(t.classes) >= classesMax {
+		t.classes = slices.DeleteFunc(t.classes, func(c *class) bool { return len(c.members) == 0 })
+		i, _ = slices.BinarySearchFunc(t.classes, weight, func(c *class, weight int) int { return c.weight - weight })
+	}
+	t.classes = slices.Insert(t.classes, i, &class{weight: weight})
 	return t.classes[i]
 }
 
 func (t *Table) newWorker(name string, weight, maxPairs int) *worker {
-	w := &worker{name: name, weight: weight, max: maxPairs, at: -1, retryIndex: -1, class: t.classOf(weight)}
-	w.spot.owner, w.streak.timer.owner, w.ports.owner = w, w, w
+	w := &worker{name: name, weight: weight, max: maxPairs, at: -1, retryIndex: -1}
+	w.spot.owner, w.streak.timer.owner, w.warmth.timer.owner, w.ports.owner = w, w, w, w
+	w.warmth.sixteenths = warmSteps
 	t.workers[name] = w
 	t.rejoin(w)
 	return w
@@ -253,7 +270,7 @@ func (t *Table) AddWorker(now time.Duration, c WorkerConfig) ([]Action, error) {
 		t.clearFailures(w)
 	}
 	w.listed, w.removed, w.endpoint, w.max = true, false, c.Endpoint, c.MaxPairs
-	t.reweigh(w, c.Weight)
+	w.weight = c.Weight
 	t.place(w)
 	return t.finish(), nil
 }
@@ -336,7 +353,7 @@ func (t *Table) SetWorkerState(now time.Duration, name string, s State) ([]Actio
 // SetWeight changes a worker's weight, 1 to [MaxWeight]; 0 means 1. Running pairs
 // stay. Errors: [ErrNoWorker], [ErrWorkerConfig].
 func (t *Table) SetWeight(now time.Duration, name string, weight int) ([]Action, error) {
-	return t.change(now, name, WorkerConfig{Name: name, Weight: weight}, func(w *worker) { t.reweigh(w, max(weight, 1)) })
+	return t.change(now, name, WorkerConfig{Name: name, Weight: weight}, func(w *worker) { w.weight = max(weight, 1) })
 }
 
 // SetMaxPairs changes the bound of a worker's pairs and dials; 0 means none. Running pairs
@@ -366,14 +383,4 @@ func (t *Table) lookup(name string) (*worker, error) {
 		return nil, fmt.Errorf("%w: %s", ErrNoWorker, name)
 	}
 	return w, nil
-}
-
-func (t *Table) reweigh(w *worker, weight int) {
-	if w.weight == weight {
-		return
-	}
-	if w.at >= 0 {
-		t.unplace(w)
-	}
-	w.weight, w.class = weight, t.classOf(weight)
 }

@@ -167,6 +167,7 @@ func (f *flags) limits(fs *pflag.FlagSet) {
 		{"hint-max-per-address", "N", d.HintMaxPerAddress, "of these, those that one address may have said; 0 for no limit", func(p *config.Pool) *string { return &p.HintMaxPerAddress }},
 		{"retry-min", "duration", d.RetryMin, "a worker that failed is set aside for so long at first", func(p *config.Pool) *string { return &p.RetryMin }},
 		{"retry-max", "duration", d.RetryMax, "and at most; each failure in a row doubles it", func(p *config.Pool) *string { return &p.RetryMax }},
+		{"slow-start", "duration", d.SlowStart, "a worker that is new, or back, gets clients by a share of its weight that grows for so long; 0 for by all of it at once", func(p *config.Pool) *string { return &p.SlowStart }},
 		{"pair-buffer", "size", d.PairBuffer, "memory that each direction of a pair may use, 256KiB to 1GiB", func(p *config.Pool) *string { return &p.PairBuffer }},
 		{"keepalive-idle", "duration", d.KeepAliveIdle, "the kernel probes a connection that has been silent for so long, in whole seconds; 0 for never", func(p *config.Pool) *string { return &p.KeepAliveIdle }},
 		{"keepalive-interval", "duration", d.KeepAliveInterval, "between two probes, in whole seconds", func(p *config.Pool) *string { return &p.KeepAliveInterval }},

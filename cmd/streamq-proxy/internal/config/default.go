@@ -35,5 +35,6 @@ func PoolDefaults() Pool {
 		FinishTimeout:     d.Pairing.FinishTimeout.String(),
 		RetryMin:          d.Pairing.RetryMin.String(),
 		RetryMax:          d.Pairing.RetryMax.String(),
+		SlowStart:         d.Pairing.SlowStart.String(),
 	}
 }

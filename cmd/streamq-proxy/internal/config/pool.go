@@ -185,6 +185,10 @@ func (c *checker) memory(i int, p *Pool, t *pairing.Config) {
 	t.FinishTimeout = c.span(i, "finish-timeout", p.FinishTimeout, t.FinishTimeout, aboveZero, 0)
 	t.RetryMin = c.span(i, "retry-min", p.RetryMin, t.RetryMin, aboveZero, 0)
 	t.RetryMax = c.span(i, "retry-max", p.RetryMax, t.RetryMax, aboveZero, 0)
+	t.SlowStart = c.span(i, "slow-start", p.SlowStart, t.SlowStart, 0, 0)
+	if t.SlowStart > 0 && t.SlowStart < time.Millisecond {
+		c.add(i, "slow-start", fmt.Sprintf("%v is neither 0s nor at least 1ms", t.SlowStart))
+	}
 	if t.RetryMax < t.RetryMin {
 		c.add(i, "retry-max", fmt.Sprintf("%v is below retry-min, %v", t.RetryMax, t.RetryMin))
 	}

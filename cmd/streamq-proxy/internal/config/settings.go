@@ -69,6 +69,7 @@ type Pool struct {
 	FinishTimeout     string   `yaml:"finish-timeout"`
 	RetryMin          string   `yaml:"retry-min"`
 	RetryMax          string   `yaml:"retry-max"`
+	SlowStart         string   `yaml:"slow-start"`
 	HintWait          string   `yaml:"hint-wait"`
 	RequireHello      *bool    `yaml:"require-hello"`
 }
