@@ -11,7 +11,7 @@ import (
 // A turn that takes long is a halt, too: what expires meanwhile has that much longer,
 // and what is idle was not idle for it.
 func TestLateTurn(t *testing.T) {
-	lentPairs(t, func(t *testing.T, r *rig, _, worker net.Conn) {
+	lentPairs(t, func(t *testing.T, r *rig, _, _ net.Conn) {
 		for range 3 {
 			r.onLoop(func(*loop) { time.Sleep(2 * time.Second) }) // no processor for so long
 		}
