@@ -37,8 +37,12 @@ func (t *Table) note(w *worker) {
 	switch {
 	case w.ready && !wasReady:
 		t.warmUp(w)
+		if t.cfg.Failback > 0 && t.stats.clients > 0 {
+			t.failbacks.start(&w.comeback, t.now)
+		}
 	case wasReady && !w.ready:
 		w.stayCold()
+		w.comeback.leave()
 	}
 	if !t.watched {
 		return

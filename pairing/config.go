@@ -100,6 +100,13 @@ type Config struct {
 	// than its weight, and to less than its maximum; a worker that dials in counts as
 	// back when it has been away for ten seconds. 0 turns it off.
 	SlowStart time.Duration
+	// Failback ends the pairs of identities that prefer a worker to the one that
+	// they have, with [Moved], some at a time, when that worker has been ready for so
+	// long. 0 turns it off: they stay.
+	Failback time.Duration
+	// EndOnDown ends the pairs of a worker, with [Drained], when it cannot be dialled
+	// and then does not answer a probe, either: else they end when they end.
+	EndOnDown bool
 	// Seed of the table's own random source, which decides what the policies
 	// random and power-of-two choose, and spreads ages of slots, leases and pauses
 	// of probes. Proxies with the same seed act in step, so it should be drawn for
@@ -138,6 +145,7 @@ func (c Config) Validate() error {
 	need(c.HintWait >= 0 && c.HintWait < MaxQueueTimeout, "hint-wait: %v is not from 0s to below %v, after which the client's own libzmq gives up", c.HintWait, MaxQueueTimeout)
 	need(!c.RequireHello || c.HintMax > 0, "require-hello: hint-max of 0 holds no hello for a connection that is about to come")
 	need(c.SlowStart == 0 || c.SlowStart >= time.Millisecond, "slow-start: %v is neither 0s nor at least 1ms", c.SlowStart)
+	need(c.Failback >= 0, "failback: %v is below zero", c.Failback)
 	need(c.RetryMin > 0, "retry-min: %v is not above zero", c.RetryMin)
 	need(c.RetryMax >= c.RetryMin, "retry-max: %v is below retry-min, %v", c.RetryMax, c.RetryMin)
 	return errors.Join(errs...)

@@ -171,6 +171,9 @@ func (t *Table) Probed(now time.Duration, worker string, ok bool) []Action {
 	} else {
 		w.failures++
 		t.scheduleProbe(w)
+		for s := w.paired.first(); s != nil && t.cfg.EndOnDown; s = w.paired.first() {
+			t.endPair(s.partner, Drained)
+		}
 	}
 	return t.finish()
 }

@@ -123,6 +123,8 @@ func (t *Table) dated() []dated {
 		{t.holds.deadline, each(t, t.holds.due, t.expireHold), false},
 		{t.hintsDeadline, t.expireHints, false},
 	}, t.leases.dated(t), []dated{
+		{t.failbacks.deadline, each(t, t.failbacks.due, t.comeBack), false},
+		{t.moveDeadline, t.moveDue, false},
 		{t.queueDeadline, each(t, t.queueDue, func(p *Peer) { t.endClient(p, t.whyUnserved(p), true) }), false},
 		{t.retries.deadline, each(t, t.retries.due, t.probe), false},
 	})

@@ -102,7 +102,7 @@ func (t *Table) tell(address string, f *failing) Failing {
 // operator or the proxy's end sent it away.
 func unserved(c *Peer, why Reason) bool {
 	switch why {
-	case Kicked, Drained, Shutdown, ProbeOnly:
+	case Kicked, Drained, Moved, Shutdown, ProbeOnly:
 		return false
 	case ClientClosed, ClientReset:
 		return c.inPair()

@@ -59,6 +59,7 @@ func (m *machine) config() Config {
 		AffinityTTL:      3 * time.Second,
 		AffinityBySource: m.pick(2) == 1,
 		AffinityMaxLoad:  float64(m.pick(3)) * 1.2,
+		EndOnDown:        m.pick(2) == 1,
 		SlowStart:        time.Duration(m.pick(3)) * 4 * time.Second,
 		HintMax:          m.pick(4) * 2,
 		HintTTL:          6 * time.Second,

@@ -108,7 +108,7 @@ func (t *Table) failed(c *Peer, why Reason) {
 // its worker. It does not if its identity, an operator or the proxy itself ended it.
 func (r Reason) telling() bool {
 	switch r {
-	case HeartbeatExpired, Kicked, Drained, Shutdown:
+	case HeartbeatExpired, Kicked, Drained, Moved, Shutdown:
 		return false
 	default:
 		return true

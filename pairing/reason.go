@@ -31,6 +31,7 @@ const (
 	ProbeOnly               // it never sent a byte: a balancer's check, or a scan
 	ProxyHeader             // a PROXY header from whom none is taken, or none, or a bad one, from who must send one
 	NoSourcePort            // this machine had no port for a connection to its worker, and no other took it in time
+	Moved                   // its client is to have another worker: an operator's REBALANCE, or a worker that it prefers is back
 	reasonCount
 )
 
@@ -40,6 +41,7 @@ var reasonNames = [reasonCount]string{
 	"overflow", "not-zmtp", "protocol-error", "mechanism-refused", "handshake-timeout",
 	"queue-timeout", "queue-full", "no-worker", "dial-failed",
 	"shutdown", "probe", "proxy-header", "no-source-port",
+	"moved",
 }
 
 // String is the reason as logs, metrics and events spell it: "client-closed".

@@ -60,6 +60,8 @@ type Table struct {
 	streaks    expiry[*worker]
 	portless   expiry[*worker]
 	warming    expiry[*worker]
+	failbacks  expiry[*worker]
+	moves      moves
 
 	identities map[string]*identity
 	hints      hints
@@ -141,6 +143,7 @@ func (t *Table) configure(cfg Config) {
 	t.streaks.after = cfg.RetryMax
 	t.portless.after = portlessFor
 	t.warming.after = cfg.SlowStart / warmSteps
+	t.failbacks.after = cfg.Failback
 	t.ages.set(cfg.SlotMaxAge/5*4, cfg.SlotMaxAge)
 	t.leases.set(cfg.Lease.TTL)
 	t.configureMemory()

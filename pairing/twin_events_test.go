@@ -200,6 +200,9 @@ func (m *twin) probed(worker string, ok bool) {
 		m.endStreak(w)
 	} else {
 		m.backOff(w)
+		if m.cfg.EndOnDown {
+			m.endWhere(Drained, func(p *twinPeer) bool { return p.worker == w && p.partner != nil })
+		}
 	}
 }
 

@@ -105,6 +105,7 @@ type worker struct {
 	class        *class
 	seat         seat          // see rendezvous.go
 	warmth       warmth        // see slowstart.go
+	comeback     node[*worker] // until identities come back to it, see move.go
 	wasHere      time.Duration // until then it counts as not having been away, although it had been forgotten
 	at           int           // place in class.members, -1 when not choosable
 	filed        int           // load under which class.loads has it
@@ -243,7 +244,7 @@ func (t *Table) classOf(weight int) *class {
 
 func (t *Table) newWorker(name string, weight, maxPairs int) *worker {
 	w := &worker{name: name, weight: weight, max: maxPairs, at: -1, retryIndex: -1}
-	w.spot.owner, w.streak.timer.owner, w.warmth.timer.owner, w.ports.owner = w, w, w, w
+	w.spot.owner, w.streak.timer.owner, w.warmth.timer.owner, w.ports.owner, w.comeback.owner = w, w, w, w, w
 	w.warmth.sixteenths = warmSteps
 	t.workers[name] = w
 	t.rejoin(w)

@@ -140,6 +140,8 @@ func (f *flags) choices(fs *pflag.FlagSet) {
 		plainly(func(p *config.Pool) *string { return &p.LeaseTTL }))
 	f.pool(fs, "affinity", "affinity", "affinity", "none", "source-address gives clients of one address the worker that it had last, or none",
 		plainly(func(p *config.Pool) *string { return &p.Affinity }))
+	f.pool(fs, "on-down", "on-down", "on-down", "keep", "pairs of a worker that can neither be dialled nor answers a probe: keep them, or end them",
+		plainly(func(p *config.Pool) *string { return &p.OnDown }))
 	f.pool(fs, "hint-wait", "hint-wait", "duration", "0s", "how long a new client without an identity is held for its hint, below 30s",
 		plainly(func(p *config.Pool) *string { return &p.HintWait }))
 	f.requireHello(fs)
@@ -168,6 +170,7 @@ func (f *flags) limits(fs *pflag.FlagSet) {
 		{"retry-min", "duration", d.RetryMin, "a worker that failed is set aside for so long at first", func(p *config.Pool) *string { return &p.RetryMin }},
 		{"retry-max", "duration", d.RetryMax, "and at most; each failure in a row doubles it", func(p *config.Pool) *string { return &p.RetryMax }},
 		{"slow-start", "duration", d.SlowStart, "a worker that is new, or back, gets clients by a share of its weight that grows for so long; 0 for by all of it at once", func(p *config.Pool) *string { return &p.SlowStart }},
+		{"failback", "duration", d.Failback, "when a worker that an identity prefers to its own is back for so long, its pair is ended, so that it comes there; 0 for never", func(p *config.Pool) *string { return &p.Failback }},
 		{"pair-buffer", "size", d.PairBuffer, "memory that each direction of a pair may use, 256KiB to 1GiB", func(p *config.Pool) *string { return &p.PairBuffer }},
 		{"keepalive-idle", "duration", d.KeepAliveIdle, "the kernel probes a connection that has been silent for so long, in whole seconds; 0 for never", func(p *config.Pool) *string { return &p.KeepAliveIdle }},
 		{"keepalive-interval", "duration", d.KeepAliveInterval, "between two probes, in whole seconds", func(p *config.Pool) *string { return &p.KeepAliveInterval }},

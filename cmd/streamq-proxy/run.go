@@ -61,6 +61,7 @@ force, or nothing.`,
 	takeFiles(cmd, "config", "control-cert", "control-clients")
 	takeWords(cmd, "policy", pairing.Policies())
 	takeWords(cmd, "lease", pairing.Strategies())
+	takeWords(cmd, "on-down", []string{"keep", "end"})
 	return cmd
 }
 

@@ -36,5 +36,6 @@ func PoolDefaults() Pool {
 		RetryMin:          d.Pairing.RetryMin.String(),
 		RetryMax:          d.Pairing.RetryMax.String(),
 		SlowStart:         d.Pairing.SlowStart.String(),
+		Failback:          d.Pairing.Failback.String(),
 	}
 }

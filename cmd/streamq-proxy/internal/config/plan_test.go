@@ -71,6 +71,8 @@ pools:
     retry-min: 2s
     retry-max: 1m
     slow-start: 45s
+    failback: 90s
+    on-down: end
   - name: defaults
     frontend: ["tcp://[::1]:0"]
     backend: ["tcp://[::1]:0"]
@@ -107,7 +109,7 @@ pools:
 	p.AffinityMax, p.AffinityTTL, p.AffinityMaxLoad = 5, 2*time.Hour, 1.25
 	p.HintMax, p.HintTTL, p.SourceMax = 6, 3*time.Minute, 2
 	p.FinishTimeout, p.RetryMin, p.RetryMax = 4*time.Second, 2*time.Second, time.Minute
-	p.SlowStart = 45 * time.Second
+	p.SlowStart, p.Failback, p.EndOnDown = 45*time.Second, 90*time.Second, true
 	for i, usual, said := 0, reflect.ValueOf(stream.DefaultConfig().Pairing), reflect.ValueOf(*p); i < said.NumField(); i++ {
 		if name := said.Type().Field(i).Name; name != "Seed" && said.Field(i).Equal(usual.Field(i)) {
 			t.Errorf("no file sets what pairing calls %s", name)

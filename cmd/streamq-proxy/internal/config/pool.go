@@ -114,6 +114,10 @@ func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
 		c.fail(i, "affinity", oneOf(p.Affinity, "none", "source-address"))
 		cfg.Pairing.AffinityBySource = p.Affinity == "source-address"
 	}
+	if p.OnDown != "" {
+		c.fail(i, "on-down", oneOf(p.OnDown, "keep", "end"))
+		cfg.Pairing.EndOnDown = p.OnDown == "end"
+	}
 	c.lease(i, p, &cfg.Pairing)
 	cfg.Pairing.HintWait = c.span(i, "hint-wait", p.HintWait, 0, 0, pairing.MaxQueueTimeout)
 	if cfg.Pairing.HintWait > 0 {
@@ -186,6 +190,7 @@ func (c *checker) memory(i int, p *Pool, t *pairing.Config) {
 	t.RetryMin = c.span(i, "retry-min", p.RetryMin, t.RetryMin, aboveZero, 0)
 	t.RetryMax = c.span(i, "retry-max", p.RetryMax, t.RetryMax, aboveZero, 0)
 	t.SlowStart = c.span(i, "slow-start", p.SlowStart, t.SlowStart, 0, 0)
+	t.Failback = c.span(i, "failback", p.Failback, t.Failback, 0, 0)
 	if t.SlowStart > 0 && t.SlowStart < time.Millisecond {
 		c.add(i, "slow-start", fmt.Sprintf("%v is neither 0s nor at least 1ms", t.SlowStart))
 	}

@@ -70,6 +70,8 @@ type Pool struct {
 	RetryMin          string   `yaml:"retry-min"`
 	RetryMax          string   `yaml:"retry-max"`
 	SlowStart         string   `yaml:"slow-start"`
+	Failback          string   `yaml:"failback"`
+	OnDown            string   `yaml:"on-down"`
 	HintWait          string   `yaml:"hint-wait"`
 	RequireHello      *bool    `yaml:"require-hello"`
 }

@@ -1,0 +1,387 @@
+package pairing
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// Pairs are persistent, so a worker that is added gets new clients only, and an
+// identity that came to a fallback stays there. Moving ends pairs, with the reason
+// [Moved], so that their clients connect again and come to another worker: when an
+// operator says so ([Table.Rebalance]), or when a worker is back that an identity
+// prefers ([Config.Failback]). It is spread over time, and what is under way is
+// checked against the present at each step: nothing is ended that need not be.
+
+const (
+	// moveEvery is how often something is moved, a few pairs at a time.
+	moveEvery = 100 * time.Millisecond
+	// failbackRate is how many pairs a second go back to whom they prefer.
+	failbackRate = 100
+	// MaxMoveRate bounds [Rebalance.Rate].
+	MaxMoveRate = 10_000
+)
+
+// moves is what is being moved.
+type moves struct {
+	next      time.Duration // when the next step is due, while something is
+	rebalance *rebalance    // nil: none is under way
+	last      Rebalancing   // of the one that is, or was
+	back      []failback    // workers that are back, the longest first
+}
+
+// rebalance is one that is under way.
+type rebalance struct {
+	Rebalance
+	owed float64 // pairs that the rate allows by now
+	over []*overloaded
+}
+
+// overloaded is a worker that has more pairs than its share.
+type overloaded struct {
+	worker *worker
+	ends   int         // how many of its pairs may be ended still
+	pairs  []candidate // the longest idle first
+}
+
+type candidate struct {
+	client PeerID
+	active time.Duration // when bytes last passed
+	again  bool          // it has been put off once, because it was not idle any more
+}
+
+// failback is a worker whose identities come back to it.
+type failback struct {
+	worker *worker
+	after  PeerID // up to which connections have been looked at
+}
+
+// Rebalance is what an operator asks for.
+type Rebalance struct {
+	// Worker of which pairs are ended, "" for all that have more than their share.
+	Worker string
+	// Rate is how many pairs are ended in a second, above 0 and up to [MaxMoveRate].
+	Rate float64
+	// DryRun only says what would be done.
+	DryRun bool
+}
+
+// Rebalancing tells of a rebalance.
+type Rebalancing struct {
+	Rebalance
+	Workers []WorkerBalance // by name, as they were when it began
+	Planned int             // pairs to end
+	Ended   int             // of these
+	Running bool
+	Took    time.Duration // until now, or until it ended
+	began   time.Duration
+}
+
+// WorkerBalance is a worker's part in a rebalance.
+type WorkerBalance struct {
+	Worker string
+	Pairs  int // that it has, dials included
+	Share  int // that it should have, by weight, its maximum and its slots
+	Ends   int // of its pairs, to be ended
+}
+
+// Rebalance begins to end pairs of workers that have more than their share, the
+// longest idle first, and takes the place of one that is under way. Pairs whose
+// clients would come back to the same worker, because they prefer it or hash to it,
+// are left alone; an affinity is forgotten. Those that have more than their share
+// because they are not ready have none, and are left alone, too. Errors:
+// [ErrNoWorker], and [ErrWorkerConfig] for a rate out of range.
+func (t *Table) Rebalance(now time.Duration, r Rebalance) (Rebalancing, []Action, error) {
+	t.begin(now)
+	if r.Worker != "" {
+		if _, err := t.lookup(r.Worker); err != nil {
+			return Rebalancing{}, t.finish(), err
+		}
+	}
+	if !(r.Rate > 0 && r.Rate <= MaxMoveRate) {
+		return Rebalancing{}, t.finish(), fmt.Errorf("%w: a rate of %v is not above 0 and up to %d", ErrWorkerConfig, r.Rate, MaxMoveRate)
+	}
+	told := Rebalancing{Rebalance: r, began: t.now}
+	run := &rebalance{Rebalance: r}
+	for w, share := range t.shares() {
+		b := WorkerBalance{Worker: w.name, Pairs: w.load(), Share: share}
+		if r.Worker == "" || r.Worker == w.name {
+			if over := w.load() - share; over > 0 {
+				o := &overloaded{worker: w, ends: over, pairs: t.movable(w)}
+				o.ends = min(o.ends, len(o.pairs))
+				b.Ends = o.ends
+				run.over = append(run.over, o)
+			}
+		}
+		told.Planned += b.Ends
+		told.Workers = append(told.Workers, b)
+	}
+	slices.SortFunc(told.Workers, func(a, b WorkerBalance) int { return cmp.Compare(a.Worker, b.Worker) })
+	slices.SortFunc(run.over, func(a, b *overloaded) int { return cmp.Compare(a.worker.name, b.worker.name) })
+	if r.DryRun {
+		return told, t.finish(), nil
+	}
+	told.Running = told.Planned > 0
+	if t.moves.last = told; told.Running {
+		t.moves.rebalance = run
+		t.move(t.now)
+	} else {
+		t.moves.rebalance = nil
+	}
+	return told, t.finish(), nil
+}
+
+// StopRebalance ends what [Table.Rebalance] began, and says whether something was
+// under way.
+func (t *Table) StopRebalance(now time.Duration) bool {
+	t.at(now)
+	was := t.moves.rebalance != nil
+	t.endRebalance()
+	return was
+}
+
+// Rebalancing tells of the rebalance that is under way, or else of the last; false
+// when there never was one.
+func (t *Table) Rebalancing(now time.Duration) (Rebalancing, bool) {
+	t.at(now)
+	r := t.moves.last
+	if r.Running {
+		r.Took = t.now - r.began
+	}
+	r.Workers = slices.Clone(r.Workers)
+	return r, r.Rate > 0
+}
+
+func (t *Table) endRebalance() {
+	if t.moves.rebalance != nil {
+		t.moves.rebalance = nil
+		t.moves.last.Running, t.moves.last.Took = false, t.now-t.moves.last.began
+	}
+}
+
+// shares is how many pairs each worker that is ready should have of those that they
+// have together, so that no more need to move than must: as its weight says, up to
+// its maximum and, where it only dials in, to the slots that it offers.
+func (t *Table) shares() map[*worker]int {
+	var open []*worker
+	pairs := 0
+	for _, w := range t.workers {
+		if w.ready {
+			open = append(open, w)
+			pairs += w.load()
+		}
+	}
+	// Those that cannot take what their weight says take what they can, and the
+	// others share the rest: whoever has the least room for its weight is first.
+	room := func(w *worker) float64 { return float64(w.capacity()) / float64(w.weight) }
+	slices.SortFunc(open, func(a, b *worker) int {
+		return cmp.Or(cmp.Compare(room(a), room(b)), cmp.Compare(a.name, b.name))
+	})
+	weight := 0
+	for _, w := range open {
+		weight += w.weight
+	}
+	shares := make(map[*worker]int, len(open))
+	for i, w := range open {
+		if room(w) >= float64(pairs)/float64(weight) {
+			deal(shares, open[i:], pairs, weight)
+			break
+		}
+		shares[w] = w.capacity()
+		pairs -= w.capacity()
+		weight -= w.weight
+	}
+	return shares
+}
+
+// deal gives out pairs by weight in whole numbers. What is left of rounding goes to
+// those who have more already, so that they need not give it away.
+func deal(shares map[*worker]int, to []*worker, pairs, weight int) {
+	left := pairs
+	over := func(w *worker) float64 { return float64(w.load()) - float64(pairs)*float64(w.weight)/float64(weight) }
+	for _, w := range to {
+		shares[w] = pairs * w.weight / weight
+		left -= shares[w]
+	}
+	slices.SortStableFunc(to, func(a, b *worker) int { return cmp.Compare(over(b), over(a)) })
+	for _, w := range to[:left] {
+		shares[w]++
+	}
+}
+
+// capacity is how many pairs a worker can have.
+func (w *worker) capacity() int {
+	most := math.MaxInt
+	if w.max > 0 {
+		most = w.max
+	}
+	if w.endpoint == "" {
+		most = min(most, w.paired.n+w.slots.n)
+	}
+	return most
+}
+
+// movable are the pairs of a worker whose clients would come to another one, the
+// longest idle first.
+func (t *Table) movable(w *worker) (all []candidate) {
+	for s := w.paired.head; s != nil; s = s.next {
+		if c := s.owner.partner; t.leavesIt(c) {
+			all = append(all, candidate{client: c.ID, active: t.lastActive(c)})
+		}
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.active, b.active), cmp.Compare(a.client, b.client))
+	})
+	return all
+}
+
+// leavesIt says whether a client would come to another worker if its pair ended.
+func (t *Table) leavesIt(c *Peer) bool {
+	switch {
+	case c.state != PeerOpen || c.decision.rule == ByPreference || t.choosable == 0:
+		return false
+	case t.hashes(c):
+		return t.rendezvous(c) != c.worker
+	default:
+		return true
+	}
+}
+
+// lastActive is when bytes last passed on a pair, as far as the table knows.
+func (t *Table) lastActive(c *Peer) time.Duration {
+	switch {
+	case t.activity != nil:
+		return t.activity(c.Conn)
+	case c.span.in == &t.leases.idles.list:
+		return c.span.since
+	default:
+		return c.paired
+	}
+}
+
+func (t *Table) moveDeadline() (time.Duration, bool) {
+	return t.moves.next, t.moves.rebalance != nil || len(t.moves.back) > 0
+}
+
+// moveDue does a step of what is being moved if it is time to.
+func (t *Table) moveDue() {
+	if at, ok := t.moveDeadline(); ok && t.now >= at {
+		t.step()
+	}
+}
+
+// move has the next step be at a time.
+func (t *Table) move(at time.Duration) {
+	if next, ok := t.moveDeadline(); !ok || at < next || t.moves.next < t.now {
+		t.moves.next = at
+	}
+}
+
+func (t *Table) step() {
+	t.moves.next = t.now + moveEvery
+	if r := t.moves.rebalance; r != nil {
+		r.owed = min(r.owed+r.Rate*moveEvery.Seconds(), max(r.Rate, 1))
+		shares := t.shares()
+		for r.owed >= 1 && t.endOne(r, shares) {
+			r.owed--
+		}
+		if !slices.ContainsFunc(r.over, func(o *overloaded) bool { return o.left(shares) }) {
+			t.endRebalance()
+		}
+	}
+	t.stepBack()
+}
+
+// left says whether a worker has a pair that may be ended, and more than its share.
+func (o *overloaded) left(shares map[*worker]int) bool {
+	share, ready := shares[o.worker]
+	return ready && o.ends > 0 && len(o.pairs) > 0 && o.worker.load() > share
+}
+
+// endOne ends one pair of the worker that is the most above its share.
+func (t *Table) endOne(r *rebalance, shares map[*worker]int) bool {
+	for {
+		var most *overloaded
+		for _, o := range r.over {
+			if o.left(shares) && (most == nil || o.worker.load()-shares[o.worker] > most.worker.load()-shares[most.worker]) {
+				most = o
+			}
+		}
+		if most == nil {
+			return false
+		}
+		one := most.pairs[0]
+		most.pairs = most.pairs[1:]
+		c := t.index.get(one.client)
+		if c == nil || !c.client || c.worker != most.worker || !t.leavesIt(c) {
+			continue
+		}
+		if active := t.lastActive(c); active > one.active && !one.again {
+			most.pairs = append(most.pairs, candidate{one.client, active, true})
+			continue
+		}
+		most.ends--
+		t.moves.last.Ended++
+		if key, ok := t.affinityKey(c); ok {
+			t.affinity.remove(key, t.now)
+		}
+		t.endPair(c, Moved)
+		return true
+	}
+}
+
+// comeBack begins to have identities come back to a worker that they prefer, and
+// that has been ready for long enough.
+func (t *Table) comeBack(w *worker) {
+	w.comeback.leave()
+	t.move(t.now)
+	t.moves.back = append(t.moves.back, failback{worker: w})
+}
+
+// stepBack ends some of the pairs whose identities prefer a worker that is back to
+// the one that they have.
+func (t *Table) stepBack() {
+	ended := 0
+	for looked := 0; len(t.moves.back) > 0 && looked < pageScan && ended < failbackRate*int(moveEvery)/int(time.Second); {
+		b := &t.moves.back[0]
+		if !b.worker.ready {
+			t.moves.back = t.moves.back[1:]
+			continue
+		}
+		if b.worker.at < 0 { // it has no room now
+			return
+		}
+		var found *Peer
+		more := false
+		t.index.eachAfter(b.after, func(p *Peer) bool {
+			if more = looked == pageScan; more {
+				return false
+			}
+			looked++
+			b.after = p.ID
+			if t.prefersTo(p, b.worker) {
+				found = p
+			}
+			return found == nil
+		})
+		switch {
+		case found != nil:
+			ended++
+			t.endPair(found, Moved)
+		case !more:
+			t.moves.back = t.moves.back[1:]
+		}
+	}
+}
+
+// prefersTo says whether a client has a worker that its identity prefers less than w.
+func (t *Table) prefersTo(c *Peer, w *worker) bool {
+	if !c.client || c.state != PeerOpen || c.identity == nil || c.worker == w {
+		return false
+	}
+	preferred, _ := t.preference(c.identity.name)
+	at, has := slices.Index(preferred, w.name), slices.Index(preferred, c.worker.name)
+	return at >= 0 && (has < 0 || at < has)
+}
