@@ -108,6 +108,9 @@ func testClientSees(t *testing.T, r *rig, c *client.Client) {
 	if all := gather(t, pool.Pairs(ctx, client.Filter{Worker: "127.0.0.1"})); len(all) != 1 || all[0].Identity != "ann" || all[0].Rule != "policy" {
 		t.Errorf("%+v", all)
 	}
+	if s, err := pool.Finders(ctx); s == nil || len(s) != 0 || err != nil {
+		t.Errorf("%+v, %v", s, err)
+	}
 	x, err := pool.Explain(ctx, at)
 	if x.Identity != "ann" || x.Worker != "127.0.0.1" || !slices.Equal(x.Prefer, []string{"w1"}) || err != nil {
 		t.Errorf("%+v, %v", x, err)

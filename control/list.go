@@ -23,6 +23,10 @@ func listVerbs() []Verb {
 			Help: "the workers with state, load and weight", Completes: []Completion{{Arg: "state", Offer: OfferWorkerStates}}, run: workers,
 		},
 		{
+			Name: "FINDERS", Args: "[pool=NAME]", Level: wire.Operator,
+			Help: "what finds workers by name or by file: how old its last good answer is, and what is wrong", run: finders,
+		},
+		{
 			Name: "CLIENTS", Args: "[worker=NAME] [client=WHO] [state=STATE] [pool=NAME] " + paging, Level: wire.Operator,
 			Help: "the clients; WHO is an identity, an IP:PORT or an address", run: clients,
 		},
@@ -140,6 +144,18 @@ func workers(c *call) (wire.Reply, error) {
 		body["paused"] = true
 	}
 	return wire.NewReply(wire.OK, body)
+}
+
+func finders(c *call) (wire.Reply, error) {
+	pool, err := c.pool()
+	if err != nil {
+		return wire.Reply{}, err
+	}
+	all := wire.Finders{Finders: []wire.FinderInfo{}} // [] in JSON, not null
+	if c.server.proxy.Finders != nil {
+		all.Finders = append(all.Finders, c.server.proxy.Finders(pool.Name())...)
+	}
+	return wire.NewReply(wire.OK, all)
 }
 
 // page replies with a page.

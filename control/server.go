@@ -37,6 +37,8 @@ type Proxy struct {
 	// Shutdown drains until the deadline, of the configuration if it is below zero,
 	// and says how long that is from now: less where an earlier one stands.
 	Shutdown func(deadline time.Duration) time.Duration
+	// Finders are what finds workers of a pool; nil where there is nothing of the kind.
+	Finders func(pool string) []wire.FinderInfo
 	// Ending says whether the proxy was told to end; nil for one that never is.
 	Ending func() bool
 	Level  *slog.LevelVar // of the log

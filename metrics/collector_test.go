@@ -194,7 +194,9 @@ func everything(pools ...Source) *prometheus.Registry {
 	r := NewRegistry(Build{Version: "1", Revision: "abc", GoVersion: "go1"}, pools...)
 	reloads := NewReloads(time.Unix(1e9, 0))
 	reloads.Done(time.Unix(2e9, 0), errors.New("a mistake"))
-	r.MustRegister(reloads, NewControlCollector(func() ControlStats {
+	r.MustRegister(reloads, NewFinderCollector(func() []FinderStats {
+		return []FinderStats{{Pool: "orders", Kind: "a", Name: "w", Workers: 3, Age: 1500 * time.Millisecond, Interval: 30 * time.Second, Good: 5, Failed: 2}}
+	}), NewControlCollector(func() ControlStats {
 		return ControlStats{Requests: []ControlRequests{{"PING", "200", 3}, {"other", "501", 1}}, Refused: map[string]uint64{"key": 2, "crowded": 0}, Unread: 4, EventsLost: 5}
 	}))
 	return r
@@ -286,6 +288,28 @@ streamq_control_replies_dropped_total 4
 # TYPE streamq_control_requests_total counter
 streamq_control_requests_total{code="200",verb="PING"} 3
 streamq_control_requests_total{code="501",verb="other"} 1
+`
+	if err := testutil.GatherAndCompare(everything(), strings.NewReader(want), namesOf(want)...); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFinders(t *testing.T) {
+	t.Parallel()
+	const want = `
+# HELP streamq_finder_age_seconds Time since the last good answer of a finder, without any since it was made.
+# TYPE streamq_finder_age_seconds gauge
+streamq_finder_age_seconds{finder="w",kind="a",pool="orders"} 1.5
+# HELP streamq_finder_interval_seconds Longest time between two look-ups of a finder.
+# TYPE streamq_finder_interval_seconds gauge
+streamq_finder_interval_seconds{finder="w",kind="a",pool="orders"} 30
+# HELP streamq_finder_lookups_total Look-ups of a finder.
+# TYPE streamq_finder_lookups_total counter
+streamq_finder_lookups_total{finder="w",kind="a",pool="orders",result="failure"} 2
+streamq_finder_lookups_total{finder="w",kind="a",pool="orders",result="success"} 5
+# HELP streamq_finder_workers Workers in the last good answer of a finder.
+# TYPE streamq_finder_workers gauge
+streamq_finder_workers{finder="w",kind="a",pool="orders"} 3
 `
 	if err := testutil.GatherAndCompare(everything(), strings.NewReader(want), namesOf(want)...); err != nil {
 		t.Error(err)

@@ -39,6 +39,9 @@ type Config struct {
 	Backend []string
 	// Workers are the workers that listen; the proxy dials one for each client.
 	Workers []pairing.WorkerConfig
+	// Discovers: workers come while the pool runs, by [Pool.AddWorker], so that there
+	// may be neither one nor a backend yet.
+	Discovers bool
 	// Pairing holds the policy, the limits and the time limits.
 	Pairing pairing.Config
 	// Relay says what moves the bytes of pairs.
@@ -124,7 +127,7 @@ func (c *Config) Validate() error {
 	if len(c.Frontend) == 0 {
 		errs = append(errs, errors.New("no frontend: clients need an endpoint to connect to"))
 	}
-	if len(c.Backend) == 0 && len(c.Workers) == 0 {
+	if len(c.Backend) == 0 && len(c.Workers) == 0 && !c.Discovers {
 		errs = append(errs, errors.New("no backend and no worker: at least one of the two is needed"))
 	}
 	errs = append(errs, c.checkEndpoints()...)

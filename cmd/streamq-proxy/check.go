@@ -47,9 +47,19 @@ func check(file string, cpus int) (summary string, err error) {
 	case err != nil:
 		return "", err
 	}
+	missing, err := plan.CheckFiles()
+	if err != nil {
+		return "", err
+	}
 	lines := []string{fmt.Sprintf("%s: ok: %s", file, summarise(plan))}
 	for i := range plan.Pools {
+		for _, finder := range plan.Finders[i] {
+			lines = append(lines, fmt.Sprintf("pool %s: workers: %s", plan.Pools[i].Name, sought(&finder)))
+		}
 		lines = append(lines, vanished(&plan.Pools[i]))
+	}
+	for _, path := range missing {
+		lines = append(lines, fmt.Sprintf("%s is not there yet", path))
 	}
 	return strings.Join(lines, "\n"), nil
 }

@@ -25,6 +25,7 @@ func (s *server) openControl() (err error) {
 		Reload:   s.reloadFor,
 		Shutdown: s.shutdownFor,
 		Ending:   s.ending.Load,
+		Finders:  s.findersFor,
 		Level:    s.level,
 	}, s.feed)
 	return err

@@ -68,23 +68,15 @@ func (f *flags) register(fs *pflag.FlagSet) {
 	f.process(fs, "log-format", "log.format", "format", "text", "text or json",
 		func(s *config.Settings, v string) { s.Log.Format = v })
 	f.accessLog(fs)
+	f.processList(fs, "nameserver", "nameservers", "IP[:PORT]", "asked for the workers that are looked up, in place of the system's; may be repeated",
+		func(s *config.Settings) *[]string { return &s.Nameservers })
 	f.control(fs)
 }
 
 // control declares the flags of the control socket.
 func (f *flags) control(fs *pflag.FlagSet) {
-	again := false
-	fs.Var(&value{kind: "endpoint", remark: func(v string) error {
-		isFirst := !again
-		again = true
-		f.said = append(f.said, said{flag: "control", setting: "control.endpoints", process: func(s *config.Settings) {
-			if isFirst { // the flag's list takes the place of the file's
-				s.Control.Endpoints = nil
-			}
-			s.Control.Endpoints = append(s.Control.Endpoints, v)
-		}})
-		return nil
-	}}, "control", "where operators and applications reach the control socket: ipc://PATH, or tcp://HOST:PORT, off loopback only with CURVE; may be repeated")
+	f.processList(fs, "control", "control.endpoints", "endpoint", "where operators and applications reach the control socket: ipc://PATH, or tcp://HOST:PORT, off loopback only with CURVE; may be repeated",
+		func(s *config.Settings) *[]string { return &s.Control.Endpoints })
 	for _, one := range []struct {
 		name, kind, def, usage string
 		at                     func(*config.Control) *string
@@ -105,7 +97,7 @@ func (f *flags) lists(fs *pflag.FlagSet) {
 		first(func(p *config.Pool) { p.Frontend = nil }, func(p *config.Pool, v string) error { p.Frontend = append(p.Frontend, v); return nil }))
 	f.pool(fs, "backend", "backend", "endpoint", "", "where workers dial in; may be repeated",
 		first(func(p *config.Pool) { p.Backend = nil }, func(p *config.Pool, v string) error { p.Backend = append(p.Backend, v); return nil }))
-	f.pool(fs, "worker", "workers", "[NAME=]endpoint[,weight=N][,max=N]", "", "a worker that listens, which the proxy dials; may be repeated",
+	f.pool(fs, "worker", "workers", "[NAME=]endpoint[,weight=N][,max=N][,resolve=a|srv][,interval=D]", "", "a worker that listens, which the proxy dials, or by resolve one for each address that a name or its SRV records have; may be repeated",
 		first(func(p *config.Pool) { p.Workers = nil }, func(p *config.Pool, v string) error {
 			w, err := config.ParseWorker(v)
 			p.Workers = append(p.Workers, w)
@@ -121,6 +113,8 @@ func (f *flags) lists(fs *pflag.FlagSet) {
 			p.Source = append(p.Source, strings.Split(v, ",")...)
 			return nil
 		}))
+	f.pool(fs, "workers-file", "workers-file", "file", "", "a list of workers in YAML or JSON, which is watched",
+		plainly(func(p *config.Pool) *string { return &p.WorkersFile }))
 	f.pool(fs, "mechanisms", "mechanisms", "NAME,...", "", "security mechanisms that a client may use (NULL, PLAIN, CURVE, GSSAPI); any if not given",
 		first(func(p *config.Pool) { p.Mechanisms = nil }, func(p *config.Pool, v string) error {
 			p.Mechanisms = append(p.Mechanisms, strings.Split(v, ",")...)
@@ -204,6 +198,22 @@ func (f *flags) requireHello(fs *pflag.FlagSet) {
 		return nil
 	}}
 	fs.VarPF(v, "require-hello", "", "serve only clients that have said HELLO").NoOptDefVal = "true"
+}
+
+// processList is a flag that may be repeated; the first takes the place of the file's list.
+func (f *flags) processList(fs *pflag.FlagSet, flag, setting, kind, usage string, at func(*config.Settings) *[]string) {
+	again := false
+	fs.Var(&value{kind: kind, remark: func(v string) error {
+		isFirst := !again
+		again = true
+		f.said = append(f.said, said{flag: flag, setting: setting, process: func(s *config.Settings) {
+			if isFirst {
+				*at(s) = nil
+			}
+			*at(s) = append(*at(s), v)
+		}})
+		return nil
+	}}, flag, usage)
 }
 
 func (f *flags) process(fs *pflag.FlagSet, flag, setting, kind, def, usage string, set func(*config.Settings, string)) {

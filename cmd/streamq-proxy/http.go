@@ -88,7 +88,7 @@ func newHandler(s *server) http.Handler {
 		sources[i] = p
 	}
 	registry := metrics.NewRegistry(build(), sources...)
-	registry.MustRegister(s.reloads)
+	registry.MustRegister(s.reloads, metrics.NewFinderCollector(s.discoveryStats))
 	if s.control != nil {
 		registry.MustRegister(metrics.NewControlCollector(s.controlStats))
 	}

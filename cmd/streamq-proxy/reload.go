@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,7 @@ func (s *server) tryReload(ctx context.Context) error {
 			return s.ofPool(p.Name(), err)
 		}
 	}
+	s.useFinders(plan)
 	s.level.Set(plan.LogLevel)
 	s.readyAll.Store(plan.ReadyAll)
 	s.access.turn(plan.Access)
@@ -78,6 +80,7 @@ func (s *server) fixed(plan *config.Plan) error {
 		{"io-threads", s.plan.IOThreads == plan.IOThreads},
 		{"relay-threads", s.plan.RelayThreads == plan.RelayThreads},
 		{"log.format", s.plan.LogJSON == plan.LogJSON},
+		{"nameservers", slices.Equal(s.plan.Nameservers, plan.Nameservers)},
 		{"control", s.plan.Control.Equal(&plan.Control)},
 	} {
 		if !one.same {

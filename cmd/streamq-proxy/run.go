@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/discovery"
 	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/metrics"
 	"github.com/streamq/streamq-proxy/pairing"
@@ -67,26 +68,27 @@ force, or nothing.`,
 
 // server is the proxy while it runs.
 type server struct {
-	plan     *config.Plan                 // in force; only the goroutine of signals reads and writes it
-	replan   func() (*config.Plan, error) // reads what a reload puts in force
-	log      *slog.Logger
-	lines    *logQueue // what log writes to
-	level    *slog.LevelVar
-	access   *accessLog
-	reloads  *metrics.Reloads
-	context  *stream.Context
-	pools    []*stream.Pool
-	http     *httpServer                // nil when turned off
-	feed     *control.Feed              // of events; nil without a control socket
-	control  *control.Server            // nil without one
-	asked    chan func(context.Context) // what the control socket has the goroutine of signals do
-	ended    chan struct{}              // closed when the pools have
-	closed   chan struct{}              // closed when everything has
-	readyAll atomic.Bool                // see readyz
-	ending   atomic.Bool                // it was told to end: another signal ends it at once
-	draining atomic.Bool                // the pools were told to drain
-	end      end                        // only the goroutine of signals reads and writes it
-	force    time.Duration              // forceAfter, but for tests
+	plan      *config.Plan                 // in force; only the goroutine of signals reads and writes it
+	replan    func() (*config.Plan, error) // reads what a reload puts in force
+	log       *slog.Logger
+	lines     *logQueue // what log writes to
+	level     *slog.LevelVar
+	access    *accessLog
+	reloads   *metrics.Reloads
+	context   *stream.Context
+	pools     []*stream.Pool
+	discovery *discovery.Discovery       // of workers
+	http      *httpServer                // nil when turned off
+	feed      *control.Feed              // of events; nil without a control socket
+	control   *control.Server            // nil without one
+	asked     chan func(context.Context) // what the control socket has the goroutine of signals do
+	ended     chan struct{}              // closed when the pools have
+	closed    chan struct{}              // closed when everything has
+	readyAll  atomic.Bool                // see readyz
+	ending    atomic.Bool                // it was told to end: another signal ends it at once
+	draining  atomic.Bool                // the pools were told to drain
+	end       end                        // only the goroutine of signals reads and writes it
+	force     time.Duration              // forceAfter, but for tests
 }
 
 // forceAfter is how long the proxy may take to end once it was told to end at
@@ -135,6 +137,7 @@ func (s *server) bind() (err error) {
 		}
 		s.pools = append(s.pools, pool)
 	}
+	s.openDiscovery()
 	if err := s.openControl(); err != nil {
 		return err
 	}
@@ -204,6 +207,7 @@ func (s *server) serve(ctx context.Context, signals, hangups <-chan os.Signal, o
 	first := make(chan os.Signal, 1)
 	others.Go(func() error { s.obey(ctx, first, hangups); return nil })
 	others.Go(func() error { s.tellRefused(); return nil })
+	others.Go(func() error { return s.discover(ctx) })
 	go func() {
 		if s.insist(signals, first, end) {
 			close(overdue)
@@ -303,6 +307,9 @@ func (s *server) announce() {
 		cfg := s.plan.Pools[i]
 		s.log.Info("serving", "pool", p.Name(), "frontend", strings.Join(frontend, " "),
 			"backend", strings.Join(backend, " "), "workers", workerList(cfg.Workers))
+		for _, finder := range s.plan.Finders[i] {
+			s.log.Info("finding workers", "pool", p.Name(), "workers", sought(&finder))
+		}
 		// A pair takes two descriptors, one on either side.
 		if most := int64(cfg.Pairing.MaxClients); most > limit/2 {
 			s.log.Warn("max-clients is more than descriptors allow (ulimit -n)", "pool", p.Name(), "max-clients", most, "clients-at-most", limit/2)

@@ -111,6 +111,13 @@ func (p *Pool) Unpin(ctx context.Context, identity string) error {
 	return p.ask(ctx, nil, "UNPIN", identity)
 }
 
+// Finders are what finds workers of the pool, by name or by file.
+func (p *Pool) Finders(ctx context.Context) ([]wire.FinderInfo, error) {
+	var all wire.Finders
+	err := p.ask(ctx, &all, "FINDERS")
+	return all.Finders, err
+}
+
 // Drain gives a worker no new clients and says how many pairs and dials it still
 // has. When there are some, the event worker.empty tells that the last has ended.
 func (p *Pool) Drain(ctx context.Context, worker string) (left int, err error) {

@@ -59,6 +59,23 @@ type PoolInfo struct {
 	LameDuck bool     `json:"lame_duck"`
 }
 
+// FinderInfo is what finds a pool's workers: a name, or a file.
+type FinderInfo struct {
+	Finder   string   `json:"finder"`  // what its workers' names begin with; a file's path
+	Kind     string   `json:"kind"`    // a, srv or file
+	Of       string   `json:"of"`      // what is looked up or read
+	Workers  int      `json:"workers"` // in its last good answer
+	Age      *Seconds `json:"age"`     // of that answer; nil before the first
+	Interval Seconds  `json:"interval"`
+	Failed   uint64   `json:"failed"` // look-ups, ever
+	Error    string   `json:"error"`  // of the last look-up
+}
+
+// Finders is the reply to FINDERS.
+type Finders struct {
+	Finders []FinderInfo `json:"finders"`
+}
+
 // WorkerInfo is a worker in a list.
 type WorkerInfo struct {
 	Worker   string `json:"worker"`

@@ -150,7 +150,7 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, question *dns.Msg) {
 	case Good:
 		s.answer(m, byTCP)
 	}
-	_ = w.WriteMsg(m) // whoever asked may have gone
+	_ = w.WriteMsg(m) // the client may have gone
 }
 
 func (s *Server) answer(m *dns.Msg, byTCP bool) {

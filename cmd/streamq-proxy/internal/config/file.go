@@ -24,6 +24,8 @@ type source struct {
 	name string
 	text []byte
 	file *ast.File
+	kind reflect.Type // of what it says
+	list bool         // of workers, and nothing else
 }
 
 // Read reads a YAML file. The error of a file that cannot be read is one line;
@@ -59,29 +61,33 @@ func readFile(name string) ([]byte, error) {
 }
 
 func parse(name string, text []byte) (s Settings, err error) {
-	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors put one there
-	src := &source{name: name, text: text}
-	tokens, err := src.tokenize()
+	src := &source{name: name, kind: reflect.TypeFor[Settings]()}
+	err = src.decode(text, &s)
+	s.source = src
+	return s, err
+}
+
+// decode reads text into what, a pointer to a value of the source's kind.
+func (s *source) decode(text []byte, what any) error {
+	s.text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors put one there
+	tokens, err := s.tokenize()
 	if err != nil {
-		return s, err
+		return err
 	}
-	file, err := parser.Parse(tokens, 0)
-	if err != nil {
-		return s, src.located(err)
+	if s.file, err = parser.Parse(tokens, 0); err != nil {
+		return s.located(err)
 	}
-	src.file = file
-	if len(file.Docs) > 1 {
-		return s, fmt.Errorf("%s: %d YAML documents, want one", name, len(file.Docs))
+	if n := len(s.file.Docs); n > 1 {
+		return fmt.Errorf("%s: %d YAML documents, want one", s.name, n)
 	}
-	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
-		return s, fmt.Errorf("%s: the file says nothing", name)
+	if len(s.file.Docs) == 0 || s.file.Docs[0].Body == nil {
+		return fmt.Errorf("%s: the file says nothing", s.name)
 	}
 	// What is parsed already, since a decoder of text would parse it again.
-	if err := yaml.NodeToValue(file.Docs[0].Body, &s, yaml.Strict()); err != nil {
-		return s, src.located(err)
+	if err := yaml.NodeToValue(s.file.Docs[0].Body, what, yaml.Strict()); err != nil {
+		return s.located(err)
 	}
-	s.source = src
-	return s, nil
+	return nil
 }
 
 // located gives an error of the YAML library the form of ours.
@@ -96,7 +102,7 @@ func (s *source) located(err error) error {
 	var node *yaml.UnexpectedNodeTypeError
 	switch {
 	case errors.As(err, &stranger):
-		if first := unknown(s.file.Docs[0].Body, reflect.TypeFor[Settings]()); first != nil {
+		if first := unknown(s.file.Docs[0].Body, s.kind); first != nil {
 			text, place = fmt.Sprintf("unknown field %q", first.Value), first
 		}
 		text += misplaced(place)

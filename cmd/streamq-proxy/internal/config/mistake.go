@@ -20,6 +20,8 @@ func flagName(setting string) string {
 	switch setting {
 	case "workers":
 		return "worker"
+	case "nameservers":
+		return "nameserver"
 	case "log.level", "log.format":
 		return strings.Replace(setting, ".", "-", 1)
 	case "control.endpoints":
@@ -49,7 +51,9 @@ func (s *Settings) mistake(pool int, path, text string) error {
 	if pool >= 0 {
 		full = fmt.Sprintf("$.pools[%d]", pool)
 	}
-	if path != "" {
+	if s.source.list {
+		full += strings.TrimPrefix(path, "workers")
+	} else if path != "" {
 		full += "." + path
 	}
 	at := s.source.find(full)

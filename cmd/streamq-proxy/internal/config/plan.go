@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/discovery"
 	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/stream"
 	"github.com/streamq/streamq-proxy/stream/endpoint"
@@ -44,7 +45,9 @@ type Plan struct {
 	LogJSON      bool
 	Access       bool           // log each client that ended
 	Control      control.Config // without endpoints there is none
+	Nameservers  []string       // HOST:PORT, in place of the system's
 	Pools        []stream.Config
+	Finders      [][]discovery.Spec // of workers, for each of the pools
 }
 
 // Plan checks the settings for a process that may use so many CPUs, at least 1.
@@ -58,7 +61,8 @@ func (s *Settings) Plan(cpus int) (*Plan, error) {
 		c.add(-1, "pools", "a file needs a list of them, with at least one")
 	}
 	for i := range s.Pools {
-		p.Pools = append(p.Pools, c.pool(i, &s.Pools[i]))
+		pool, finders := c.pool(i, &s.Pools[i])
+		p.Pools, p.Finders = append(p.Pools, pool), append(p.Finders, finders)
 	}
 	c.across(p.Pools)
 	if len(c.mistakes) > 0 {
@@ -118,6 +122,7 @@ func (c *checker) process(p *Plan) {
 		c.fail(-1, "ready", oneOf(s.Ready, ReadyAny, ReadyAll))
 		p.ReadyAll = s.Ready == ReadyAll
 	}
+	p.Nameservers = c.nameservers()
 	if l := s.Log.Level; l != "" && !c.fail(-1, "log.level", oneOf(l, control.LogLevels()...)) {
 		_ = p.LogLevel.UnmarshalText([]byte(l)) // oneOf has left nothing that could fail
 	}

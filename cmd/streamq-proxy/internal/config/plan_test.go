@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/discovery"
 	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
@@ -31,6 +32,7 @@ relay-threads: 3
 drain-delay: 15s
 drain-timeout: 1m
 ready: all
+nameservers: [127.0.0.1:5353, "::1"]
 log: {level: warn, format: json, access: false}
 control: {endpoints: ['ipc:///run/c.sock', 'tcp://127.0.0.1:7000'], mode: "0660", loopback-level: operator, rate: 10}
 pools:
@@ -41,6 +43,9 @@ pools:
     workers:
       - {name: w1, endpoint: tcp://127.0.0.1:6000, weight: 2, max: 100}
       - endpoint: ipc:///run/worker.sock
+      - {name: addresses, endpoint: tcp://orders.example:6000, resolve: a, weight: 3, max: 9}
+      - {endpoint: tcp://_zmtp._tcp.orders.example, resolve: srv, interval: 1m}
+    workers-file: /run/workers.yaml
     policy: power-of-two
     relay: stream
     lease: idle
@@ -93,6 +98,7 @@ pools:
 		{Name: "w1", Endpoint: "tcp://127.0.0.1:6000", Weight: 2, MaxPairs: 100},
 		{Name: "/run/worker.sock", Endpoint: "ipc:///run/worker.sock", Weight: 1},
 	}
+	orders.Discovers = true
 	orders.Mechanisms = []string{"CURVE", "PLAIN"}
 	orders.PairBuffer = 1 << 20
 	orders.KeepAlive = stream.KeepAlive{Interval: 2 * time.Second, Count: 127}
@@ -124,7 +130,13 @@ pools:
 			Endpoints: []string{"ipc:///run/c.sock", "tcp://127.0.0.1:7000"},
 			Mode:      0o660, LoopbackLevel: wire.Operator, Rate: 10,
 		},
-		Pools: []stream.Config{orders, standard},
+		Nameservers: []string{"127.0.0.1:5353", "[::1]:53"},
+		Pools:       []stream.Config{orders, standard},
+		Finders: [][]discovery.Spec{{
+			{Kind: discovery.Addresses, Name: "addresses", Host: "orders.example", Port: 6000, Interval: 30 * time.Second, Weight: 3, MaxPairs: 9},
+			{Kind: discovery.Services, Name: "_zmtp._tcp.orders.example", Host: "_zmtp._tcp.orders.example", Interval: time.Minute},
+			{Kind: discovery.File, Path: "/run/workers.yaml", Interval: time.Second},
+		}, nil},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(stream.Config{}, "Access")); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -163,6 +175,14 @@ func TestMistakesInFiles(t *testing.T) {
 	for _, c := range []struct{ name, text, says string }{
 		{"unknown key", pool("    nonsense: 3\n"), `f.yaml:5:5: unknown field "nonsense"`},
 		{"which pools have to be ready", "ready: most\n" + pool(""), `f.yaml:1:8: ready: "most" is unknown, want any or all`},
+		{"a way to look up that is none", pool("    workers: [{endpoint: \"tcp://a:1\", resolve: aaaa}]\n"), `f.yaml:5:48: resolve: "aaaa" is unknown, want a or srv`},
+		{"no name to look up", pool("    workers: [{endpoint: \"tcp://10.0.0.1:1\", resolve: a}]\n"), `f.yaml:5:26: endpoint: "tcp://10.0.0.1:1": there is no name to look up, want tcp://NAME:PORT`},
+		{"a port of SRV records", pool("    workers: [{endpoint: \"tcp://a:1\", resolve: srv}]\n"), `f.yaml:5:26: endpoint: "tcp://a:1": want tcp://NAME of SRV records, such as tcp://_zmtp._tcp.orders.example: they say the ports`},
+		{"a weight of SRV records", pool("    workers: [{endpoint: \"tcp://a\", resolve: srv, weight: 3}]\n"), `f.yaml:5:59: weight: the weights are those of the SRV records`},
+		{"an interval too short", pool("    workers: [{endpoint: \"tcp://a:1\", resolve: a, interval: 10ms}]\n"), `f.yaml:5:61: interval: 10ms is not from 1s to 24h0m0s`},
+		{"an interval of what is not looked up", pool("    workers: [{endpoint: \"tcp://a:1\", interval: 10s}]\n"), `f.yaml:5:49: interval: it is of a worker that is looked up: set resolve to a or srv`},
+		{"two of a name", pool("    workers: [{endpoint: \"tcp://a:1\", name: w}, {endpoint: \"tcp://b:1\", name: w, resolve: a}]\n"), `name: two workers are named w`},
+		{"no nameserver", "nameservers: [dns.example]\n" + pool(""), `f.yaml:1:15: nameservers: "dns.example" is no IP or IP:PORT`},
 		{"unknown key of a worker", pool("    workers: [{endpoint: tcp://a:1, wait: 2}]\n"), `f.yaml:5:37: unknown field "wait"`},
 		{"unknown key of log", "log: {levl: info}\n" + pool(""), `f.yaml:1:7: unknown field "levl"`},
 		{"key twice", pool("    policy: random\n    policy: random\n"), `f.yaml:6:5: mapping key "policy" already defined at [5:5]`},
@@ -388,4 +408,45 @@ func FuzzPlan(f *testing.F) {
 			t.Errorf("%q", err)
 		}
 	})
+}
+
+// A file of workers is a list, and its mistakes are shown as those of a configuration.
+func TestReadWorkers(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "workers.yaml")
+	read := func(text string) ([]pairing.WorkerConfig, error) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return ReadWorkers(file)
+	}
+	want := []pairing.WorkerConfig{
+		{Name: "w1", Endpoint: "tcp://10.0.0.1:6000", Weight: 2, MaxPairs: 5}, {Name: "10.0.0.2:6000", Endpoint: "tcp://10.0.0.2:6000", Weight: 1},
+	}
+	for _, text := range []string{
+		"- {name: w1, endpoint: 'tcp://10.0.0.1:6000', weight: 2, max: 5}\n- endpoint: tcp://10.0.0.2:6000\n",
+		`[{"name": "w1", "endpoint": "tcp://10.0.0.1:6000", "weight": 2, "max": 5}, {"endpoint": "tcp://10.0.0.2:6000"}]`,
+	} {
+		got, err := read(text)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v, -want +got\n%s", text, err, diff)
+		}
+	}
+	if got, err := read("[]"); len(got) != 0 || err != nil {
+		t.Errorf("no workers: %v, %v", got, err)
+	}
+	for text, says := range map[string]string{
+		"":                            ": the file says nothing",
+		"workers: []":                 ":1:8: want a list",
+		"- {endpoint: a, speed: 3}":   `:1:17: unknown field "speed"`,
+		"- endpoint: 10.0.0.1:6000\n": `:1:13: endpoint: "10.0.0.1:6000": want tcp://HOST:PORT or ipc://PATH`,
+		"- {name: w, endpoint: 'tcp://a:1'}\n- {name: w, endpoint: 'tcp://b:1'}\n": ":2:10: name: two workers are named w",
+		"- {endpoint: 'tcp://a:1', resolve: a}\n":                                  ":1:36: resolve: only a configuration can have workers looked up",
+	} {
+		got, err := read(text)
+		if err == nil || !strings.HasPrefix(err.Error(), file+says) || len(got) > 0 {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
 }

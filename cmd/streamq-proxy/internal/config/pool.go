@@ -1,13 +1,13 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/discovery"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 	"github.com/streamq/streamq-proxy/stream/endpoint"
@@ -17,7 +17,7 @@ import (
 const DefaultName = "default"
 
 // pool turns one pool's settings into its configuration.
-func (c *checker) pool(i int, p *Pool) stream.Config {
+func (c *checker) pool(i int, p *Pool) (stream.Config, []discovery.Spec) {
 	cfg := stream.DefaultConfig()
 	cfg.Name = DefaultName
 	if p.Name != "" {
@@ -28,12 +28,17 @@ func (c *checker) pool(i int, p *Pool) stream.Config {
 	if len(p.Frontend) == 0 {
 		c.add(i, "", fmt.Sprintf("pool %s has no frontend (--frontend): clients need an endpoint to connect to", cfg.Name))
 	}
-	if len(p.Backend) == 0 && len(p.Workers) == 0 {
+	if len(p.Backend) == 0 && len(p.Workers) == 0 && p.WorkersFile == "" {
 		c.add(i, "", fmt.Sprintf("pool %s has no backend and no workers (--backend, --worker): at least one of the two is needed", cfg.Name))
 	}
 	c.endpoints(i, "frontend", p.Frontend)
 	c.endpoints(i, "backend", p.Backend)
-	cfg.Workers = c.workers(i, p.Workers)
+	var finders []discovery.Spec
+	cfg.Workers, finders = c.workers(i, p.Workers)
+	if p.WorkersFile != "" {
+		finders = append(finders, discovery.Spec{Kind: discovery.File, Path: p.WorkersFile, Interval: discovery.FileInterval})
+	}
+	cfg.Discovers = len(finders) > 0
 	c.choices(i, p, &cfg)
 	c.limits(i, p, &cfg)
 	for k, m := range p.Mechanisms {
@@ -51,7 +56,7 @@ func (c *checker) pool(i int, p *Pool) stream.Config {
 	for k, s := range p.AcceptProxy {
 		c.fail(i, fmt.Sprintf("accept-proxy[%d]", k), cfg.ProxySenders.Add(s))
 	}
-	return cfg
+	return cfg, finders
 }
 
 func (c *checker) endpoints(pool int, setting string, endpoints []string) {
@@ -59,37 +64,6 @@ func (c *checker) endpoints(pool int, setting string, endpoints []string) {
 		_, err := endpoint.Parse(e)
 		c.fail(pool, fmt.Sprintf("%s[%d]", setting, k), plain(err))
 	}
-}
-
-func (c *checker) workers(pool int, workers []Worker) (all []pairing.WorkerConfig) {
-	names := map[string]bool{}
-	for k, w := range workers {
-		at := fmt.Sprintf("workers[%d]", k)
-		ep, err := endpoint.Parse(w.Endpoint)
-		switch {
-		case w.Endpoint == "":
-			err = errors.New("a worker needs an endpoint that the proxy can dial")
-		case err == nil:
-			err = ep.Dialable()
-		}
-		c.fail(pool, at+".endpoint", plain(err))
-		if w.Name == "" {
-			_, w.Name, _ = strings.Cut(w.Endpoint, "://")
-		}
-		switch err := printable(w.Name); {
-		case err != nil:
-			c.add(pool, at+".name", err.Error())
-		case names[w.Name]:
-			c.add(pool, at+".name", fmt.Sprintf("two workers are named %s", w.Name))
-		}
-		names[w.Name] = true
-		all = append(all, pairing.WorkerConfig{
-			Name: w.Name, Endpoint: w.Endpoint,
-			Weight:   c.number(pool, at+".weight", w.Weight, 1, 1, pairing.MaxWeight),
-			MaxPairs: c.number(pool, at+".max", w.Max, 0, 0, 0),
-		})
-	}
-	return all
 }
 
 // choices reads what is one of several words.

@@ -3,15 +3,16 @@ package config
 // Settings is what a user wrote, in a file or in flags. "" and nil stand for
 // what was not said. The zero value has no pool.
 type Settings struct {
-	HTTP         *string `yaml:"http"`
-	IOThreads    string  `yaml:"io-threads"`
-	RelayThreads string  `yaml:"relay-threads"`
-	DrainDelay   string  `yaml:"drain-delay"`
-	DrainTimeout string  `yaml:"drain-timeout"`
-	Ready        string  `yaml:"ready"`
-	Log          Log     `yaml:"log"`
-	Control      Control `yaml:"control"`
-	Pools        []Pool  `yaml:"pools"`
+	HTTP         *string  `yaml:"http"`
+	IOThreads    string   `yaml:"io-threads"`
+	RelayThreads string   `yaml:"relay-threads"`
+	DrainDelay   string   `yaml:"drain-delay"`
+	DrainTimeout string   `yaml:"drain-timeout"`
+	Ready        string   `yaml:"ready"`
+	Nameservers  []string `yaml:"nameservers"`
+	Log          Log      `yaml:"log"`
+	Control      Control  `yaml:"control"`
+	Pools        []Pool   `yaml:"pools"`
 
 	source *source         // of the file; nil when there is none
 	flags  map[string]bool // settings that a flag replaced
@@ -40,6 +41,7 @@ type Pool struct {
 	Frontend          []string `yaml:"frontend"`
 	Backend           []string `yaml:"backend"`
 	Workers           []Worker `yaml:"workers"`
+	WorkersFile       string   `yaml:"workers-file"`
 	Policy            string   `yaml:"policy"`
 	Relay             string   `yaml:"relay"`
 	Lease             string   `yaml:"lease"`
@@ -82,6 +84,8 @@ type Worker struct {
 	Endpoint string `yaml:"endpoint"`
 	Weight   string `yaml:"weight"`
 	Max      string `yaml:"max"`
+	Resolve  string `yaml:"resolve"`
+	Interval string `yaml:"interval"`
 }
 
 // Replaced notes that a flag has said this setting, so that a mistake in it is

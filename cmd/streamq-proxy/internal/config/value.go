@@ -75,7 +75,8 @@ func printable(s string) error {
 	return nil
 }
 
-// ParseWorker reads a worker as flags spell it: [NAME=]ENDPOINT[,weight=N][,max=N].
+// ParseWorker reads a worker as flags spell it:
+// [NAME=]ENDPOINT[,weight=N][,max=N][,resolve=a|srv][,interval=D].
 // What the endpoint is worth is found by [Settings.Plan].
 func ParseWorker(s string) (Worker, error) {
 	var w Worker
@@ -94,8 +95,12 @@ func ParseWorker(s string) (Worker, error) {
 			w.Weight = value
 		case "max":
 			w.Max = value
+		case "resolve":
+			w.Resolve = value
+		case "interval":
+			w.Interval = value
 		default:
-			return w, fmt.Errorf("option %q is unknown, want weight=N or max=N", o)
+			return w, fmt.Errorf("option %q is unknown, want weight=N, max=N, resolve=a|srv or interval=D", o)
 		}
 	}
 	return w, nil

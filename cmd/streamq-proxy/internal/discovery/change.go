@@ -26,7 +26,7 @@ func (k *keeper) keep(ctx context.Context, w kept) error {
 	if had == nil {
 		return k.add(ctx, w)
 	}
-	had.source = w.source
+	had.finder = w.finder
 	if had.leaving {
 		return k.welcome(ctx, had, w)
 	}

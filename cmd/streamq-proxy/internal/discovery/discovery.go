@@ -18,13 +18,13 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// Discovery keeps pools to what their sources say. Its methods may be called from
+// Discovery keeps pools to what their finders say. Its methods may be called from
 // any goroutine.
 type Discovery struct {
 	keepers []*keeper
 }
 
-// New is for these pools, without any source.
+// New is for these pools, without any finder.
 func New(c Config, pools ...Pool) *Discovery {
 	r := &resolver{servers: c.Nameservers}
 	d := &Discovery{}
@@ -42,7 +42,7 @@ func New(c Config, pools ...Pool) *Discovery {
 	return d
 }
 
-// Use puts the sources of a pool in force, by its place in [New]. Workers of sources
+// Use puts the finders of a pool in force, by its place in [New]. Workers of finders
 // that are there no more are drained, once the new ones have answered. It does not wait.
 func (d *Discovery) Use(pool int, specs []Spec) {
 	k := d.keepers[pool]
@@ -64,7 +64,7 @@ func (d *Discovery) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// Status of the sources of a pool, by its place in [New], in the order of the
+// Status of the finders of a pool, by its place in [New], in the order of the
 // configuration.
 func (d *Discovery) Status(pool int) []Status {
 	now := time.Now()

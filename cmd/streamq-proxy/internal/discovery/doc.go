@@ -1,10 +1,10 @@
 // Package discovery finds the workers of a pool by name and by file, and keeps the
 // pool to what it finds.
 //
-//	source      a name with addresses (A, AAAA), a name with services (SRV), a file
+//	finder      a name with addresses (A, AAAA), a name with services (SRV), a file
 //	   |        looked at again and again, each on its own: one that is slow delays no other
 //	   v
-//	keeper      of a pool: what all of its sources said last, and who is there because of it
+//	keeper      of a pool: what all of its finders said last, and the workers that are there because of it
 //	   |
 //	   v
 //	Pool        AddWorker, SetWeight, SetMaxPairs, SetWorkerState, RemoveWorker
@@ -17,7 +17,7 @@
 //	                          +------------------------------+
 //	                                    named again
 //
-// What a source said last holds until it says something else. One that does not
+// What a finder said last holds until it says something else. One that does not
 // answer, answers with an error, or with nothing changes nothing: its answer only
 // grows old, which [Status] tells. Only a file can say that there is no worker.
 //

@@ -32,7 +32,7 @@ func fileLookup(path string, read func(string) ([]pairing.WorkerConfig, error)) 
 			failed = fmt.Errorf("%s: more than %d workers", path, maxWorkers)
 		}
 		// One that was written a moment ago may be written again without another time.
-		if before = info; time.Since(info.ModTime()) < 2*fileInterval {
+		if before = info; time.Since(info.ModTime()) < 2*FileInterval {
 			before = nil
 		}
 		return last, failed

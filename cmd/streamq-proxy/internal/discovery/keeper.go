@@ -34,7 +34,7 @@ const (
 	emptyInterval = time.Second
 )
 
-// keeper keeps one pool to what its sources say. Run's goroutine owns it, but for
+// keeper keeps one pool to what its finders say. Run's goroutine owns it, but for
 // what is atomic.
 type keeper struct {
 	pool   Pool
@@ -45,24 +45,24 @@ type keeper struct {
 	status atomic.Pointer[[]Status]
 	asked  sync.WaitGroup
 
-	sources []*source // in the order of the configuration
+	finders []*finder // in the order of the configuration
 	kept    map[string]*kept
 	undone  bool            // a change that failed is to be tried again
 	clashes map[string]bool // names that others have, of which the log knows
 	again   time.Time
 }
 
-// kept is a worker that is in the pool because a source has named it.
+// kept is a worker that is in the pool because a finder has named it.
 type kept struct {
 	cfg     pairing.WorkerConfig
-	source  *source       // that named it last
+	finder  *finder       // that named it last
 	leaving bool          // named no more: it is removed when its last pair has ended
 	was     pairing.State // of one that is leaving: before it was
 }
 
-// found is what a look-up of a source has brought.
+// found is what a look-up of a finder has brought.
 type found struct {
-	source *source
+	finder *finder
 	answer answer
 	err    error
 }
@@ -108,35 +108,35 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// configure puts other sources in the place of those that there are; one that is in
+// configure puts other finders in the place of those that there are; one that is in
 // both goes on.
 func (k *keeper) configure(specs []Spec) {
-	var all []*source
+	var all []*finder
 	for _, spec := range specs {
-		i := slices.IndexFunc(k.sources, func(s *source) bool { return s.spec == spec })
+		i := slices.IndexFunc(k.finders, func(s *finder) bool { return s.spec == spec })
 		if i >= 0 {
-			all = append(all, k.sources[i])
+			all = append(all, k.finders[i])
 			continue
 		}
-		all = append(all, &source{spec: spec, ask: k.lookup(spec), made: time.Now(), cancel: func() {}})
+		all = append(all, &finder{spec: spec, ask: k.lookup(spec), made: time.Now(), cancel: func() {}})
 	}
-	for _, s := range k.sources {
+	for _, s := range k.finders {
 		if !slices.Contains(all, s) {
 			s.cancel()
 		}
 	}
-	k.sources = all
+	k.finders = all
 }
 
 // learn takes in what a look-up has brought, and says whether that is news.
 func (k *keeper) learn(f found) bool {
-	s := f.source
-	if !slices.Contains(k.sources, s) { // it was taken out meanwhile
+	s := f.finder
+	if !slices.Contains(k.finders, s) { // it was taken out meanwhile
 		return false
 	}
 	before := s.err
 	news := s.learn(time.Now(), f.answer, f.err)
-	log := k.log.With("source", s.spec.Kind.String(), "of", s.spec.what())
+	log := k.log.With("finder", s.spec.Kind.String(), "of", s.spec.what())
 	switch {
 	case f.err != nil && (before == nil || firstLine(before) != firstLine(f.err)):
 		log.Warn("workers cannot be looked up: those that are known stay", "error", firstLine(f.err))
@@ -148,7 +148,7 @@ func (k *keeper) learn(f found) bool {
 
 // ask starts the look-ups that are due.
 func (k *keeper) ask(ctx context.Context, now time.Time) {
-	for _, s := range k.sources {
+	for _, s := range k.finders {
 		if s.asking || now.Before(s.next) {
 			continue
 		}
@@ -169,7 +169,7 @@ func (k *keeper) ask(ctx context.Context, now time.Time) {
 // patience is how long nothing is to be done.
 func (k *keeper) patience(now time.Time) time.Duration {
 	wait := time.Hour
-	for _, s := range k.sources {
+	for _, s := range k.finders {
 		if !s.asking {
 			wait = min(wait, s.next.Sub(now))
 		}
@@ -189,24 +189,24 @@ func (k *keeper) leaving() bool {
 	return false
 }
 
-// wanted are the workers that the sources name, each once.
+// wanted are the workers that the finders name, each once.
 func (k *keeper) wanted() map[string]kept {
 	all := map[string]kept{}
-	for _, s := range k.sources {
+	for _, s := range k.finders {
 		for _, w := range s.last.workers {
 			if _, twice := all[w.Name]; !twice {
-				all[w.Name] = kept{cfg: w, source: s}
+				all[w.Name] = kept{cfg: w, finder: s}
 			}
 		}
 	}
 	return all
 }
 
-// spoken says whether what is not named by now has gone: its source, which is still
+// spoken says whether what is not named by now has gone: its finder, which is still
 // there, has not named it, or another has come in that one's place and has answered.
 func (k *keeper) spoken(w *kept) bool {
-	return slices.Contains(k.sources, w.source) ||
-		!slices.ContainsFunc(k.sources, func(s *source) bool { return s.lastAt.IsZero() })
+	return slices.Contains(k.finders, w.finder) ||
+		!slices.ContainsFunc(k.finders, func(s *finder) bool { return s.lastAt.IsZero() })
 }
 
 // settle has the pool be what is wanted. It says whether the pool has stopped.
@@ -249,8 +249,8 @@ func (k *keeper) check(name string, err error) (stopped bool) {
 }
 
 func (k *keeper) publish(now time.Time) {
-	all := make([]Status, len(k.sources))
-	for i, s := range k.sources {
+	all := make([]Status, len(k.finders))
+	for i, s := range k.finders {
 		all[i] = s.status(now)
 		all[i].asOf = now
 	}

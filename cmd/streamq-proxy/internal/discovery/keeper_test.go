@@ -86,8 +86,8 @@ func (p *fakePool) Snapshot(context.Context) (stream.Snapshot, error) {
 	return stream.Snapshot{Workers: slices.Collect(maps.Values(p.workers))}, p.err
 }
 
-// fakeSources answer what they are told.
-type fakeSources struct {
+// fakeFinders answer what they are told.
+type fakeFinders struct {
 	mutex   sync.Mutex
 	answers map[string]string // by host: names of workers, NAME*WEIGHT@PORT, "!" for an error
 	ttl     time.Duration
@@ -95,7 +95,7 @@ type fakeSources struct {
 	delay   time.Duration
 }
 
-func (f *fakeSources) lookup(s Spec) lookup {
+func (f *fakeFinders) lookup(s Spec) lookup {
 	return func(ctx context.Context) (a answer, err error) {
 		f.mutex.Lock()
 		said, delay := f.answers[s.Host], f.delay
@@ -125,7 +125,7 @@ func (f *fakeSources) lookup(s Spec) lookup {
 // rig is a keeper of a fake pool, in a bubble of time.
 type rig struct {
 	*fakePool
-	*fakeSources
+	*fakeFinders
 	t    *testing.T
 	k    *keeper
 	d    *Discovery
@@ -137,7 +137,7 @@ func inBubble(t *testing.T, f func(*rig)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{
 			t: t, fakePool: &fakePool{workers: map[string]pairing.WorkerInfo{}},
-			fakeSources: &fakeSources{answers: map[string]string{}, asked: map[string]int{}, ttl: time.Second},
+			fakeFinders: &fakeFinders{answers: map[string]string{}, asked: map[string]int{}, ttl: time.Second},
 		}
 		r.k = newKeeper(r.fakePool, slog.New(slog.DiscardHandler), r.lookup)
 		r.d = &Discovery{keepers: []*keeper{r.k}}
@@ -154,11 +154,11 @@ func spec(host string) Spec {
 	return Spec{Kind: Addresses, Name: host, Host: host, Interval: 10 * time.Second}
 }
 
-// say has a source answer this from now on, and waits until it has been heard.
+// say has a finder answer this from now on, and waits until it has been heard.
 func (r *rig) say(host, workers string) {
-	r.fakeSources.mutex.Lock()
+	r.fakeFinders.mutex.Lock()
 	r.answers[host] = workers
-	r.fakeSources.mutex.Unlock()
+	r.fakeFinders.mutex.Unlock()
 	time.Sleep(3 * time.Second)
 	synctest.Wait()
 }
@@ -224,8 +224,8 @@ func TestWorkerComesBack(t *testing.T) {
 	})
 }
 
-// Nothing that a source leaves unsaid, says wrongly or too late changes anything.
-func TestBadSourcesChangeNothing(t *testing.T) {
+// Nothing that a finder leaves unsaid, says wrongly or too late changes anything.
+func TestBadFindersChangeNothing(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(r *rig) {
 		r.d.Use(0, []Spec{spec("a")})
@@ -244,9 +244,9 @@ func TestBadSourcesChangeNothing(t *testing.T) {
 		if st := r.d.Status(0)[0]; st.Err != "" || st.Age > 2*time.Second {
 			t.Errorf("%+v", st)
 		}
-		r.fakeSources.mutex.Lock()
+		r.fakeFinders.mutex.Lock()
 		r.delay = time.Hour // which nobody waits for
-		r.fakeSources.mutex.Unlock()
+		r.fakeFinders.mutex.Unlock()
 		time.Sleep(10 * time.Minute)
 		r.did()
 		if st := r.d.Status(0)[0]; st.Err != context.DeadlineExceeded.Error() || st.Age < 9*time.Minute {
@@ -257,7 +257,7 @@ func TestBadSourcesChangeNothing(t *testing.T) {
 
 // A look-up follows when the answer is over, but not later than the interval and not
 // sooner than a second.
-func TestWhenSourcesAreAsked(t *testing.T) {
+func TestWhenFindersAreAsked(t *testing.T) {
 	t.Parallel()
 	for ttl, want := range map[time.Duration][2]int{
 		0: {100, 112}, time.Millisecond: {1000, 1120}, 5 * time.Second: {200, 225}, time.Hour: {100, 112},
@@ -305,7 +305,7 @@ func TestOperatorsAreHeeded(t *testing.T) {
 
 // A configuration that is read again keeps what is named before and after it; what is
 // named no more goes when those in its place have answered.
-func TestSourcesChange(t *testing.T) {
+func TestFindersChange(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(r *rig) {
 		r.d.Use(0, []Spec{spec("a"), spec("b")})

@@ -67,7 +67,7 @@ func (r *resolver) net(ctx context.Context) (*net.Resolver, *holds) {
 	h := &holds{}
 	return &net.Resolver{
 		PreferGo: true,
-		// An answer of which a part is missing is none: who is not in it would be drained.
+		// An answer of which a part is missing is none: a worker that is not in it would be drained.
 		StrictErrors: true,
 		Dial: func(dial context.Context, network, address string) (net.Conn, error) {
 			if err := ctx.Err(); err != nil {

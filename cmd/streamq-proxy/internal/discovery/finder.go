@@ -9,7 +9,7 @@ import (
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
-// Kind is how a source finds workers.
+// Kind is how a finder finds workers.
 type Kind uint8
 
 // The kinds.
@@ -27,15 +27,16 @@ const (
 	DefaultInterval = 30 * time.Second
 	MinInterval     = time.Second
 	MaxInterval     = 24 * time.Hour
-	// fileInterval is how often a file is looked at.
-	fileInterval = time.Second
-	// lookupTimeout bounds one look-up: more than a resolver's two attempts of 5 s.
-	lookupTimeout = 15 * time.Second
+	// FileInterval is how often a file is looked at.
+	FileInterval = time.Second
+	// lookupTimeout bounds one look-up. A datagram that is lost costs no more than that,
+	// for the next look-up follows at once.
+	lookupTimeout = 5 * time.Second
 	// maxWorkers of one answer; what is beyond is left out, and that is an error.
 	maxWorkers = 1024
 )
 
-// Spec is what an operator says of a source. Equal ones are the same source.
+// Spec is what an operator says of a finder. Equal ones are the same finder.
 type Spec struct {
 	Kind Kind
 	// Name is what the workers' names begin with: NAME-ADDRESS, of [Services]
@@ -64,34 +65,34 @@ func (s *Spec) what() string {
 	return s.Path
 }
 
-// Status is how a source is doing.
+// Status is how a finder is doing.
 type Status struct {
 	Kind    Kind
 	Name    string // of the entry; of a file its path
 	What    string // HOST:PORT, the name of SRV records, or the path
 	Workers int    // in the last good answer
-	// Age of that answer; of a source that has never had one, since it was made.
+	// Age of that answer; of a finder that has never had one, since it was made.
 	Age      time.Duration
 	Answered bool // there was one
 	Interval time.Duration
-	// Good and Failed answers since the source was made.
+	// Good and Failed answers since the finder was made.
 	Good, Failed uint64
 	Err          string // of the last answer, "" when it was good
 
 	asOf time.Time // when this was so
 }
 
-// answer is what a source says.
+// answer is what a finder says.
 type answer struct {
 	workers []pairing.WorkerConfig
 	ttl     time.Duration // for how long it holds, 0 when that is not known
 }
 
-// lookup asks a source once.
+// lookup asks a finder once.
 type lookup func(context.Context) (answer, error)
 
-// source is a source at work. The goroutine of its keeper owns it.
-type source struct {
+// finder is a finder at work. The goroutine of its keeper owns it.
+type finder struct {
 	spec    Spec
 	ask     lookup
 	made    time.Time
@@ -107,7 +108,7 @@ type source struct {
 }
 
 // learn takes in what a look-up has brought, and says whether that is news.
-func (s *source) learn(now time.Time, a answer, err error) (news bool) {
+func (s *finder) learn(now time.Time, a answer, err error) (news bool) {
 	s.asking, s.err = false, err
 	if err != nil {
 		s.failed++
@@ -131,7 +132,7 @@ func spread(d time.Duration) time.Duration {
 	return d - time.Duration(rand.Float64()*float64(d/10))
 }
 
-func (s *source) status(now time.Time) Status {
+func (s *finder) status(now time.Time) Status {
 	st := Status{
 		Kind: s.spec.Kind, Name: s.spec.Name, What: s.spec.what(), Workers: len(s.last.workers), Interval: s.spec.Interval,
 		Good: s.good, Failed: s.failed, Answered: !s.lastAt.IsZero(), Age: now.Sub(s.made),
