@@ -150,9 +150,9 @@ func rendezvousSize(workers int) (ids, proxies int) {
 	case os.Getenv("STREAMQ_FULL") != "":
 		return 10_000_000, 1000
 	case workers > 100:
-		return 20_000, 4
+		return 10_000, 3
 	default:
-		return 50_000, 10
+		return 20_000, 10
 	}
 }
 
