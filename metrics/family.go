@@ -20,6 +20,7 @@ type families struct {
 	slotsRecycled, slotsClosed                *prometheus.Desc
 	choices, dials, dialFailures, probes      *prometheus.Desc
 	dialTimes, noPort, workers                *prometheus.Desc
+	ports, portsInUse                         *prometheus.Desc
 	leases, hints, hintsExpired               *prometheus.Desc
 	identities, affinities                    *prometheus.Desc
 	workerState, workerPairs, workerMax       *prometheus.Desc
@@ -77,6 +78,8 @@ func (f *families) describeWorkers() {
 	f.slotsClosed = f.add("slots_closed_total", "Slots closed by their worker.")
 	f.dials = f.add("dials_total", "Dials of workers that listen.")
 	f.dialFailures = f.add("dial_failures_total", "Dials that failed.")
+	f.ports = f.add("source_ports", "Ports for connections to one worker: of net.ipv4.ip_local_port_range, from every source address.")
+	f.portsInUse = f.add("source_ports_in_use", "Ports of these that are in use, of the worker with the most; a connection that has ended keeps its own for a minute.")
 	f.noPort = f.add("dials_without_port_total", "Dials for which this machine had no source port: more source addresses, or a wider net.ipv4.ip_local_port_range.")
 	f.dialTimes = f.add("dial_seconds", "Time that dials of workers took, those excluded whose client went meanwhile.", "result")
 	f.probes = f.add("probes_total", "Dials that only looked whether a worker is back.")

@@ -40,6 +40,7 @@ func (s sampler) snapshot(from *stream.Snapshot) {
 	s.slotsOf(&from.Stats)
 	s.choicesOf(&from.Stats)
 	s.workersOf(from)
+	s.portsOf(from)
 }
 
 func (s sampler) clientsOf(t *pairing.Stats) {
@@ -109,6 +110,30 @@ func (s sampler) choicesOf(t *pairing.Stats) {
 	s.counter(s.hintsExpired, t.HintsExpired)
 	s.gauge(s.identities, float64(t.Identities))
 	s.gauge(s.affinities, float64(t.Affinities))
+}
+
+// portsOf asks the kernel how many ports are in use. Where it does not say, the
+// connections of the pool are counted: those that have ended, and those of other
+// processes, are then missing.
+func (s sampler) portsOf(from *stream.Snapshot) {
+	limit, err := stream.SourcePorts()
+	if err != nil {
+		limit = 0
+	}
+	s.gauge(s.ports, float64(limit*max(1, from.SourceAddresses)))
+	var endpoints []string
+	counted := 0
+	for i := range from.Workers {
+		if w := &from.Workers[i]; w.Endpoint != "" {
+			endpoints = append(endpoints, w.Endpoint)
+			counted = max(counted, w.Pairs+w.Dialling)
+		}
+	}
+	inUse, err := stream.PortsInUse(endpoints)
+	if err != nil {
+		inUse = counted
+	}
+	s.gauge(s.portsInUse, float64(inUse))
 }
 
 // gone is the state of a worker that dialled in and is away for a while.

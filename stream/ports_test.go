@@ -105,6 +105,15 @@ func TestNoSourcePort(t *testing.T) {
 			if !s.Usable || (s.Stats.NoSourcePort == 0) != (len(tc.sources) > 0) {
 				t.Errorf("usable: %v; %d dials found no port", s.Usable, s.Stats.NoSourcePort)
 			}
+			var endpoints []string
+			for _, w := range s.Workers {
+				endpoints = append(endpoints, w.Endpoint)
+			}
+			all, bad := SourcePorts()
+			used, err := PortsInUse(endpoints)
+			if bad != nil || err != nil || all != 64 || s.SourceAddresses != len(tc.sources) || used < min(all, tc.pairs)/len(s.Workers) || used > all*max(1, len(tc.sources)) {
+				t.Errorf("%d of %d ports from %d addresses: %v, %v", used, all, s.SourceAddresses, bad, err)
+			}
 			if left := tc.clients - tc.pairs; left > 0 {
 				r.expectReasons(left, pairing.NoSourcePort)
 			}

@@ -32,6 +32,8 @@ type Snapshot struct {
 	// Lag is how long the snapshot itself waited for the loop, behind Commands others.
 	Lag      time.Duration
 	Commands int
+	// SourceAddresses are what workers are dialled from in turn; 0 where the kernel chooses.
+	SourceAddresses int
 	// Usable: a worker could take a client, now or when one of its pairs ends.
 	Usable bool
 	// Returning: a worker that dials in is away for a moment, see [pairing.Table.Returning].
@@ -71,6 +73,7 @@ func (l *loop) snapshot() Snapshot {
 		Turns:           l.figures.turns,
 		Stalls:          l.stalls.count,
 		Stalled:         l.stalls.total,
+		SourceAddresses: len(l.cfg.Sources),
 		Usable:          l.table.Usable(),
 		Returning:       l.table.Returning(l.now()),
 		Draining:        l.draining.on,
