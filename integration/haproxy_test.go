@@ -72,13 +72,7 @@ frontend figures
 			t.Logf("HAProxy said:\n%s", said.String())
 		}
 	})
-	eventually(t, "HAProxy serves", func() bool {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	eventually(t, "HAProxy serves", func() bool { return answers(address) })
 	return h
 }
 
@@ -111,4 +105,13 @@ func freeAddress(t testing.TB) string {
 	must(t, err)
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// answers says whether somebody listens there.
+func answers(address string) bool {
+	c, err := net.Dial("tcp", address)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
 }

@@ -2,17 +2,22 @@ package config
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
 
-// Every configuration that deploy shows as a whole is one.
-func TestConfigurationsOfDeploy(t *testing.T) {
+// Every configuration that a document shows as a whole is one.
+func TestConfigurationsOfDocuments(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../../../deploy/README.md")
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, file := range []string{"deploy/README.md", "docs/field.md"} {
+		one, err := os.ReadFile(filepath.Join("../../../..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, one...)
 	}
 	n := 0
 	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
@@ -28,7 +33,7 @@ func TestConfigurationsOfDeploy(t *testing.T) {
 			t.Errorf("%v\nin\n%s", err, block[1])
 		}
 	}
-	if n == 0 {
-		t.Error("none is shown")
+	if n < 2 {
+		t.Errorf("%d are shown", n)
 	}
 }
