@@ -78,7 +78,7 @@ func (t *Table) meant(h Hint) (*Peer, error) {
 		}
 		return nil, nil
 	}
-	if w := t.hints.next[h.Address]; w != nil && (w.contested || t.othersWait(w, h, false)) {
+	if w := t.hints.next[h.Address]; w != nil && (t.isContested(w, h.Address) || t.othersWait(w, h, false)) {
 		t.contest(w, h)
 		return nil, &Ambiguous{Address: h.Address}
 	}
@@ -120,10 +120,20 @@ func (t *Table) othersWait(w *awaited, h Hint, hello bool) bool {
 	})
 }
 
+// isContested says whether what waits for the next client from an address is
+// contested. Identities whose time is over, and that are only not yet forgotten,
+// contest nothing any more.
+func (t *Table) isContested(w *awaited, address string) bool {
+	return w.contested && slices.ContainsFunc(w.identities, func(name string) bool {
+		_, waits := t.hints.held.get(hintKey{address: address, identity: name}, t.now)
+		return waits
+	})
+}
+
 // contest has nobody who comes from an address get an identity that was said by HELLO
 // for the next, for as long as others go on saying theirs.
 func (t *Table) contest(w *awaited, h Hint) {
-	if !w.contested && !t.othersWait(w, h, true) { // an operator knows whom he means
+	if !t.isContested(w, h.Address) && !t.othersWait(w, h, true) { // an operator knows whom he means
 		return
 	}
 	w.contested = true

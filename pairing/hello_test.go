@@ -217,3 +217,18 @@ func TestHelloOfAnotherWorker(t *testing.T) {
 	}
 	r.sound()
 }
+
+// TestForgottenContestNothing: identities that were contested and whose time is over
+// take nothing from one that waits from now on, be they forgotten already or not.
+func TestForgottenContestNothing(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.HintTTL = 10 * time.Second })
+	r.add(WorkerConfig{Name: "w"})
+	hello := func(identity string) { _, _ = r.Hello(r.now, Hint{Identity: identity, Address: "10.0.0.1", Source: "10.0.0.1"}) }
+	hello("ann")
+	hello("bob")
+	r.now += 10 * time.Second // nobody has called Tick
+	hello("cyd")
+	if c, _, _ := r.come("10.0.0.1"); r.Peer(c).Identity() != "cyd" {
+		t.Errorf("the client is %q", r.Peer(c).Identity())
+	}
+}

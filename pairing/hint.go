@@ -103,7 +103,7 @@ func (t *Table) hold(h Hint, n naming) {
 				w = &awaited{}
 				t.hints.next[h.Address] = w
 			}
-			w.contested = w.contested || n.hello && t.othersWait(w, h, true)
+			w.contested = t.isContested(w, h.Address) || n.hello && t.othersWait(w, h, true)
 			w.identities = append(w.identities, h.Identity)
 		}
 	}
