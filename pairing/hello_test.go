@@ -223,7 +223,9 @@ func TestHelloOfAnotherWorker(t *testing.T) {
 func TestForgottenContestNothing(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.HintTTL = 10 * time.Second })
 	r.add(WorkerConfig{Name: "w"})
-	hello := func(identity string) { _, _ = r.Hello(r.now, Hint{Identity: identity, Address: "10.0.0.1", Source: "10.0.0.1"}) }
+	hello := func(identity string) {
+		_, _ = r.Hello(r.now, Hint{Identity: identity, Address: "10.0.0.1", Source: "10.0.0.1"})
+	}
 	hello("ann")
 	hello("bob")
 	r.now += 10 * time.Second // nobody has called Tick
