@@ -41,7 +41,7 @@ run: build ## build, then show the proxy at work for ten seconds
 
 test: setup ## run every test under the race detector
 	@go -C tools test ./progress >/dev/null || go -C tools test ./progress
-	go test -race -timeout 10m -json ./... | go -C tools run ./progress
+	go test -race -timeout 20m -json ./... | go -C tools run ./progress
 
 test-peers: ## run the tests against zeromq.js and JeroMQ too
 	@tools/setup.sh peers
