@@ -151,7 +151,7 @@ func TestHostileHandshakes(t *testing.T) {
 		}, []string{"worker-closed"}},
 		{"says what is not ZMTP", func(t testing.TB, served *rawPeer) {
 			served.send(t, greeting("NULL", 0)[10:], []byte{0xFF, 0xFF, 0xFF})
-		}, []string{"not-zmtp"}},
+		}, []string{"protocol-error"}},
 		{"falls silent", func(testing.TB, *rawPeer) {}, []string{"handshake-timeout"}},
 	} {
 		for _, listens := range []bool{false, true} {
