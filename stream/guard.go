@@ -33,8 +33,12 @@ func (l *loop) spoken(f *flow) {
 // withhold is what of the client's data may be passed on, now that the handshake has
 // been told of it.
 func (l *loop) withhold(f *flow, data []byte) []byte {
+	held := int(f.handshake.Held())
+	if held == 0 && len(f.withheld) == 0 {
+		return data
+	}
 	all := append(f.withheld, data...)
-	held := min(int(f.handshake.Held()), len(all))
+	held = min(held, len(all))
 	f.withheld = append([]byte(nil), all[len(all)-held:]...)
 	return all[:len(all)-held]
 }

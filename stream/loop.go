@@ -333,16 +333,11 @@ func (l *loop) ownEvent(c *conn, mask uint32) {
 }
 
 // hear takes the seam's news: peers of STREAM sockets that have room, or everything.
+// What is left is announced anew.
 func (l *loop) hear() {
-	for {
-		told := l.owner.News(l.told[:])
-		for _, fd := range told {
-			for _, s := range l.sockets() {
-				l.roomAt(s, fd)
-			}
-		}
-		if len(told) < len(l.told) {
-			return
+	for _, fd := range l.owner.News(l.told[:]) {
+		for _, s := range l.sockets() {
+			l.roomAt(s, fd)
 		}
 	}
 }
@@ -404,7 +399,7 @@ func (l *loop) receive(s *socket) error {
 func (l *loop) heard(c *conn, r *run) {
 	link, ok := c.link.(*streamLink)
 	if !ok {
-		return // the peer was another connection's, which libzmq has numbered alike
+		return // libzmq has nothing to tell of what was taken from it
 	}
 	link.heard(r.messages)
 	l.data(c, r.data)

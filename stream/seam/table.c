@@ -39,24 +39,19 @@ seam_entry *seam_of(int fd) {
 
 int64_t seam_followed(void) { return atomic_load(&followed); }
 
-// lock_connection is the entry of a connection, locked; NULL when there is none.
-static seam_entry *lock_connection(int fd) {
+// lock_kind is the entry of a descriptor that is of that kind, locked; NULL when it is not.
+static seam_entry *lock_kind(int fd, seam_kind kind) {
 	if (fd < 0 || fd >= SEAM_DESCRIPTORS) return NULL;
 	seam_lock(fd);
 	seam_entry *e = &table[fd];
-	if (atomic_load(&e->kind) == CONNECTION) return e;
+	if (atomic_load(&e->kind) == kind) return e;
 	seam_unlock(fd);
 	return NULL;
 }
 
-static seam_entry *lock_listener(int fd) {
-	if (fd < 0 || fd >= SEAM_DESCRIPTORS) return NULL;
-	seam_lock(fd);
-	seam_entry *e = &table[fd];
-	if (atomic_load(&e->kind) == LISTENER) return e;
-	seam_unlock(fd);
-	return NULL;
-}
+static seam_entry *lock_connection(int fd) { return lock_kind(fd, CONNECTION); }
+
+static seam_entry *lock_listener(int fd) { return lock_kind(fd, LISTENER); }
 
 static int real_close(int fd) { return (int)syscall(SYS_close, fd); }
 
