@@ -155,3 +155,13 @@ func TestNextNameserver(t *testing.T) {
 		t.Errorf("the bad one was asked %d times", n)
 	}
 }
+
+// The hosts file counts, as for any program, and knows no TTL.
+func TestHostsFile(t *testing.T) {
+	t.Parallel()
+	a, err := (&resolver{}).addresses(Spec{Name: "l", Host: "localhost", Port: 6000, Weight: 1})(t.Context())
+	want := answer{workers: []pairing.WorkerConfig{{Name: "l-127.0.0.1", Endpoint: "tcp://127.0.0.1:6000", Weight: 1}}}
+	if diff := cmp.Diff(want, a, cmp.AllowUnexported(answer{})); diff != "" || err != nil {
+		t.Errorf("%v; -want +got\n%s", err, diff)
+	}
+}
