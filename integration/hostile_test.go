@@ -58,6 +58,12 @@ func (p *operated) expectEnds(t testing.TB, n int, reasons ...string) {
 	if s.ended() != n {
 		t.Errorf("%d clients have ended, want %d", s.ended(), n)
 	}
+	s.expectReasons(t, reasons...)
+}
+
+// expectReasons fails when a client ended with another reason than these.
+func (s samples) expectReasons(t testing.TB, reasons ...string) {
+	t.Helper()
 	for reason, n := range s.ends() {
 		if !slices.Contains(reasons, reason) {
 			t.Errorf("%d clients ended with %s, want %v", n, reason, reasons)

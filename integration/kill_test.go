@@ -70,7 +70,9 @@ func TestKilledListeningWorker(t *testing.T) {
 			if state := p.scrape(t).workerState(t, "doomed"); state != "set-aside" {
 				t.Errorf("the dead worker is %s", state)
 			}
-			p.expectEnds(t, clients/2, "worker-closed", "worker-reset")
+			// A client may have been there twice: the kernel closes what a dead process had open one by one, its listener
+			// maybe last.
+			p.scrape(t).expectReasons(t, "worker-closed", "worker-reset")
 
 			doomed.listen(t, doomedAt)
 			p.until(t, "the worker is back", func(s samples) bool { return s.workerState(t, "doomed") == "ready" })

@@ -23,7 +23,7 @@ func soakCycles(t testing.TB) int {
 	t.Helper()
 	s := os.Getenv(soakVariable)
 	if s == "" {
-		return 4000
+		return 8000
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1000 {
