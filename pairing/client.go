@@ -121,7 +121,7 @@ func (t *Table) enter(p *Peer) {
 		t.assign(p)
 	case t.queue.len() < t.cfg.QueueMax:
 		t.wait(p, false)
-	case t.cfg.QueueMax == 0 && t.able == 0: // there is no queue that could be full
+	case t.cfg.QueueMax == 0 && t.usable == 0: // there is no queue that could be full
 		t.endClient(p, NoWorker, true)
 	default:
 		t.endClient(p, QueueFull, true)

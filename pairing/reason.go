@@ -25,7 +25,7 @@ const (
 	HandshakeTimeout        // the greeting or the handshake took too long
 	QueueTimeout            // no worker had room in time
 	QueueFull               // a limit on clients, or on waiting clients, is reached
-	NoWorker                // there is no worker that could ever have served it
+	NoWorker                // there is no worker that could have served it
 	DialFailed              // its worker could not be dialled, and no other took it in time
 	Shutdown                // the proxy stops
 	ProbeOnly               // it never sent a byte: a balancer's check, or a scan

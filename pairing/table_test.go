@@ -248,6 +248,31 @@ func TestUsable(t *testing.T) {
 	want(false, "stopping")
 }
 
+// Without a queue it is the want of a worker that a client ends by, unless one is only busy.
+func TestNoQueueAndNoWorker(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.QueueMax = 0 })
+	ends := func(want Reason, when string) {
+		t.Helper()
+		r.next++
+		r.ClientConnected(r.now, r.next, Origin{}, nil)
+		for _, a := range r.ClientReady(r.now, r.next) {
+			if a.Op == Ended && a.Reason == want {
+				return
+			}
+		}
+		t.Errorf("%s: it did not end with %v", when, want)
+	}
+	ends(NoWorker, "none")
+	r.add(WorkerConfig{Name: "w", MaxPairs: 1})
+	client, _ := r.connect()
+	ends(QueueFull, "one that is busy")
+	r.DialFailed(r.now, client, "w")
+	ends(NoWorker, "one that is set aside")
+	r.set("w", Ready)
+	r.set("w", Draining)
+	ends(NoWorker, "one that drains")
+}
+
 func TestStats(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.SlotMaxAge = 100 * time.Second; c.HandshakeTimeout = 0 })
 	for i := range 8 {

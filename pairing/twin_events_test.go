@@ -138,7 +138,7 @@ func (m *twin) enter(p *twinPeer) {
 		m.assign(p)
 	case waiting < m.cfg.QueueMax:
 		p.state = PeerWaiting
-	case m.cfg.QueueMax == 0 && !m.able():
+	case m.cfg.QueueMax == 0 && !m.usable():
 		m.endClient(p, NoWorker, true)
 	default:
 		m.endClient(p, QueueFull, true)
