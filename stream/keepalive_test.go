@@ -74,6 +74,33 @@ func TestKeepAliveIsSet(t *testing.T) {
 	}
 }
 
+// TestUserTimeoutEndsAPausedReader shows why there is none by default: Linux counts the time in
+// which a living peer's window is closed, although that peer answers each probe of it.
+func TestUserTimeoutEndsAPausedReader(t *testing.T) {
+	for name, limit := range map[string]time.Duration{"with": 500 * time.Millisecond, "without": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, func(c *Config) { c.UserTimeout = limit })
+			_, worker := r.pair() // whose client reads nothing
+			go func() {
+				for { // until the pair ends
+					if _, err := worker.Write(make([]byte, 1<<16)); err != nil {
+						return
+					}
+				}
+			}()
+			if limit > 0 {
+				r.expectReasons(1, pairing.ClientReset)
+				return
+			}
+			time.Sleep(2 * time.Second) // in which the other has long ended
+			if all := r.reasons(); len(all) > 0 {
+				t.Errorf("it ended: %v", all)
+			}
+		})
+	}
+}
+
 func TestKeepAliveOff(t *testing.T) {
 	endpoint, accept := listeningWorker(t)
 	off := func(c *Config) { c.KeepAlive = KeepAlive{} }
