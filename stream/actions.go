@@ -57,16 +57,27 @@ func (l *loop) perform(a pairing.Action) {
 func (l *loop) join(client, worker *conn) {
 	f := &flow{client: client, worker: worker}
 	client.flow, worker.flow = f, f
-	l.protect(f)
+	unwatched := l.cfg.ExpectAny
+	if !unwatched {
+		l.protect(f)
+	}
 	for _, from := range [...]*conn{worker, client} {
 		if s, ok := from.link.(*streamLink); ok {
 			s.paired()
 		}
 		early := from.early
 		from.early = nil
-		if len(early) > 0 && !l.forward(from, early) {
+		switch {
+		case len(early) == 0:
+		case unwatched:
+			l.pass(from, f.partner(from), early)
+		case !l.forward(from, early):
 			return // the first was enough to end the pair
 		}
+	}
+	if unwatched {
+		l.opened(f)
+		l.lend(f)
 	}
 	for _, c := range f.sides() {
 		c.paused = !f.partner(c).out.empty()

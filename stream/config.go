@@ -46,6 +46,10 @@ type Config struct {
 	Pairing pairing.Config
 	// Relay says what moves the bytes of pairs.
 	Relay Relay
+	// ExpectAny: what is spoken need not be ZMTP. Nothing of it is looked at: a client has
+	// its worker as soon as it has connected, so that a worker may be the first to speak,
+	// and a pair is open when it is made. A worker that dials in is a slot at once, too.
+	ExpectAny bool
 	// Mechanisms that a client may use (NULL, PLAIN, CURVE, GSSAPI, or one of
 	// your own); empty means any. ZMTP 1.0 and 2.0 have none and count as NULL.
 	Mechanisms []string
@@ -142,6 +146,9 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("connect-timeout %v: must be above zero", c.ConnectTimeout))
 	}
 	errs = append(errs, c.checkKeepAlive()...)
+	if c.ExpectAny && len(c.Mechanisms) > 0 {
+		errs = append(errs, errors.New("mechanisms: with expect any nobody looks at what a client asks for"))
+	}
 	for _, m := range c.Mechanisms {
 		if m == "" || len(m) > 20 || strings.ToUpper(m) != m {
 			errs = append(errs, fmt.Errorf("mechanisms: %q is no mechanism's name (1 to 20 octets, no lower case: NULL, PLAIN, CURVE, GSSAPI)", m))

@@ -28,7 +28,7 @@ type conn struct {
 	phase  phase
 	flow   *flow // of the pair, nil before there is one
 
-	spoke bool      // it has sent something
+	spoke bool      // it has sent something, or need not
 	via   *balancer // that is to say, or has said, who it is; nil for none
 	told  bool      // whoever is interested in events knows of it
 	ready bool      // the table was told that the greeting is there

@@ -51,6 +51,9 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 		l.act(l.table.End(l.clock, c.id, refused))
 		return
 	}
+	if l.cfg.ExpectAny && c.via == nil {
+		l.greeted(c)
+	}
 	l.settle()
 	if c.phase == live && claim.Taken {
 		l.updateInterest(c)
@@ -83,11 +86,8 @@ func workerName(address string, origin pairing.Origin) string {
 // too much for that stays with its sender until then.
 func (l *loop) greetingOf(c *conn, data []byte) {
 	c.early = append(c.early, data...)
-	if l.headerRead(c) && len(c.early) > 0 {
-		if !c.spoke {
-			c.spoke = true
-			l.tellConnected(c)
-		}
+	if l.headerRead(c) && (len(c.early) > 0 || l.cfg.ExpectAny) {
+		l.noteSpoken(c)
 		l.inspect(c)
 	}
 	if len(c.early) >= maxEarly {
@@ -95,23 +95,44 @@ func (l *loop) greetingOf(c *conn, data []byte) {
 	}
 }
 
+// noteSpoken: a connection is more than a probe.
+func (l *loop) noteSpoken(c *conn) {
+	if !c.spoke {
+		c.spoke = true
+		l.tellConnected(c)
+	}
+}
+
 // inspect decides whether a connection's first bytes look like ZMTP. Only then
 // may it cost anyone anything.
 func (l *loop) inspect(c *conn) {
-	if c.ready {
+	switch {
+	case c.ready:
+		return
+	case l.cfg.ExpectAny:
+		l.greeted(c)
 		return
 	}
 	switch zmtp.Inspect(c.early) {
 	case zmtp.NotZMTP:
 		l.act(l.table.End(l.clock, c.id, l.notZMTP(c)))
 	case zmtp.ZMTP:
-		c.ready = true
-		if c.client() {
-			l.act(l.table.ClientReady(l.clock, c.id))
-		} else {
-			l.act(l.table.WorkerReady(l.clock, c.id))
-		}
+		l.greeted(c)
 	case zmtp.NeedMore:
+	}
+}
+
+// greeted: a connection's greeting is there, or none is expected.
+func (l *loop) greeted(c *conn) {
+	if c.ready {
+		return
+	}
+	c.ready = true
+	l.noteSpoken(c)
+	if c.client() {
+		l.act(l.table.ClientReady(l.clock, c.id))
+	} else {
+		l.act(l.table.WorkerReady(l.clock, c.id))
 	}
 }
 

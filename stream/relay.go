@@ -100,13 +100,18 @@ func (l *loop) watch(from, to *conn, data []byte) pairing.Reason {
 	case !l.allows(f.handshake.Mechanism()), !l.allows(f.handshake.WorkerMechanism()):
 		return pairing.MechanismRefused
 	case state == zmtp.Open:
-		f.open = true
-		l.keepAlive(f.worker)
 		l.spoken(f)
-		l.act(l.table.Opened(l.clock, from.id))
-		l.tellOf(TopicPairOpened, f.client)
+		l.opened(f)
 	}
 	return 0
+}
+
+// opened: the handshake of a pair is through, or none is expected.
+func (l *loop) opened(f *flow) {
+	f.open = true
+	l.keepAlive(f.worker)
+	l.act(l.table.Opened(l.clock, f.client.id))
+	l.tellOf(TopicPairOpened, f.client)
 }
 
 // allows says whether a mechanism, if it is known yet, may be used.

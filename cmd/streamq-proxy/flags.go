@@ -134,6 +134,8 @@ func (f *flags) choices(fs *pflag.FlagSet) {
 		plainly(func(p *config.Pool) *string { return &p.LeaseTTL }))
 	f.pool(fs, "affinity", "affinity", "affinity", "none", "source-address gives clients of one address the worker that it had last, or none",
 		plainly(func(p *config.Pool) *string { return &p.Affinity }))
+	f.pool(fs, "expect", "expect", "zmtp|any", "zmtp", "what peers speak; any looks at none of it and gives a client its worker at once, also one that speaks first",
+		plainly(func(p *config.Pool) *string { return &p.Expect }))
 	f.pool(fs, "on-down", "on-down", "on-down", "keep", "pairs of a worker that can neither be dialled nor answers a probe: keep them, or end them",
 		plainly(func(p *config.Pool) *string { return &p.OnDown }))
 	f.pool(fs, "hint-wait", "hint-wait", "duration", "0s", "how long a new client without an identity is held for its hint, below 30s",

@@ -54,6 +54,7 @@ pools:
     queue-timeout: 10s
     max-clients: 7
     max-per-address: 3
+    expect: zmtp
     mechanisms: [CURVE, PLAIN]
     handshake-timeout: 0s
     connect-timeout: 500ms
@@ -78,6 +79,10 @@ pools:
     slow-start: 45s
     failback: 90s
     on-down: end
+  - name: anything
+    frontend: ["tcp://[::1]:0"]
+    backend: ["tcp://[::1]:0"]
+    expect: any
   - name: defaults
     frontend: ["tcp://[::1]:0"]
     backend: ["tcp://[::1]:0"]
@@ -124,6 +129,8 @@ pools:
 	standard := stream.DefaultConfig()
 	standard.Name = "defaults"
 	standard.Frontend, standard.Backend = []string{"tcp://[::1]:0"}, []string{"tcp://[::1]:0"}
+	anything := standard
+	anything.Name, anything.ExpectAny = "anything", true
 	want := &Plan{
 		CPUs: testCPUs, IOThreads: 2, RelayThreads: 3, DrainDelay: 15 * time.Second, DrainTimeout: time.Minute, ReadyAll: true, LogLevel: slog.LevelWarn, LogJSON: true,
 		Control: control.Config{
@@ -131,12 +138,12 @@ pools:
 			Mode:      0o660, LoopbackLevel: wire.Operator, Rate: 10,
 		},
 		Nameservers: []string{"127.0.0.1:5353", "[::1]:53"},
-		Pools:       []stream.Config{orders, standard},
+		Pools:       []stream.Config{orders, anything, standard},
 		Finders: [][]discovery.Spec{{
 			{Kind: discovery.Addresses, Name: "addresses", Host: "orders.example", Port: 6000, Interval: 30 * time.Second, Weight: 3, MaxPairs: 9},
 			{Kind: discovery.Services, Name: "_zmtp._tcp.orders.example", Host: "_zmtp._tcp.orders.example", Interval: time.Minute},
 			{Kind: discovery.File, Path: "/run/workers.yaml", Interval: time.Second},
-		}, nil},
+		}, nil, nil},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(stream.Config{}, "Access")); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -235,6 +242,8 @@ func TestMistakesInFiles(t *testing.T) {
 		{"keepalive-count", pool("    keepalive-count: 128\n"), `f.yaml:5:22: keepalive-count: 128 is not from 1 to 127`},
 		{"user-timeout", pool("    user-timeout: 1us\n"), `f.yaml:5:19: user-timeout: 1µs is not in whole milliseconds from 0s to 596h31m23.647s`},
 		{"no user-timeout", pool("    user-timeout: long\n"), `f.yaml:5:19: user-timeout: "long" is no duration`},
+		{"expect", pool("    expect: http\n"), `f.yaml:5:13: expect: "http" is unknown, want zmtp or any`},
+		{"expect and mechanisms", pool("    expect: any\n    mechanisms: [CURVE]\n"), `f.yaml:5:13: expect: with any nobody looks`},
 		{"mechanism", pool("    mechanisms: [CURVE, curve]\n"), `f.yaml:5:25: mechanisms: "curve" is no mechanism's name`},
 		{"http", "http: 9555\n" + pool(""), `f.yaml:1:7: http: "9555" is no address, want HOST:PORT, or "" for none`},
 		{"http port", "http: localhost:http\n" + pool(""), `f.yaml:1:7: http: "localhost:http": port "http" is not a number`},

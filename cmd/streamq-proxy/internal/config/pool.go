@@ -66,6 +66,9 @@ func (c *checker) endpoints(pool int, setting string, endpoints []string) {
 	}
 }
 
+// expectations are what peers may be expected to speak.
+var expectations = []string{"zmtp", "any"}
+
 // choices reads what is one of several words.
 func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
 	if p.Policy != "" {
@@ -87,6 +90,13 @@ func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
 	if p.Affinity != "" {
 		c.fail(i, "affinity", oneOf(p.Affinity, "none", "source-address"))
 		cfg.Pairing.AffinityBySource = p.Affinity == "source-address"
+	}
+	if p.Expect != "" {
+		c.fail(i, "expect", oneOf(p.Expect, expectations...))
+		cfg.ExpectAny = p.Expect == "any"
+		if cfg.ExpectAny && len(p.Mechanisms) > 0 {
+			c.add(i, "expect", "with any nobody looks at what a client asks for, and mechanisms cannot be held to")
+		}
 	}
 	if p.OnDown != "" {
 		c.fail(i, "on-down", oneOf(p.OnDown, "keep", "end"))

@@ -50,6 +50,7 @@ type Pool struct {
 	QueueTimeout      string   `yaml:"queue-timeout"`
 	MaxClients        string   `yaml:"max-clients"`
 	MaxPerAddress     string   `yaml:"max-per-address"`
+	Expect            string   `yaml:"expect"`
 	Mechanisms        []string `yaml:"mechanisms"`
 	AcceptProxy       []string `yaml:"accept-proxy"`
 	Source            []string `yaml:"source"`
