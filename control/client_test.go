@@ -148,6 +148,7 @@ func testClientSteers(t *testing.T, r *rig, c *client.Client) {
 	if w := r.snapshot().Workers[0]; w.Weight != 7 || w.MaxPairs != 9 {
 		t.Errorf("%+v", w)
 	}
+	testClientRebalances(t, r, c)
 	kicked := func(f func(context.Context, string) ([]wire.ClientInfo, error)) {
 		t.Helper()
 		client := r.client()

@@ -70,6 +70,7 @@ func statusOf(s *stream.Snapshot) wire.PoolStatus {
 		Identities: t.Identities, Hints: t.Hints, HintsExpired: t.HintsExpired, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
 		Connections: s.Connections, Usable: s.Usable,
 		Ready: s.Readiness().Ready(), Draining: s.Draining, Paused: s.Paused, LameDuck: s.LameDuck,
+		RebalanceLeft: t.RebalanceLeft,
 	}
 	for _, n := range t.Clients {
 		p.Clients += n

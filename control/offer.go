@@ -48,6 +48,12 @@ func (v *Verb) Places() (places, options []string) {
 	return append(required, optional...), options
 }
 
+// Required says whether an argument that has a place cannot be left out.
+func (v *Verb) Required(place string) bool {
+	required, _, _ := v.words()
+	return slices.Contains(required, place)
+}
+
 // Offer is what a shell can offer for an argument, by its name in Args or an option's
 // key, when said came before it.
 func (v *Verb) Offer(arg string, said []string) Offer {

@@ -65,6 +65,7 @@ func steerVerbs() []Verb {
 			Completes: []Completion{{Arg: "WHICH", After: "worker", Offer: OfferWorkers}},
 			run:       kick,
 		},
+		rebalanceVerb(),
 		{
 			Name: "LAMEDUCK", Args: "on|off [pool=NAME]", Level: wire.Operator, Logged: Logged,
 			Help: "on: /readyz says no, and clients are served, so that a balancer sends them elsewhere; off: back; without a pool, all of them", run: lameDuck,

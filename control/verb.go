@@ -23,6 +23,8 @@ type Verb struct {
 	Timeout time.Duration
 	// Logged says whether an operator finds it in the log when it was done.
 	Logged Logging
+	// Asks are arguments with which it only asks, whatever Logged says.
+	Asks []string
 	// Steerable is a word of zmq_proxy_steerable(3): as a single frame, from an
 	// operator, it is answered as libzmq's proxy would.
 	Steerable bool
@@ -74,7 +76,8 @@ func (v *Verb) timeout() time.Duration { return max(v.Timeout, askTimeout) }
 // logs says whether a request with these arguments changes something that is worth
 // a line of log.
 func (v *Verb) logs(args []string) bool {
-	return v.Logged == Logged || v.Logged == LoggedArgs && len(args) > 0
+	asks := slices.ContainsFunc(args, func(a string) bool { return slices.Contains(v.Asks, a) })
+	return !asks && (v.Logged == Logged || v.Logged == LoggedArgs && len(args) > 0)
 }
 
 // words are the arguments of a verb, taken apart.
@@ -97,20 +100,14 @@ func (v *Verb) words() (required, optional, options []string) {
 }
 
 // arguments sorts what a caller has said into what the verb takes. The required
-// ones come first and may have any form; options follow in any order.
+// ones come first and may have any form; options follow in any order. An optional one
+// that is one of some words may stand between options.
 func (v *Verb) arguments(said []string) (args []string, options map[string]string, err error) {
 	required, optional, known := v.words()
 	if len(said) < len(required) {
 		return nil, nil, wire.Errorf(wire.Malformed, "%s wants %s", v.Name, v.Args)
 	}
 	args, options = slices.Clone(said[:len(required)]), map[string]string{}
-	for i, place := range required {
-		if words := Literals(place); words != nil {
-			if err := word(v.Name, args[i], words...); err != nil {
-				return nil, nil, err
-			}
-		}
-	}
 	for _, s := range said[len(required):] {
 		key, value, isOption := strings.Cut(s, "=")
 		switch {
@@ -119,7 +116,8 @@ func (v *Verb) arguments(said []string) (args []string, options map[string]strin
 				return nil, nil, wire.Errorf(wire.Malformed, "%s= is said twice", key)
 			}
 			options[key] = value
-		case len(args) < len(required)+len(optional) && len(options) == 0:
+		case len(args) < len(required)+len(optional) &&
+			(len(options) == 0 || slices.Contains(Literals(optional[len(args)-len(required)]), s)):
 			args = append(args, s)
 		default:
 			wants := "wants " + v.Args
@@ -127,6 +125,13 @@ func (v *Verb) arguments(said []string) (args []string, options map[string]strin
 				wants = "takes no arguments"
 			}
 			return nil, nil, wire.Errorf(wire.Malformed, "%s has no use for %q, it %s", v.Name, s, wants)
+		}
+	}
+	for i, place := range slices.Concat(required, optional)[:len(args)] {
+		if words := Literals(place); words != nil {
+			if err := word(v.Name, args[i], words...); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
 	return args, options, nil

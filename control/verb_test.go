@@ -53,9 +53,10 @@ func TestSpecialVerbs(t *testing.T) {
 		{"steerable", func(v *Verb) bool { return v.Steerable }, []string{"PAUSE", "RESUME", "TERMINATE", "STATISTICS"}},
 		{"slow", func(v *Verb) bool { return v.timeout() > 2*time.Second }, []string{"RELOAD"}},
 		{"of peers", func(v *Verb) bool { return v.Level == wire.Peer }, []string{"PING", "HELLO", "HEARTBEAT", "BYE", "WHOIS"}},
+		{"logged unless it only asks", func(v *Verb) bool { return v.logs(nil) && !v.logs(v.Asks) }, []string{"REBALANCE"}},
 		{"logged only with arguments", func(v *Verb) bool { return v.logs([]string{"x"}) && !v.logs(nil) }, []string{"LOGLEVEL"}},
 		{"logged", func(v *Verb) bool { return v.logs(nil) }, []string{
-			"UNHINT", "PIN", "UNPIN", "DRAIN", "MAINT", "ENABLE", "WEIGHT", "MAXCONN", "ADD", "REMOVE", "KICK", "LAMEDUCK", "RELOAD", "SHUTDOWN",
+			"UNHINT", "PIN", "UNPIN", "DRAIN", "MAINT", "ENABLE", "WEIGHT", "MAXCONN", "ADD", "REMOVE", "KICK", "REBALANCE", "LAMEDUCK", "RELOAD", "SHUTDOWN",
 			"PAUSE", "RESUME", "TERMINATE",
 		}},
 	} {

@@ -22,6 +22,7 @@ type families struct {
 	dialTimes, noPort, workers                *prometheus.Desc
 	ports, portsInUse                         *prometheus.Desc
 	leases, hints, hintsExpired               *prometheus.Desc
+	rebalanceLeft                             *prometheus.Desc
 	identities, affinities                    *prometheus.Desc
 	workerState, workerPairs, workerMax       *prometheus.Desc
 	workerWeight, workerDialling, workerSlots *prometheus.Desc
@@ -61,6 +62,7 @@ func (f *families) describeClients() {
 	f.pairsEnded = f.add("pairs_ended_total", "Pairs that have ended.", "reason")
 	f.waits = f.add("wait_seconds", "Time from a client's first bytes to its pair.")
 	f.handshakes = f.add("handshake_seconds", "Time from pairing to the end of the handshake.")
+	f.rebalanceLeft = f.add("rebalance_pairs_left", "Pairs that the rebalance under way may end still; 0 when none is.")
 	f.choices = f.add("choices_total", "Workers chosen, by what decided.", "rule")
 	f.leases = f.add("leases_expired_total", "Leases that were not renewed.", "strategy")
 	f.hints = f.add("hints", "What is held of identities: preferences, pins, hints for connections to come.")

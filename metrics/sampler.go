@@ -65,6 +65,7 @@ func (s sampler) pairsOf(t *pairing.Stats) {
 	for _, r := range pairing.Reasons() {
 		s.counter(s.pairsEnded, t.PairsEnded[r], r.String())
 	}
+	s.gauge(s.rebalanceLeft, float64(t.RebalanceLeft))
 	s.histogram(s.waits, &t.Waits)
 	s.histogram(s.handshakes, &t.Handshakes)
 	for _, one := range []pairing.Strategy{pairing.LeaseHeartbeat, pairing.LeaseIdle, pairing.LeaseTTL} {

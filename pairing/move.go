@@ -29,6 +29,7 @@ type moves struct {
 	next      time.Duration // when the next step is due, while something is
 	rebalance *rebalance    // nil: none is under way
 	last      Rebalancing   // of the one that is, or was
+	over      *Rebalancing  // the last that is over, until somebody asks for it
 	back      []failback    // workers that are back, the longest first
 }
 
@@ -68,15 +69,46 @@ type Rebalance struct {
 	DryRun bool
 }
 
+// RebalanceState is what has become of a rebalance.
+type RebalanceState uint8
+
+// The states of a rebalance.
+const (
+	RebalancePlanned     RebalanceState = iota // it was a dry run
+	RebalanceRunning                           // it is under way
+	RebalanceDone                              // nothing is left that could be ended, and need be
+	RebalanceStopped                           // by [Table.StopRebalance]
+	RebalanceReplaced                          // by another
+	RebalanceInterrupted                       // a worker was drained, or the table takes nobody any more
+)
+
+var rebalanceStates = [...]string{"planned", "running", "done", "stopped", "replaced", "interrupted"}
+
+// String is the state in lower case.
+func (s RebalanceState) String() string {
+	if int(s) < len(rebalanceStates) {
+		return rebalanceStates[s]
+	}
+	return fmt.Sprintf("rebalance(%d)", uint8(s))
+}
+
 // Rebalancing tells of a rebalance.
 type Rebalancing struct {
 	Rebalance
+	State   RebalanceState
 	Workers []WorkerBalance // by name, as they were when it began
 	Planned int             // pairs to end
 	Ended   int             // of these
-	Running bool
-	Took    time.Duration // until now, or until it ended
+	Took    time.Duration   // until now, or until it ended
 	began   time.Duration
+}
+
+// Left is how many pairs it may end still.
+func (r *Rebalancing) Left() int {
+	if r.State != RebalanceRunning {
+		return 0
+	}
+	return r.Planned - r.Ended
 }
 
 // WorkerBalance is a worker's part in a rebalance.
@@ -91,8 +123,9 @@ type WorkerBalance struct {
 // longest idle first, and takes the place of one that is under way. Pairs whose
 // clients would come back to the same worker, because they prefer it or hash to it,
 // are left alone; an affinity is forgotten. Those that have more than their share
-// because they are not ready have none, and are left alone, too. Errors:
-// [ErrNoWorker], and [ErrWorkerConfig] for a rate out of range.
+// because they are not ready have none, and are left alone, too. When a worker is
+// drained or put in maintenance it ends, since that is not what it was asked for in.
+// Errors: [ErrNoWorker], and [ErrWorkerConfig] for a rate out of range.
 func (t *Table) Rebalance(now time.Duration, r Rebalance) (Rebalancing, []Action, error) {
 	t.begin(now)
 	if r.Worker != "" {
@@ -123,13 +156,14 @@ func (t *Table) Rebalance(now time.Duration, r Rebalance) (Rebalancing, []Action
 	if r.DryRun {
 		return told, t.finish(), nil
 	}
-	told.Running = told.Planned > 0
-	if t.moves.last = told; told.Running {
+	t.endRebalance(RebalanceReplaced)
+	told.State = RebalanceDone
+	if told.Planned > 0 && t.refuse == NoReason {
+		told.State = RebalanceRunning
 		t.moves.rebalance = run
 		t.move(t.now)
-	} else {
-		t.moves.rebalance = nil
 	}
+	t.moves.last = told
 	return told, t.finish(), nil
 }
 
@@ -138,7 +172,7 @@ func (t *Table) Rebalance(now time.Duration, r Rebalance) (Rebalancing, []Action
 func (t *Table) StopRebalance(now time.Duration) bool {
 	t.at(now)
 	was := t.moves.rebalance != nil
-	t.endRebalance()
+	t.endRebalance(RebalanceStopped)
 	return was
 }
 
@@ -147,18 +181,34 @@ func (t *Table) StopRebalance(now time.Duration) bool {
 func (t *Table) Rebalancing(now time.Duration) (Rebalancing, bool) {
 	t.at(now)
 	r := t.moves.last
-	if r.Running {
+	if r.State == RebalanceRunning {
 		r.Took = t.now - r.began
 	}
 	r.Workers = slices.Clone(r.Workers)
 	return r, r.Rate > 0
 }
 
-func (t *Table) endRebalance() {
-	if t.moves.rebalance != nil {
-		t.moves.rebalance = nil
-		t.moves.last.Running, t.moves.last.Took = false, t.now-t.moves.last.began
+// Rebalanced is the last rebalance that is over and that nobody has asked for yet;
+// false when there is none. One that had nothing to do was never under way.
+func (t *Table) Rebalanced() (Rebalancing, bool) {
+	over := t.moves.over
+	if over == nil {
+		return Rebalancing{}, false
 	}
+	t.moves.over = nil
+	return *over, true
+}
+
+// endRebalance ends the one that is under way, if one is.
+func (t *Table) endRebalance(as RebalanceState) {
+	if t.moves.rebalance == nil {
+		return
+	}
+	t.moves.rebalance = nil
+	last := &t.moves.last
+	last.State, last.Took = as, t.now-last.began
+	over := *last
+	t.moves.over = &over
 }
 
 // shares is how many pairs each worker that is ready should have of those that they
@@ -288,7 +338,7 @@ func (t *Table) step() {
 			r.owed--
 		}
 		if !slices.ContainsFunc(r.over, func(o *overloaded) bool { return o.left(shares) }) {
-			t.endRebalance()
+			t.endRebalance(RebalanceDone)
 		}
 	}
 	t.stepBack()
@@ -336,6 +386,9 @@ func (t *Table) endOne(r *rebalance, shares map[*worker]int) bool {
 // that has been ready for long enough.
 func (t *Table) comeBack(w *worker) {
 	w.comeback.leave()
+	if t.refuse != NoReason {
+		return
+	}
 	t.move(t.now)
 	t.moves.back = append(t.moves.back, failback{worker: w})
 }

@@ -40,7 +40,7 @@ func TestRebalance(t *testing.T) {
 	s.AskActivity(func(c any) time.Duration { return active[c] })
 	ask := Rebalance{Rate: 20, DryRun: true}
 	dry, a, err := s.Rebalance(s.now, ask)
-	if err != nil || len(a) > 0 || dry.Planned != 100 || dry.Running || len(dry.Workers) != 2 ||
+	if err != nil || len(a) > 0 || dry.Planned != 100 || dry.State != RebalancePlanned || len(dry.Workers) != 2 ||
 		dry.Workers[0] != (WorkerBalance{"new", 0, 100, 0}) || dry.Workers[1] != (WorkerBalance{"old", 200, 100, 100}) {
 		t.Fatalf("it would do %+v, %v, %v", dry, a, err)
 	}
@@ -49,20 +49,20 @@ func TestRebalance(t *testing.T) {
 	}
 	ask.DryRun = false
 	plan, a, err := s.Rebalance(s.now, ask)
-	if err != nil || plan.Planned != 100 || !plan.Running {
+	if err != nil || plan.Planned != 100 || plan.State != RebalanceRunning {
 		t.Fatalf("it began %+v, %v", plan, err)
 	}
 	s.do(a)
 	for second := 1; second <= 5; second++ {
 		s.run(s.now + time.Second)
 		is, _ := s.Rebalancing(s.now)
-		if want := 20 * second; is.Ended < want-3 || is.Ended > want+3 || is.Running != (is.Ended < 100) {
+		if want := 20 * second; is.Ended < want-3 || is.Ended > want+3 || (is.State == RebalanceRunning) != (is.Ended < 100) {
 			t.Errorf("after %d s it is at %+v", second, is)
 		}
 	}
 	s.run(s.now + time.Second)
 	is, _ := s.Rebalancing(s.now)
-	if s.pairs("old") != 100 || s.pairs("new") != 100 || is.Ended != 100 || is.Running || is.Took < 4900*time.Millisecond || is.Took > 5200*time.Millisecond {
+	if s.pairs("old") != 100 || s.pairs("new") != 100 || is.Ended != 100 || is.State != RebalanceDone || is.Took < 4900*time.Millisecond || is.Took > 5200*time.Millisecond {
 		t.Errorf("in the end they are %d and %d: %+v", s.pairs("old"), s.pairs("new"), is)
 	}
 	if n := s.Stats(s.now).Ended[Moved]; n != 100 {
@@ -120,7 +120,7 @@ func TestRebalanceProperty(t *testing.T) {
 			}
 		}
 		is, _ := s.Rebalancing(s.now)
-		if is.Running || is.Ended > plan.Planned || !come && is.Ended < plan.Planned {
+		if is.State != RebalanceDone || is.Ended > plan.Planned || !come && is.Ended < plan.Planned {
 			t.Errorf("seed %d: %+v", seed, is)
 		}
 		for w, share := range s.shares() {
@@ -197,7 +197,7 @@ func TestRebalanceOfOne(t *testing.T) {
 	}
 	before := s.pairs("a")
 	s.run(s.now + 5*time.Second)
-	if is, _ := s.Rebalancing(s.now); s.pairs("a") != before || is.Running || is.Took > 2*time.Second {
+	if is, _ := s.Rebalancing(s.now); s.pairs("a") != before || is.State != RebalanceStopped || is.Took > 2*time.Second {
 		t.Errorf("after it was stopped it is at %+v", is)
 	}
 }
@@ -288,5 +288,77 @@ func TestEndOnDown(t *testing.T) {
 		if n, end := r.worker("w").Pairs, r.Stats(r.now).Ended[Drained]; n == 0 != ends || end == 3 != ends {
 			t.Errorf("%v: a probe that failed left %d pairs, %d have ended", ends, n, end)
 		}
+	}
+}
+
+// TestRebalanceEnds once, in each of the ways in which it can, and then ends nobody more.
+func TestRebalanceEnds(t *testing.T) {
+	for want, end := range map[RebalanceState]func(s *sim){
+		RebalanceStopped: func(s *sim) { s.StopRebalance(s.now) },
+		RebalanceReplaced: func(s *sim) {
+			// By one that has nothing to do, so that it is over as well.
+			if next, _, err := s.Rebalance(s.now, Rebalance{Worker: "new", Rate: 1}); err != nil || next.State != RebalanceDone {
+				s.t.Errorf("the next one is %+v, %v", next, err)
+			}
+		},
+		RebalanceInterrupted: func(s *sim) { s.set("new", Draining) },
+	} {
+		s := newSim(t, 1, nil)
+		s.add(WorkerConfig{Name: "old"})
+		s.settle(100)
+		s.add(WorkerConfig{Name: "new"})
+		_, a, _ := s.Rebalance(s.now, Rebalance{Rate: 10})
+		s.do(a)
+		s.run(s.now + time.Second)
+		ended := s.Stats(s.now).Ended[Moved]
+		if left := s.Stats(s.now).RebalanceLeft; ended < 8 || ended > 12 || left != 50-int(ended) {
+			t.Errorf("%d have ended, and %d are left", ended, left)
+		}
+		if over, is := s.Rebalanced(); is {
+			t.Errorf("what is under way is told to be over: %+v", over)
+		}
+		end(s)
+		over, is := s.Rebalanced()
+		if !is || over.State != want || over.Ended != int(ended) || over.Planned != 50 || over.Left() != 0 {
+			t.Errorf("%v: %+v, %v", want, over, is)
+		}
+		s.run(s.now + 10*time.Second)
+		if _, is := s.Rebalanced(); is {
+			t.Errorf("%v: it is told twice", want)
+		}
+		if now := s.Stats(s.now); now.Ended[Moved] != ended || now.RebalanceLeft != 0 {
+			t.Errorf("%v: %d ended meanwhile, %d afterwards", want, ended, now.Ended[Moved])
+		}
+	}
+}
+
+// TestNobodyIsMovedFromATableThatTakesNobody: by a rebalance, or back to whom it prefers.
+func TestNobodyIsMovedFromATableThatTakesNobody(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Failback, c.HintMax = time.Second, 100 })
+	r.add(WorkerConfig{Name: "first"})
+	r.add(WorkerConfig{Name: "second"})
+	r.set("first", Draining)
+	for i := range 20 {
+		r.Hint(r.now, Hint{Identity: fmt.Sprint("i", i), Address: fmt.Sprint("10.0.0.", i), Prefer: []string{"first"}})
+		c, _, _ := r.come(fmt.Sprint("10.0.0.", i))
+		r.Opened(r.now, c)
+	}
+	r.set("first", Ready)
+	if _, _, err := r.Rebalance(r.now, Rebalance{Rate: 1}); err != nil {
+		t.Fatal(err)
+	}
+	r.StopWaiting(r.now, Shutdown)
+	if over, is := r.Rebalanced(); !is || over.State != RebalanceInterrupted {
+		t.Errorf("it is %+v, %v", over, is)
+	}
+	if plan, _, _ := r.Rebalance(r.now, Rebalance{Rate: 1}); plan.State != RebalanceDone {
+		t.Errorf("another is %+v", plan)
+	}
+	for range 100 {
+		r.now += 100 * time.Millisecond
+		r.Tick(r.now)
+	}
+	if n := r.Stats(r.now).Ended[Moved]; n != 0 {
+		t.Errorf("%d have been ended", n)
 	}
 }

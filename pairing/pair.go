@@ -207,6 +207,8 @@ func (t *Table) EndAll(now time.Duration, why Reason) []Action {
 func (t *Table) StopWaiting(now time.Duration, why Reason) []Action {
 	t.begin(now)
 	t.refuse = why
+	t.moves.back = nil // nobody whose pair were ended would be let in
+	t.endRebalance(RebalanceInterrupted)
 	t.index.each(func(p *Peer) bool {
 		if !p.inPair() {
 			t.end(p, why)

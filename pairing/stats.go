@@ -60,6 +60,8 @@ type Stats struct {
 	// Hints are as many as [Table.Hints] lists. Identities have live peers.
 	// Affinities are remembered. All now.
 	Hints, Identities, Affinities int
+	// RebalanceLeft is how many pairs the rebalance that is under way may end still.
+	RebalanceLeft int
 }
 
 // WorkerInfo is a copy of what the table knows of a worker.
@@ -123,6 +125,8 @@ func (t *Table) Stats(now time.Duration) Stats {
 		Identities: len(t.identities),
 		Hints:      len(t.pins) + t.preferred.len(t.now) + t.hints.held.len(t.now),
 		Affinities: t.affinity.len(t.now),
+
+		RebalanceLeft: t.moves.last.Left(),
 	}
 	s.HintsExpired = c.hintsExpired // after those were dropped that are out of date
 	for i := range t.ages.queues {

@@ -338,6 +338,9 @@ func (t *Table) SetWorkerState(now time.Duration, name string, s State) ([]Actio
 		return t.finish(), fmt.Errorf("%w: %s: %s cannot be set", ErrWorkerConfig, name, s)
 	}
 	w.state = s
+	if s != Ready {
+		t.endRebalance(RebalanceInterrupted)
+	}
 	t.endStreak(w)
 	if s == Ready {
 		t.clearFailures(w)

@@ -16,6 +16,9 @@ const (
 	TopicWorkerUp        = "worker.up"
 	TopicWorkerDown      = "worker.down"
 	TopicWorkerEmpty     = "worker.empty" // draining, in maintenance or removed, and its last pair has ended
+
+	TopicRebalanceBegun = "rebalance.begun"
+	TopicRebalanceEnded = "rebalance.ended"
 )
 
 // Event is something that happened in a pool.
@@ -28,8 +31,9 @@ type Event struct {
 	Client   string         `json:"client,omitempty"`
 	Identity string         `json:"identity,omitempty"`
 	Worker   string         `json:"worker,omitempty"`
-	State    string         `json:"state,omitempty"`  // of the worker
+	State    string         `json:"state,omitempty"`  // of the worker, or of the rebalance
 	Reason   string         `json:"reason,omitempty"` // of an end
+	Pairs    int            `json:"pairs,omitempty"`  // that a rebalance is to end, or has ended
 }
 
 // Topics are all topics, in a fixed order.
@@ -37,6 +41,7 @@ func Topics() []string {
 	return []string{
 		TopicClientConnected, TopicClientEnded, TopicPairMade, TopicPairOpened, TopicPairEnded,
 		TopicWorkerUp, TopicWorkerDown, TopicWorkerEmpty,
+		TopicRebalanceBegun, TopicRebalanceEnded,
 	}
 }
 

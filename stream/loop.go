@@ -228,6 +228,7 @@ func (l *loop) turn() error {
 	l.act(l.table.Tick(l.clock))
 	l.settle()
 	l.tellLostHint()
+	l.tellRebalanced()
 	l.figures.turns.Observe(l.now() - start)
 	l.yield = splice.ShowUp(l.clock, l.yield)
 	return nil

@@ -23,13 +23,23 @@ type completion struct {
 // words are what can stand in the place of what was typed.
 func (c *completion) words(typed string) []string {
 	places, options := c.verb.Places()
-	if len(c.said) < len(places) {
-		return begunBy(typed, c.offered(places[len(c.said)], typed))
+	said := 0 // arguments that are known by their place
+	for _, s := range c.said {
+		if key, _, isOption := strings.Cut(s, "="); !isOption || !slices.Contains(options, key) {
+			said++
+		}
+	}
+	var left []string
+	switch {
+	case said >= len(places):
+	case c.verb.Required(places[said]):
+		return begunBy(typed, c.offered(places[said], typed))
+	default:
+		left = c.offered(places[said], typed)
 	}
 	if key, value, isOption := strings.Cut(typed, "="); isOption && slices.Contains(options, key) {
 		return begunBy(typed, prefixed(key+"=", c.offered(key, value)))
 	}
-	var left []string
 	for _, key := range options {
 		if c.option(key) == "" {
 			left = append(left, key+"=")

@@ -69,6 +69,9 @@ func (c *ctl) printEvent(to io.Writer, e wire.Event) error {
 			line += " " + f.key + "=" + f.value
 		}
 	}
+	if e.Pairs > 0 {
+		line += fmt.Sprintf(" pairs=%d", e.Pairs)
+	}
 	_, err := fmt.Fprintln(to, escape(line, ""))
 	return err
 }

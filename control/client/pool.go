@@ -169,6 +169,42 @@ func (p *Pool) Remove(ctx context.Context, worker string) error {
 	return p.ask(ctx, nil, "REMOVE", worker)
 }
 
+// Rebalance is what [Pool.Rebalance] is to do.
+type Rebalance struct {
+	Worker string  // of which pairs are ended, "" for all that have more than their share
+	Rate   float64 // pairs a second, 0 for 10
+	DryRun bool    // only say what would be done
+}
+
+// Rebalance begins to end pairs of workers that have more than their share, idle ones
+// first, so that their clients come to others. It takes the place of one that is under
+// way, and does not wait for its end: [Pool.Rebalancing] tells of it, and the event
+// rebalance.ended.
+func (p *Pool) Rebalance(ctx context.Context, r Rebalance) (plan wire.Rebalance, err error) {
+	var args []string
+	if r.DryRun {
+		args = append(args, "dry-run")
+	}
+	if r.Worker != "" {
+		args = append(args, "worker="+r.Worker)
+	}
+	if r.Rate != 0 {
+		args = append(args, "rate="+strconv.FormatFloat(r.Rate, 'f', -1, 64))
+	}
+	return plan, p.ask(ctx, &plan, "REBALANCE", args...)
+}
+
+// Rebalancing is how far the last rebalance is. [wire.NotFound] when there was none.
+func (p *Pool) Rebalancing(ctx context.Context) (r wire.Rebalance, err error) {
+	return r, p.ask(ctx, &r, "REBALANCE", "show")
+}
+
+// StopRebalance ends the rebalance that is under way, and tells how far it was.
+// [wire.NotFound] when there is none.
+func (p *Pool) StopRebalance(ctx context.Context) (r wire.Rebalance, err error) {
+	return r, p.ask(ctx, &r, "REBALANCE", "stop")
+}
+
 // KickClient ends clients, those that wait included: which is an id, an IP:PORT
 // or an identity. It returns those that it has ended.
 func (p *Pool) KickClient(ctx context.Context, which string) ([]wire.ClientInfo, error) {

@@ -13,8 +13,9 @@ type Event struct {
 	Client   string `json:"client,omitempty"`
 	Identity string `json:"identity,omitempty"`
 	Worker   string `json:"worker,omitempty"`
-	State    string `json:"state,omitempty"`  // of the worker
+	State    string `json:"state,omitempty"`  // of the worker, or of the rebalance
 	Reason   string `json:"reason,omitempty"` // of an end
+	Pairs    int    `json:"pairs,omitempty"`  // that a rebalance is to end, or has ended
 }
 
 // Subscription is where events are published.

@@ -48,6 +48,8 @@ type PoolStatus struct {
 	Draining     bool   `json:"draining"`
 	Paused       bool   `json:"paused"`
 	LameDuck     bool   `json:"lame_duck"` // serves, and is not ready
+	// RebalanceLeft are pairs that the rebalance under way may end still.
+	RebalanceLeft int `json:"rebalance_left"`
 }
 
 // PoolInfo is a pool and where it can be reached.
@@ -190,6 +192,25 @@ type Verbs struct {
 // Drained is the reply to DRAIN: the pairs and dials that the worker still has.
 type Drained struct {
 	Pairs int `json:"pairs"`
+}
+
+// Rebalance is the reply to REBALANCE: what it would do, does, or did.
+type Rebalance struct {
+	State   string          `json:"state"`  // planned, running, done, stopped, replaced or interrupted
+	Worker  string          `json:"worker"` // of which pairs are ended, "" for all workers
+	Rate    float64         `json:"rate"`   // pairs a second
+	Planned int             `json:"planned"`
+	Ended   int             `json:"ended"` // of these
+	Took    Seconds         `json:"took"`  // so far, or in all
+	Workers []WorkerBalance `json:"workers"`
+}
+
+// WorkerBalance is a worker's part in a [Rebalance], as it was when that began.
+type WorkerBalance struct {
+	Worker string `json:"worker"`
+	Pairs  int    `json:"pairs"`
+	Share  int    `json:"share"` // that it should have, by weight, maximum and slots
+	Ends   int    `json:"ends"`  // of its pairs, to be ended
 }
 
 // Kicked is the reply to KICK client and KICK pair: who was ended.
