@@ -46,6 +46,6 @@ func whence(o pairing.Origin) string {
 func eventOf(e stream.Event) wire.Event {
 	return wire.Event{
 		Topic: e.Topic, Time: e.Time, Pool: e.Pool, ID: uint64(e.ID), Client: e.Client, Identity: e.Identity,
-		Worker: e.Worker, State: e.State, Reason: e.Reason,
+		Worker: e.Worker, State: e.State, Reason: e.Reason, Pairs: e.Pairs,
 	}
 }

@@ -48,6 +48,6 @@ func (l *loop) tellRebalanced() {
 		return
 	}
 	l.tell(Event{Topic: TopicRebalanceEnded, Worker: r.Worker, State: r.State.String(), Pairs: r.Ended})
-	l.cfg.Log.Info("rebalance is over", "pool", l.fixed.Name, "state", r.State, "pairs", r.Ended, "planned", r.Planned,
+	l.cfg.Log.Info("rebalance is over", "pool", l.fixed.Name, "state", r.State.String(), "pairs", r.Ended, "planned", r.Planned,
 		"took", r.Took.Round(time.Millisecond))
 }

@@ -40,16 +40,16 @@ type PoolStatus struct {
 	Hints      int    `json:"hints"`
 	// HintsExpired are those whose connection did not come, since the start.
 	HintsExpired uint64 `json:"hints_expired"`
-	BytesIn      uint64 `json:"bytes_in"`  // from clients to workers
-	BytesOut     uint64 `json:"bytes_out"` // and back
-	Connections  int    `json:"connections"`
-	Usable       bool   `json:"usable"` // a worker takes clients, now or when it is less busy
-	Ready        bool   `json:"ready"`  // new clients should be sent, as /readyz?pool= says
-	Draining     bool   `json:"draining"`
-	Paused       bool   `json:"paused"`
-	LameDuck     bool   `json:"lame_duck"` // serves, and is not ready
 	// RebalanceLeft are pairs that the rebalance under way may end still.
-	RebalanceLeft int `json:"rebalance_left"`
+	RebalanceLeft int    `json:"rebalance_left"`
+	BytesIn       uint64 `json:"bytes_in"`  // from clients to workers
+	BytesOut      uint64 `json:"bytes_out"` // and back
+	Connections   int    `json:"connections"`
+	Usable        bool   `json:"usable"` // a worker takes clients, now or when it is less busy
+	Ready         bool   `json:"ready"`  // new clients should be sent, as /readyz?pool= says
+	Draining      bool   `json:"draining"`
+	Paused        bool   `json:"paused"`
+	LameDuck      bool   `json:"lame_duck"` // serves, and is not ready
 }
 
 // PoolInfo is a pool and where it can be reached.
