@@ -235,3 +235,23 @@ func TestOnDown(t *testing.T) {
 		})
 	}
 }
+
+// TestAffinityMaxLoad: all clients of one address have one worker of two, unless it is bounded how loaded that may be.
+func TestAffinityMaxLoad(t *testing.T) {
+	for _, bound := range []string{"0", "1.25"} {
+		t.Run(bound, func(t *testing.T) {
+			t.Parallel()
+			s := newScaled(t, 2, "--affinity", "source-address", "--affinity-max-load", bound)
+			s.add(1)
+			var clients []*socket
+			for range 20 { // one after another, so that each pair is open, and remembered, before the next comes
+				clients = append(clients, s.come(1)...)
+			}
+			at := s.at(clients)
+			t.Logf("affinity-max-load %s: %v", bound, at)
+			if most := max(at["w0"], at["w1"]); bound == "0" && most != 20 || bound == "1.25" && most > 13 {
+				t.Errorf("they are at %v", at)
+			}
+		})
+	}
+}

@@ -27,6 +27,7 @@ type families struct {
 	workerState, workerPairs, workerMax       *prometheus.Desc
 	workerWeight, workerDialling, workerSlots *prometheus.Desc
 	workerFailures, workerServed              *prometheus.Desc
+	workerSlowStart                           *prometheus.Desc
 }
 
 func newFamilies() *families {
@@ -93,6 +94,7 @@ func (f *families) describeWorkers() {
 	f.workerDialling = f.add("worker_dialling", "Dials of the worker that are under way.", "worker")
 	f.workerSlots = f.add("worker_slots", "Slots of the worker.", "worker")
 	f.workerFailures = f.add("worker_failures_total", "Dials and probes of the worker that failed, and other causes to set it aside.", "worker")
+	f.workerSlowStart = f.add("worker_slow_start_seconds", "Time until the worker's weight and maximum count in full; 0 when they do.", "worker")
 	f.workerServed = f.add("worker_pairs_made_total", "Pairs ever made with the worker.", "worker")
 }
 

@@ -170,6 +170,7 @@ func (s sampler) workerOf(w *pairing.WorkerInfo, is string) {
 	s.gauge(s.workerWeight, float64(w.Weight), name)
 	s.gauge(s.workerDialling, float64(w.Dialling), name)
 	s.gauge(s.workerSlots, float64(w.Slots), name)
+	s.gauge(s.workerSlowStart, w.SlowStart.Seconds(), name)
 	s.counter(s.workerFailures, w.Failures, name)
 	s.counter(s.workerServed, w.Served, name)
 }

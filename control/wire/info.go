@@ -89,8 +89,10 @@ type WorkerInfo struct {
 	Dialling int    `json:"dialling"`
 	Served   uint64 `json:"served"` // pairs ever made with it
 	Failures uint64 `json:"failures"`
-	Endpoint string `json:"endpoint"`          // "" of one that dials in
-	Removed  bool   `json:"removed,omitempty"` // it goes when its last pair ends
+	// SlowStart is how much longer it begins slowly, 0 when its weight counts in full.
+	SlowStart Seconds `json:"slow_start"`
+	Endpoint  string  `json:"endpoint"`          // "" of one that dials in
+	Removed   bool    `json:"removed,omitempty"` // it goes when its last pair ends
 }
 
 // ClientInfo is a client in a list.
