@@ -22,6 +22,7 @@ import (
 	"github.com/streamq/streamq-proxy/metrics"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/stream/libzmq"
 )
 
 func newRunCommand(cpus int) *cobra.Command {
@@ -303,6 +304,9 @@ func workerList(workers []pairing.WorkerConfig) string {
 func (s *server) announce() {
 	_, limit := s.context.Descriptors()
 	s.log.Info("starting", "version", build().Version, "descriptors", limit, "clients-at-most", limit/2)
+	if !libzmq.IsTried() {
+		s.log.Info("this libzmq was never tried: see docs/matrix.md", "libzmq", libzmq.Version(), "tried", strings.Join(libzmq.Tried(), " "))
+	}
 	for i, p := range s.pools {
 		frontend, backend := p.Bound()
 		cfg := s.plan.Pools[i]

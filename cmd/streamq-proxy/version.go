@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,8 +23,8 @@ func newVersionCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := build()
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "streamq-proxy %s (%s, %s, libzmq %s, %s/%s)\n",
-				b.Version, b.Revision, b.GoVersion, libzmq.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "streamq-proxy %s (%s, %s, libzmq %s, %s/%s)\ntried with libzmq %s\n",
+				b.Version, b.Revision, b.GoVersion, libzmq.Version(), runtime.GOOS, runtime.GOARCH, strings.Join(libzmq.Tried(), ", "))
 			return err
 		},
 	}
