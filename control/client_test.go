@@ -111,6 +111,9 @@ func testClientSees(t *testing.T, r *rig, c *client.Client) {
 	if s, err := pool.Finders(ctx); s == nil || len(s) != 0 || err != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
+	if f, err := pool.Failing(ctx, 3); f.Addresses != 0 || f.Failing == nil || err != nil {
+		t.Errorf("%+v, %v", f, err)
+	}
 	x, err := pool.Explain(ctx, at)
 	if x.Identity != "ann" || x.Worker != "127.0.0.1" || !slices.Equal(x.Prefer, []string{"w1"}) || err != nil {
 		t.Errorf("%+v, %v", x, err)

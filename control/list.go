@@ -39,6 +39,10 @@ func listVerbs() []Verb {
 			Help: "what is held of identities: preferences, pins, hints for connections to come", run: hints,
 		},
 		{
+			Name: "FAILING", Args: "[limit=N] [pool=NAME]", Level: wire.Operator,
+			Help: "the addresses whose clients were not served within the last ten minutes: how often, why, since when; the worst first", run: failing,
+		},
+		{
 			Name: "EXPLAIN", Args: "IDENTITY|IP:PORT [pool=NAME]", Level: wire.Operator,
 			Help: "which rule gave it its worker, who was passed over and why", run: explain,
 		},
@@ -279,6 +283,31 @@ func hints(c *call) (wire.Reply, error) {
 		next = strconv.Itoa(skip + len(found.Hints))
 	}
 	return page(c, found.Hints, hintInfo, next)
+}
+
+// worstShown is how many addresses FAILING lists unless limit= says otherwise.
+const worstShown = 10
+
+func failing(c *call) (wire.Reply, error) {
+	pool, err := c.pool()
+	if err != nil {
+		return wire.Reply{}, err
+	}
+	most, err := c.number("limit", worstShown, 1, wire.MaxPage)
+	if err != nil {
+		return wire.Reply{}, err
+	}
+	list, err := pool.Failing(c.ctx, most)
+	if err != nil {
+		return wire.Reply{}, err
+	}
+	all := wire.Failing{Addresses: list.All, Failing: []wire.FailingInfo{}} // [] in JSON, not null
+	for _, f := range list.Worst {
+		all.Failing = append(all.Failing, wire.FailingInfo{
+			Address: f.Address, Clients: f.Count, Reason: f.Reason.String(), First: wire.InSeconds(f.First), Last: wire.InSeconds(f.Last),
+		})
+	}
+	return wire.NewReply(wire.OK, all)
 }
 
 func explain(c *call) (wire.Reply, error) {

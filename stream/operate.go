@@ -137,6 +137,20 @@ func (p *Pool) Hints(ctx context.Context, identity string, skip, most int) (Hint
 	})
 }
 
+// FailingList are addresses whose clients end without having been served.
+type FailingList struct {
+	Worst []pairing.Failing
+	All   int // how many there are
+}
+
+// Failing lists the most worst of them, see [pairing.Table.Failing].
+func (p *Pool) Failing(ctx context.Context, most int) (FailingList, error) {
+	return query(ctx, p, func(l *loop) (list FailingList) {
+		list.Worst, list.All = l.table.Failing(l.now(), most)
+		return list
+	})
+}
+
 // Explain says why an identity or an endpoint has its worker; nil when it is not known.
 func (p *Pool) Explain(ctx context.Context, who string) (*pairing.Explanation, error) {
 	return query(ctx, p, func(l *loop) *pairing.Explanation {

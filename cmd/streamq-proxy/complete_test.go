@@ -56,6 +56,7 @@ func TestCompletion(t *testing.T) {
 		"ctl rebalance dry-run |":              "worker= rate= pool= :6",
 		"ctl rebalance worker=a1 |":            "dry-run stop show rate= pool= :6",
 		"ctl rebalance worker=a|":              "worker=a1 worker=a2 :4",
+		"ctl failing |":                        "limit= pool= :6",
 		"ctl loglevel |":                       "debug info warn error :4",
 		"ctl pause |":                          nothing,
 		"ctl nonsense |":                       nothing,

@@ -68,6 +68,16 @@ func (p *Pool) Hints(ctx context.Context, identity string) iter.Seq2[wire.HintIn
 	return list[wire.HintInfo](ctx, p.client, "HINTS", withPool(args, p.name))
 }
 
+// Failing are the most worst addresses whose clients were not served, 0 for ten, and how many
+// there are in all.
+func (p *Pool) Failing(ctx context.Context, most int) (f wire.Failing, err error) {
+	var args []string
+	if most != 0 {
+		args = append(args, "limit="+strconv.Itoa(most))
+	}
+	return f, p.ask(ctx, &f, "FAILING", args...)
+}
+
 // Explain tells why an identity, or the connection from an IP:PORT, has its worker.
 func (p *Pool) Explain(ctx context.Context, who string) (x wire.Explanation, err error) {
 	return x, p.ask(ctx, &x, "EXPLAIN", who)

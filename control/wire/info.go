@@ -128,6 +128,23 @@ type HintInfo struct {
 	Left     Seconds  `json:"left"` // 0 for a pin and while the identity has a connection
 }
 
+// Failing is the reply to FAILING.
+type Failing struct {
+	// Addresses whose clients were not served within the last ten minutes; of these
+	// the worst are listed.
+	Addresses int           `json:"addresses"`
+	Failing   []FailingInfo `json:"failing"`
+}
+
+// FailingInfo is an address whose clients end without having been served.
+type FailingInfo struct {
+	Address string  `json:"address"`
+	Clients uint64  `json:"clients"` // that have ended so
+	Reason  string  `json:"reason"`  // of most of these
+	First   Seconds `json:"first"`   // ago
+	Last    Seconds `json:"last"`    // ago
+}
+
 // Candidate is a worker in an explanation.
 type Candidate struct {
 	Worker string `json:"worker"`
