@@ -23,8 +23,11 @@ TORTURE     ?= 1
 # More flags of `make bench`, as BENCHFLAGS="-rounds 3 -cases curve"; `go run ./integration/bench -help` lists them.
 BENCHFLAGS  ?=
 
+# More flags of `make matrix`, as MATRIXFLAGS="-library mine=/usr/local/lib/libzmq.so.5".
+MATRIXFLAGS ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers promtool test-deploy release test-packages soak torture bench bench-quick bench-control microbench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers matrix matrix-quick promtool test-deploy release test-packages soak torture bench bench-quick bench-control microbench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,12 +43,20 @@ run: build ## build, then show the proxy at work for ten seconds
 	$(BINARY) demo
 
 test: setup ## run every test under the race detector
-	@go -C tools test ./progress >/dev/null || go -C tools test ./progress
+	@go -C tools test ./progress ./matrix >/dev/null || go -C tools test ./progress ./matrix
 	go test -race -timeout 20m -json ./... | go -C tools run ./progress
 
 test-peers: ## run the tests against zeromq.js and JeroMQ too
 	@tools/setup.sh peers
 	go test -race -timeout 10m -tags peers -run '^TestPeers' -json ./integration | go -C tools run ./progress
+
+matrix: setup ## run the integration tests with every libzmq under the proxy and under its peers, and write docs/matrix.md, in half an hour
+	@tools/setup.sh wheels
+	go -C tools run ./matrix -root $(CURDIR) $(MATRIXFLAGS)
+
+matrix-quick: setup ## run fewer of them, on the newest libzmq beside the machine's own, in a minute or two
+	@tools/setup.sh wheels
+	go -C tools run ./matrix -root $(CURDIR) -quick
 
 promtool: setup ## have Prometheus' own tool check metrics, alerts and dashboard
 	@tools/setup.sh promtool
@@ -90,7 +101,7 @@ fuzz: setup ## run every fuzz target for a while (FUZZTIME=20s)
 
 lint: setup $(LINT) ## run golangci-lint over everything
 	$(LINT) run --build-tags peers,man ./...
-	cd tools && ../$(LINT) run --config ../.golangci.yml ./progress
+	cd tools && ../$(LINT) run --config ../.golangci.yml ./progress ./matrix
 	cd tools/release && ../../$(LINT) run --config ../../.golangci.yml ./...
 
 fmt: $(LINT) ## format every Go file

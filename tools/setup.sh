@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh          what `make run` and `make test` need
 #   tools/setup.sh peers    and what `make test-peers` needs
+#   tools/setup.sh wheels   and what `make matrix` needs
 #   tools/setup.sh promtool and what `make promtool` needs
 #   tools/setup.sh bench    and what `make bench` needs
 #   tools/setup.sh packages and what `make test-packages` needs
@@ -142,6 +143,9 @@ else
 		need_command npm npm
 		need_command javac default-jdk-headless
 		need_package libjeromq-java
+	fi
+	if [ "${1:-}" = wheels ]; then
+		python3 -m pip --version >/dev/null 2>&1 || need_package python3-pip
 	fi
 	if [ "${1:-}" = packages ]; then
 		need_command debootstrap debootstrap
