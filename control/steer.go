@@ -50,7 +50,7 @@ func steerVerbs() []Verb {
 			Help: "changes how many pairs a worker may have, 0 for no limit", run: maxconn,
 		},
 		{
-			Name: "ADD", Args: "WORKER ENDPOINT [weight=N] [max=N] [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Name: "ADD", Args: "WORKER ENDPOINT [weight=N] [max=N] [max-handshakes=N] [pool=NAME]", Level: wire.Operator, Logged: Logged,
 			Help:      "adds a worker that listens",
 			Completes: []Completion{{Arg: "WORKER", Offer: OfferNothing}}, // a name that is new
 			run:       add,
@@ -208,6 +208,9 @@ func add(c *call) (wire.Reply, error) {
 		return wire.Reply{}, err
 	}
 	if w.MaxPairs, err = c.number("max", 0, 0, maxPairs); err != nil {
+		return wire.Reply{}, err
+	}
+	if w.MaxHandshakes, err = c.number("max-handshakes", 0, 0, maxPairs); err != nil {
 		return wire.Reply{}, err
 	}
 	return c.on(wire.OK, func(p *stream.Pool) error { return p.AddWorker(c.ctx, w) })

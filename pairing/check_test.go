@@ -118,10 +118,17 @@ func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, 
 		if w.failing != (w.retryIndex >= 0 && !w.ejected || w.probing) {
 			bad("%s is set aside for good", w.name)
 		}
+		handshaking := 0
 		for p := w.paired.head; p != nil; p = p.next {
-			if p.owner.state == PeerDraining {
+			switch p.owner.state {
+			case PeerDraining:
 				draining++
+			case PeerPaired:
+				handshaking++
 			}
+		}
+		if handshaking != w.handshaking {
+			bad("%s shakes hands with %d, not %d", w.name, w.handshaking, handshaking)
 		}
 	}
 	if choosable != t.choosable || share != t.share || retries != len(t.retries) {

@@ -119,6 +119,7 @@ func (t *Table) dated() []dated {
 		{t.portless.deadline, each(t, t.portless.due, t.tryPorts), false},
 		{t.ejected.deadline, each(t, t.ejected.due, t.admit), true},
 		{t.handshakes.deadline, each(t, t.handshakes.due, func(p *Peer) { t.end(p, HandshakeTimeout) }), false},
+		{t.silences.deadline, each(t, t.silences.due, t.endSilent), false},
 		{t.finishes.deadline, each(t, t.finishes.due, func(p *Peer) { t.end(p, p.reason) }), false},
 		{t.holds.deadline, each(t, t.holds.due, t.expireHold), false},
 		{t.hintsDeadline, t.expireHints, false},

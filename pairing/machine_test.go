@@ -325,11 +325,11 @@ func (m *machine) sayOfIdentity() error {
 // operate does what an operator does to workers.
 func (m *machine) operate() error {
 	name, n := one(m, machineNames), m.pick(4)
-	what := m.pick(7)
+	what := m.pick(8)
 	text := fmt.Sprint("operate ", what, " ", name, " ", n)
 	switch what {
 	case 0, 1:
-		c := WorkerConfig{Name: name, Weight: n, MaxPairs: m.pick(4)}
+		c := WorkerConfig{Name: name, Weight: n, MaxPairs: m.pick(4), MaxHandshakes: max(0, m.pick(4)-1)}
 		if slices.Contains(machineListening, name) {
 			c.Endpoint = "tcp://" + name
 		}
@@ -350,6 +350,9 @@ func (m *machine) operate() error {
 			func() bool {
 				return m.twin.change(name, func(w *twinWorker) { w.weight, w.kept = max(n, 1), true })
 			})
+	case 7:
+		return m.both(text, func(now time.Duration) ([]Action, error) { return m.table.SetMaxHandshakes(now, name, n) },
+			func() bool { return m.twin.change(name, func(w *twinWorker) { w.maxHandshakes, w.kept = n, true }) })
 	default:
 		return m.both(text, func(now time.Duration) ([]Action, error) { return m.table.SetMaxPairs(now, name, n) },
 			func() bool { return m.twin.change(name, func(w *twinWorker) { w.max, w.kept = n, true }) })

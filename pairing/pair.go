@@ -35,6 +35,7 @@ func (t *Table) pair(c, s *Peer) {
 	w := s.worker
 	w.paired.pushBack(&s.spot)
 	w.served++
+	w.handshaking++
 	c.worker, c.partner, s.partner = w, s, c
 	c.paired, s.paired = t.now, t.now
 	t.setState(c, PeerPaired)
@@ -43,6 +44,7 @@ func (t *Table) pair(c, s *Peer) {
 	t.stats.pairs++
 	t.stats.waits.Observe(t.now - c.ready)
 	t.handshakes.start(&c.phase, t.now)
+	t.watchSilence(c)
 	t.startLease(c)
 	t.place(w)
 	t.emit(Action{Op: Join, Peer: c.ID, Partner: s.ID, Conn: c.Conn, PartnerConn: s.Conn, Worker: w.name})
@@ -61,7 +63,7 @@ func (t *Table) Opened(now time.Duration, id PeerID) []Action {
 	c.opened, c.wasOpen = t.now, true
 	t.setState(c, PeerOpen)
 	t.setState(c.partner, PeerOpen)
-	t.stats.handshaking--
+	t.shookHands(c)
 	t.stats.open++
 	t.stats.opened++
 	t.stats.handshakeTimes.Observe(c.opened - c.paired)
@@ -126,11 +128,21 @@ func (t *Table) Delivering(now time.Duration, id PeerID) {
 	}
 }
 
+// shookHands: the handshake of a pair is over, well or not.
+func (t *Table) shookHands(c *Peer) {
+	t.stats.handshaking--
+	c.worker.handshaking--
+	c.spot.leave()
+	if c.worker.maxHandshakes > 0 { // there is room for another
+		t.place(c.worker)
+	}
+}
+
 // over notes why and when a pair came to its end; only the first cause counts.
 func (t *Table) over(c *Peer, why Reason) {
 	switch c.state {
 	case PeerPaired:
-		t.stats.handshaking--
+		t.shookHands(c)
 		t.failed(c, why)
 		t.holdAgain(c, why)
 	case PeerOpen:

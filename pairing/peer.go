@@ -74,7 +74,7 @@ type Peer struct {
 	span  node[*Peer] // client: lease of the pair; worker's connection: age of the slot
 	// anonymous: a client without an identity, among those of its address.
 	anonymous node[*Peer]
-	spot      node[*Peer] // client: in the queue; worker's connection: in one of its worker's lists
+	spot      node[*Peer] // client: in the queue, or watched for silence in the handshake; worker's connection: in one of its worker's lists
 
 	heapAt int // client: place among those back in the queue, -1 when not there
 

@@ -54,7 +54,7 @@ func (t *Table) workerOfConnection(name string) *worker {
 		w = t.newWorker(name, 1, 0)
 	case w.removed:
 		w.removed, w.kept, w.state, w.max = false, false, Ready, 0
-		w.weight = 1
+		w.weight, w.maxHandshakes = 1, 0
 	}
 	return w
 }

@@ -22,6 +22,9 @@ func (w *worker) counts() int { return w.weight * w.warmth.sixteenths }
 
 // room says whether a worker may have one pair more.
 func (w *worker) room() bool {
+	if w.maxHandshakes > 0 && w.dialling+w.handshaking >= w.maxHandshakes {
+		return false
+	}
 	most := w.max
 	if w.warmth.sixteenths < warmSteps {
 		most = (most*w.warmth.sixteenths + warmSteps - 1) / warmSteps

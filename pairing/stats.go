@@ -70,6 +70,7 @@ type WorkerInfo struct {
 	State          State
 	Weight         int
 	MaxPairs       int // 0: no limit
+	MaxHandshakes  int // 0: no limit
 	Pairs          int // draining ones included
 	Dialling       int
 	Slots          int
@@ -144,7 +145,7 @@ func (t *Table) Workers() []WorkerInfo {
 	all := make([]WorkerInfo, 0, len(t.workers))
 	for _, w := range t.workers {
 		info := WorkerInfo{
-			Name: w.name, Endpoint: w.endpoint, State: w.current(), Weight: w.weight, MaxPairs: w.max,
+			Name: w.name, Endpoint: w.endpoint, State: w.current(), Weight: w.weight, MaxPairs: w.max, MaxHandshakes: w.maxHandshakes,
 			Pairs: w.paired.n, Dialling: w.dialling, Slots: w.slots.n,
 			Failures: w.failures, Served: w.served, Removed: w.removed, Outlier: w.ejected, SlowStart: t.warmLeft(w),
 		}

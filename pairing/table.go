@@ -53,6 +53,7 @@ type Table struct {
 
 	schedule   []dated // all of these, the queue and the workers that are set aside
 	handshakes expiry[*Peer]
+	silences   expiry[*Peer] // clients of pairs that are not open, see silence.go
 	holds      expiry[*Peer]
 	finishes   expiry[*Peer]
 	ages       spreadExpiry // of slots, from their connecting
@@ -76,6 +77,7 @@ type Table struct {
 	failedBefore [NumReasons]uint64           // as FailedSince last saw it
 	activity     func(conn any) time.Duration // nil: Touch tells everything
 	silent       func(conn any) bool          // nil: nobody is
+	turn         func(conn any) (since time.Duration, clients bool)
 
 	watched bool
 	changes []WorkerChange
@@ -138,6 +140,7 @@ func (t *Table) configure(cfg Config) {
 	t.setPolicy(cfg.Policy)
 	t.lease = strategies()[cfg.Lease.Strategy]
 	t.handshakes.after = cfg.HandshakeTimeout
+	t.silences.after = min(cfg.HandshakeTimeout, silentFor)
 	t.holds.after = cfg.holdTime()
 	t.finishes.after = cfg.FinishTimeout
 	t.streaks.after = cfg.RetryMax

@@ -487,7 +487,7 @@ func (m *twin) addWorker(c WorkerConfig) bool {
 		m.clearFailures(w)
 	}
 	w.listed, w.removed = true, false
-	w.endpoint, w.weight, w.max = c.Endpoint, max(c.Weight, 1), c.MaxPairs
+	w.endpoint, w.weight, w.max, w.maxHandshakes = c.Endpoint, max(c.Weight, 1), c.MaxPairs, c.MaxHandshakes
 	return true
 }
 

@@ -68,7 +68,7 @@ type twinPeer struct {
 
 type twinWorker struct {
 	name, endpoint                                   string
-	weight, max, attempt                             int
+	weight, max, maxHandshakes, attempt              int
 	state                                            State
 	listed, kept, removed, failing, ejected, probing bool
 	retryFrom, retryAfter                            time.Duration // back-off, without its jitter
@@ -193,7 +193,10 @@ func (m *twin) choosable() []*twinWorker { return m.free(false) }
 
 // room says whether a worker may have a pair more.
 func (m *twin) room(w *twinWorker) bool {
-	return w.max == 0 || m.load(w) < (w.max*w.sixteenths()+15)/16
+	shaking := m.count(func(p *twinPeer) bool {
+		return p.worker == w && p.client && (p.state == PeerDialling || p.state == PeerPaired)
+	})
+	return (w.maxHandshakes == 0 || shaking < w.maxHandshakes) && (w.max == 0 || m.load(w) < (w.max*w.sixteenths()+15)/16)
 }
 
 func (w *twinWorker) sixteenths() int {
@@ -351,7 +354,7 @@ func (m *twin) join(name string) *twinWorker {
 func (m *twin) joinAnew(name string) *twinWorker {
 	w := m.join(name)
 	if w.removed {
-		w.removed, w.kept, w.state, w.max, w.weight = false, false, Ready, 0, 1
+		w.removed, w.kept, w.state, w.max, w.weight, w.maxHandshakes = false, false, Ready, 0, 1, 0
 	}
 	return w
 }

@@ -56,6 +56,9 @@ type WorkerConfig struct {
 	Weight int
 	// MaxPairs bounds the worker's pairs and dials; 0 means no limit.
 	MaxPairs int
+	// MaxHandshakes bounds its dials and the pairs of it that are not open yet, for a
+	// worker that shakes hands with one after another; 0 means no limit.
+	MaxHandshakes int
 }
 
 func (c WorkerConfig) check() error {
@@ -66,6 +69,8 @@ func (c WorkerConfig) check() error {
 		return fmt.Errorf("%w: %s: weight %d is not within 1 to %d", ErrWorkerConfig, c.Name, c.Weight, MaxWeight)
 	case c.MaxPairs < 0:
 		return fmt.Errorf("%w: %s: max-pairs %d is below zero", ErrWorkerConfig, c.Name, c.MaxPairs)
+	case c.MaxHandshakes < 0:
+		return fmt.Errorf("%w: %s: max-handshakes %d is below zero", ErrWorkerConfig, c.Name, c.MaxHandshakes)
 	}
 	return nil
 }
@@ -84,6 +89,9 @@ type worker struct {
 	slots    list[*Peer] // freshest first
 	paired   list[*Peer] // its halves of pairs, and of draining pairs
 	dialling int
+
+	maxHandshakes int // 0 for no limit
+	handshaking   int // pairs that are not open yet, and have not ended
 
 	// See dialsIn.
 	dialledIn int           // its connections that it dialled in, in pairs or not
@@ -271,7 +279,7 @@ func (t *Table) AddWorker(now time.Duration, c WorkerConfig) ([]Action, error) {
 		t.clearFailures(w)
 	}
 	w.listed, w.removed, w.endpoint, w.max = true, false, c.Endpoint, c.MaxPairs
-	w.weight = c.Weight
+	w.weight, w.maxHandshakes = c.Weight, c.MaxHandshakes
 	t.place(w)
 	return t.finish(), nil
 }
@@ -364,6 +372,12 @@ func (t *Table) SetWeight(now time.Duration, name string, weight int) ([]Action,
 // stay, also those above it. Errors: [ErrNoWorker], [ErrWorkerConfig].
 func (t *Table) SetMaxPairs(now time.Duration, name string, maxPairs int) ([]Action, error) {
 	return t.change(now, name, WorkerConfig{Name: name, MaxPairs: maxPairs}, func(w *worker) { w.max = maxPairs })
+}
+
+// SetMaxHandshakes changes the bound of a worker's dials and of its pairs that are not open
+// yet; 0 means none. Those above it stay. Errors: [ErrNoWorker], [ErrWorkerConfig].
+func (t *Table) SetMaxHandshakes(now time.Duration, name string, n int) ([]Action, error) {
+	return t.change(now, name, WorkerConfig{Name: name, MaxHandshakes: n}, func(w *worker) { w.maxHandshakes = n })
 }
 
 func (t *Table) change(now time.Duration, name string, c WorkerConfig, f func(*worker)) ([]Action, error) {

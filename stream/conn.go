@@ -47,6 +47,7 @@ type flow struct {
 	client, worker *conn
 
 	handshake zmtp.Handshake
+	last      *conn         // that has said something, while it is not open
 	open      bool          // the handshake is through, and no longer watched
 	guarded   bool          // the worker dialled in, see guard.go
 	withheld  []byte        // of the client's handshake, until the worker has said the same

@@ -107,6 +107,10 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 	}
 	l.table.AskActivity(func(c any) time.Duration { return l.lastActive(c.(*conn)) })
 	l.table.AskSilent(func(c any) bool { return !c.(*conn).spoke })
+	l.table.AskTurn(func(c any) (time.Duration, bool) {
+		f := c.(*conn).flow
+		return f.active, f.last == f.worker
+	})
 	l.dialler = newDialler(l)
 	if err := l.open(); err != nil {
 		l.close()

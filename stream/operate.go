@@ -171,6 +171,11 @@ func (p *Pool) SetMaxPairs(ctx context.Context, name string, n int) error {
 	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.SetMaxPairs(l.now(), name, n) })
 }
 
+// SetMaxHandshakes changes how many dials and pairs that are not open a worker may have, 0 for no limit.
+func (p *Pool) SetMaxHandshakes(ctx context.Context, name string, n int) error {
+	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.SetMaxHandshakes(l.now(), name, n) })
+}
+
 // Kick ends a connection, with its pair if it has one; nil when it is not known.
 func (p *Pool) Kick(ctx context.Context, id pairing.PeerID) (*pairing.PeerInfo, error) {
 	return query(ctx, p, func(l *loop) *pairing.PeerInfo {

@@ -38,6 +38,7 @@ func (l *loop) forward(from *conn, data []byte) bool {
 	f := from.flow
 	to := f.partner(from)
 	if !f.open {
+		f.last = from
 		if reason := l.watch(from, to, data); reason != 0 {
 			l.act(l.table.End(l.clock, from.id, reason))
 			return false

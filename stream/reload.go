@@ -50,6 +50,7 @@ func (l *loop) reload(cfg Config) error {
 		case old[i] != w:
 			l.actOr(l.table.SetWeight(now, w.Name, w.Weight))
 			l.actOr(l.table.SetMaxPairs(now, w.Name, w.MaxPairs))
+			l.actOr(l.table.SetMaxHandshakes(now, w.Name, w.MaxHandshakes))
 		}
 	}
 	return nil

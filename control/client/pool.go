@@ -162,6 +162,8 @@ type Worker struct {
 	Endpoint string // tcp://HOST:PORT or ipc://PATH
 	Weight   int    // 1 to 256, 0 for 1
 	MaxPairs int    // 0 for no limit
+	// MaxHandshakes bounds its dials and the pairs of it that are not open yet; 0 for no limit.
+	MaxHandshakes int
 }
 
 // Add adds a worker. [wire.Conflict] when the name is taken.
@@ -169,6 +171,9 @@ func (p *Pool) Add(ctx context.Context, w Worker) error {
 	args := []string{w.Name, w.Endpoint, "max=" + strconv.Itoa(w.MaxPairs)}
 	if w.Weight != 0 {
 		args = append(args, "weight="+strconv.Itoa(w.Weight))
+	}
+	if w.MaxHandshakes != 0 {
+		args = append(args, "max-handshakes="+strconv.Itoa(w.MaxHandshakes))
 	}
 	return p.ask(ctx, nil, "ADD", args...)
 }

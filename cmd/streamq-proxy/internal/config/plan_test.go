@@ -41,9 +41,9 @@ pools:
     backend:
       - tcp://*:5556
     workers:
-      - {name: w1, endpoint: tcp://127.0.0.1:6000, weight: 2, max: 100}
+      - {name: w1, endpoint: tcp://127.0.0.1:6000, weight: 2, max: 100, max-handshakes: 4}
       - endpoint: ipc:///run/worker.sock
-      - {name: addresses, endpoint: tcp://orders.example:6000, resolve: a, weight: 3, max: 9}
+      - {name: addresses, endpoint: tcp://orders.example:6000, resolve: a, weight: 3, max: 9, max-handshakes: 1}
       - {endpoint: tcp://_zmtp._tcp.orders.example, resolve: srv, interval: 1m}
     workers-file: /run/workers.yaml
     policy: power-of-two
@@ -100,7 +100,7 @@ pools:
 	orders.Frontend = []string{"tcp://127.0.0.1:5555", "ipc://@orders"}
 	orders.Backend = []string{"tcp://*:5556"}
 	orders.Workers = []pairing.WorkerConfig{
-		{Name: "w1", Endpoint: "tcp://127.0.0.1:6000", Weight: 2, MaxPairs: 100},
+		{Name: "w1", Endpoint: "tcp://127.0.0.1:6000", Weight: 2, MaxPairs: 100, MaxHandshakes: 4},
 		{Name: "/run/worker.sock", Endpoint: "ipc:///run/worker.sock", Weight: 1},
 	}
 	orders.Discovers = true
@@ -140,7 +140,7 @@ pools:
 		Nameservers: []string{"127.0.0.1:5353", "[::1]:53"},
 		Pools:       []stream.Config{orders, anything, standard},
 		Finders: [][]discovery.Spec{{
-			{Kind: discovery.Addresses, Name: "addresses", Host: "orders.example", Port: 6000, Interval: 30 * time.Second, Weight: 3, MaxPairs: 9},
+			{Kind: discovery.Addresses, Name: "addresses", Host: "orders.example", Port: 6000, Interval: 30 * time.Second, Weight: 3, MaxPairs: 9, MaxHandshakes: 1},
 			{Kind: discovery.Services, Name: "_zmtp._tcp.orders.example", Host: "_zmtp._tcp.orders.example", Interval: time.Minute},
 			{Kind: discovery.File, Path: "/run/workers.yaml", Interval: time.Second},
 		}, nil, nil},

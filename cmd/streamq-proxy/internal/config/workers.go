@@ -50,8 +50,9 @@ func (c *checker) workers(pool int, workers []Worker) (all []pairing.WorkerConfi
 		}
 		all = append(all, pairing.WorkerConfig{
 			Name: w.Name, Endpoint: w.Endpoint,
-			Weight:   c.number(pool, at+".weight", w.Weight, 1, 1, pairing.MaxWeight),
-			MaxPairs: c.number(pool, at+".max", w.Max, 0, 0, 0),
+			Weight:        c.number(pool, at+".weight", w.Weight, 1, 1, pairing.MaxWeight),
+			MaxPairs:      c.number(pool, at+".max", w.Max, 0, 0, 0),
+			MaxHandshakes: c.number(pool, at+".max-handshakes", w.MaxHandshakes, 0, 0, 0),
 		})
 	}
 	return all, finders
@@ -70,9 +71,10 @@ func (c *checker) workerName(pool int, at, name string, names map[string]bool) {
 // finder is an entry whose workers are looked up.
 func (c *checker) finder(pool int, at string, w *Worker) discovery.Spec {
 	s := discovery.Spec{
-		Name:     w.Name,
-		MaxPairs: c.number(pool, at+".max", w.Max, 0, 0, 0),
-		Interval: discovery.DefaultInterval,
+		Name:          w.Name,
+		MaxPairs:      c.number(pool, at+".max", w.Max, 0, 0, 0),
+		MaxHandshakes: c.number(pool, at+".max-handshakes", w.MaxHandshakes, 0, 0, 0),
+		Interval:      discovery.DefaultInterval,
 	}
 	if w.Interval != "" {
 		d, err := duration(w.Interval)

@@ -64,7 +64,7 @@ func (k *keeper) welcome(ctx context.Context, had *kept, w kept) error {
 	return k.adjust(ctx, had, w.cfg)
 }
 
-// adjust changes the weight and the maximum of a worker to those that are named now,
+// adjust changes the weight and the maxima of a worker to those that are named now,
 // if they were others before.
 func (k *keeper) adjust(ctx context.Context, had *kept, w pairing.WorkerConfig) error {
 	var err error
@@ -73,6 +73,9 @@ func (k *keeper) adjust(ctx context.Context, had *kept, w pairing.WorkerConfig) 
 	}
 	if had.cfg.MaxPairs != w.MaxPairs && err == nil {
 		err = k.pool.SetMaxPairs(ctx, w.Name, w.MaxPairs)
+	}
+	if had.cfg.MaxHandshakes != w.MaxHandshakes && err == nil {
+		err = k.pool.SetMaxHandshakes(ctx, w.Name, w.MaxHandshakes)
 	}
 	if err == nil || errors.Is(err, pairing.ErrNoWorker) { // an operator has removed it
 		had.cfg = w

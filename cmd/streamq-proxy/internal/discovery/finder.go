@@ -50,8 +50,8 @@ type Spec struct {
 	// Interval is the longest time between two look-ups, MinInterval to
 	// MaxInterval. The DNS's TTL makes it shorter, to MinInterval at the least.
 	Interval time.Duration
-	// Weight of each worker; not of [Services]. MaxPairs of each worker.
-	Weight, MaxPairs int
+	// Weight of each worker; not of [Services]. MaxPairs and MaxHandshakes of each worker.
+	Weight, MaxPairs, MaxHandshakes int
 }
 
 // what is looked up or read.

@@ -23,6 +23,7 @@ type Pool interface {
 	SetWorkerState(context.Context, string, pairing.State) error
 	SetWeight(context.Context, string, int) error
 	SetMaxPairs(context.Context, string, int) error
+	SetMaxHandshakes(context.Context, string, int) error
 	Snapshot(context.Context) (stream.Snapshot, error)
 }
 

@@ -62,6 +62,10 @@ func (p *fakePool) SetWeight(_ context.Context, name string, n int) error {
 	return p.change(name, fmt.Sprintf("weight %s %d", name, n), func(w *pairing.WorkerInfo) { w.Weight = n })
 }
 
+func (p *fakePool) SetMaxHandshakes(_ context.Context, name string, n int) error {
+	return p.change(name, fmt.Sprintf("max-handshakes %s %d", name, n), func(w *pairing.WorkerInfo) { w.MaxHandshakes = n })
+}
+
 func (p *fakePool) SetMaxPairs(_ context.Context, name string, n int) error {
 	return p.change(name, fmt.Sprintf("max %s %d", name, n), func(w *pairing.WorkerInfo) { w.MaxPairs = n })
 }

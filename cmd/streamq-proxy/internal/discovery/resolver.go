@@ -171,7 +171,7 @@ func (r *resolver) addresses(s Spec) lookup {
 			a.workers = append(a.workers, pairing.WorkerConfig{
 				Name:     fmt.Sprintf("%s-%s", s.Name, ip),
 				Endpoint: "tcp://" + netip.AddrPortFrom(ip, s.Port).String(),
-				Weight:   s.Weight, MaxPairs: s.MaxPairs,
+				Weight:   s.Weight, MaxPairs: s.MaxPairs, MaxHandshakes: s.MaxHandshakes,
 			})
 		}
 		a.ttl = heard.ttl()
@@ -207,7 +207,7 @@ func (r *resolver) services(s Spec) lookup {
 				at := netip.AddrPortFrom(ip, one.Port).String()
 				a.workers = append(a.workers, pairing.WorkerConfig{
 					Name: fmt.Sprintf("%s-%s", s.Name, at), Endpoint: "tcp://" + at,
-					Weight: weight(one.Weight, most), MaxPairs: s.MaxPairs,
+					Weight: weight(one.Weight, most), MaxPairs: s.MaxPairs, MaxHandshakes: s.MaxHandshakes,
 				})
 			}
 		}
