@@ -17,7 +17,7 @@ type families struct {
 	waits, handshakes                         *prometheus.Desc
 	workerConnections, ungreeted              *prometheus.Desc
 	slots, slotsMade                          *prometheus.Desc
-	slotsRecycled, slotsClosed                *prometheus.Desc
+	slotsRecycled, slotsClosed, slotsLost     *prometheus.Desc
 	choices, dials, dialFailures, probes      *prometheus.Desc
 	dialTimes, noPort, workers                *prometheus.Desc
 	ports, portsInUse                         *prometheus.Desc
@@ -79,6 +79,7 @@ func (f *families) describeWorkers() {
 	f.slotsMade = f.add("slots_made_total", "Slots ever made: connections of workers that have greeted.")
 	f.slotsRecycled = f.add("slots_recycled_total", "Slots closed because of their age, so that the worker redials.")
 	f.slotsClosed = f.add("slots_closed_total", "Slots closed by their worker.")
+	f.slotsLost = f.add("slots_lost_total", "Slots that were not dialled again after a client had them: libzmq gives a connection up for good after a protocol error in its handshake.")
 	f.dials = f.add("dials_total", "Dials of workers that listen.")
 	f.dialFailures = f.add("dial_failures_total", "Dials that failed.")
 	f.ports = f.add("source_ports", "Ports for connections to one worker: of net.ipv4.ip_local_port_range, from every source address.")

@@ -85,6 +85,7 @@ func (s sampler) slotsOf(t *pairing.Stats) {
 	}
 	s.counter(s.slotsMade, t.SlotsMade)
 	s.counter(s.slotsRecycled, t.SlotsRecycled)
+	s.counter(s.slotsLost, t.SlotsLost)
 	s.counter(s.slotsClosed, t.SlotsClosed)
 }
 

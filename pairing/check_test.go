@@ -160,8 +160,8 @@ func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, 
 }
 
 func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...any)) {
-	if t.queue.len() != states[1][PeerWaiting] {
-		bad("%d in the queue, %d wait", t.queue.len(), states[1][PeerWaiting])
+	if t.queue.len()+t.apart.n != states[1][PeerWaiting] {
+		bad("%d in the queue, %d apart, %d wait", t.queue.len(), t.apart.n, states[1][PeerWaiting])
 	}
 	last := uint64(0)
 	for p := t.queue.fresh.head; p != nil; p = p.next {
@@ -189,6 +189,7 @@ func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...an
 	checkMemory(&t.affinity, bad)
 	checkExpiry(&t.handshakes, bad)
 	checkExpiry(&t.finishes, bad)
+	checkExpiry(&t.apart, bad)
 	checkExpiry(&t.leases.idles, bad)
 	checkExpiry(&t.leases.heartbeats, bad)
 	ages := 0

@@ -116,10 +116,16 @@ func (t *Table) ClientReady(now time.Duration, id PeerID) []Action {
 // enter gives a client a worker, or has it wait for one.
 func (t *Table) enter(p *Peer) {
 	t.queue.admit(p, t.now)
+	t.wish(p)
+	waiting := t.queue.len() + t.apart.n
 	switch {
+	case t.barred(p):
+		if !t.bar(p, waiting < t.cfg.QueueMax) {
+			t.endClient(p, QueueFull, true)
+		}
 	case t.anybody():
 		t.assign(p)
-	case t.queue.len() < t.cfg.QueueMax:
+	case waiting < t.cfg.QueueMax:
 		t.wait(p, false)
 	case t.cfg.QueueMax == 0 && t.usable == 0: // there is no queue that could be full
 		t.endClient(p, NoWorker, true)

@@ -47,6 +47,9 @@ type Config struct {
 	// [MaxQueueTimeout]). Each slot gets 80 to 100 % of it so that a fleet does
 	// not redial at once. 0 means never.
 	SlotMaxAge time.Duration
+	// SlotLostAfter is how long a worker's connection that a client had may take to be
+	// dialled again; then it is lost, see [LostSlot]. 0 means that nobody looks.
+	SlotLostAfter time.Duration
 	// FinishTimeout is how long, after one side of a pair has gone, the other may
 	// go without receiving anything of what it was sent before it is aborted.
 	// Above 0.
@@ -130,6 +133,7 @@ func (c Config) Validate() error {
 		"queue-timeout: %v is not above 0s and below %v, after which the client's own libzmq gives up", c.QueueTimeout, MaxQueueTimeout)
 	need(c.HandshakeTimeout >= 0, "handshake-timeout: %v is below zero", c.HandshakeTimeout)
 	need(c.SlotMaxAge >= 0, "slot-max-age: %v is below zero", c.SlotMaxAge)
+	need(c.SlotLostAfter >= 0, "slot-lost-after: %v is below zero", c.SlotLostAfter)
 	need(c.FinishTimeout > 0, "finish-timeout: %v is not above zero", c.FinishTimeout)
 	need(c.MaxClients >= 0, "max-clients: %d is below zero", c.MaxClients)
 	need(c.MaxPerAddress >= 0, "max-per-address: %d is below zero", c.MaxPerAddress)

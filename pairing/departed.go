@@ -13,22 +13,22 @@ const (
 
 // departed is a worker of which nothing is left.
 type departed struct {
-	since, returning time.Duration
-	failures, served uint64
+	since, returning       time.Duration
+	failures, served, lost uint64
 }
 
 // depart keeps what was counted of a worker that is about to be forgotten. One
 // that an operator took out is not missed.
 func (t *Table) depart(w *worker) {
 	if !w.removed {
-		t.departed.Add(w.name, departed{since: t.now, returning: w.returning, failures: w.failures, served: w.served})
+		t.departed.Add(w.name, departed{since: t.now, returning: w.returning, failures: w.failures, served: w.served, lost: w.lost})
 	}
 }
 
 // rejoin gives a worker that comes back what was counted of it.
 func (t *Table) rejoin(w *worker) {
 	if d, ok := t.departed.Peek(w.name); ok && !d.over(t.now) {
-		w.failures, w.served, w.wasHere = d.failures, d.served, d.returning
+		w.failures, w.served, w.lost, w.wasHere = d.failures, d.served, d.lost, d.returning
 	}
 	t.departed.Remove(w.name)
 }
@@ -37,14 +37,14 @@ func (d departed) over(now time.Duration) bool { return now-d.since >= departedF
 
 // Departed lists workers that dialled in and of which nothing is connected any
 // more, the longest gone first: departedMax at most, each for departedFor. Of
-// each only Name, Failures and Served are known.
+// each only Name, Failures, Served and SlotsLost are known.
 func (t *Table) Departed(now time.Duration) (all []WorkerInfo) {
 	t.at(now)
 	for _, name := range t.departed.Keys() {
 		if d, _ := t.departed.Peek(name); d.over(t.now) {
 			t.departed.Remove(name)
 		} else {
-			all = append(all, WorkerInfo{Name: name, Failures: d.failures, Served: d.served})
+			all = append(all, WorkerInfo{Name: name, Failures: d.failures, Served: d.served, SlotsLost: d.lost})
 		}
 	}
 	return all

@@ -58,12 +58,13 @@ type Peer struct {
 	// Conn is the caller's handle, as given when the peer connected.
 	Conn any
 
-	partner *Peer
-	worker  *worker // whose connection it is; of a client: who is dialled for it or serves it
-	state   PeerState
-	client  bool
-	gone    bool   // no longer known: its connection is gone or aborted
-	reason  Reason // of the pair's end, once it has begun
+	partner  *Peer
+	worker   *worker // whose connection it is; of a client: who is dialled for it or serves it
+	state    PeerState
+	client   bool
+	replaced bool   // a worker's connection: another has come for it already, see slotlost.go
+	gone     bool   // no longer known: its connection is gone or aborted
+	reason   Reason // of the pair's end, once it has begun
 
 	origin     Origin
 	identity   *identity

@@ -84,7 +84,11 @@ func (t *Table) wait(p *Peer, again bool) {
 func (t *Table) serve() {
 	for p := t.queue.first(); p != nil && t.anybody(); p = t.queue.first() {
 		t.queue.remove(p)
-		t.assign(p)
+		if t.barred(p) {
+			t.bar(p, true)
+		} else {
+			t.assign(p)
+		}
 	}
 }
 

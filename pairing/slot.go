@@ -38,6 +38,7 @@ func (t *Table) WorkerReady(now time.Duration, id PeerID) []Action {
 	p.phase.leave()
 	w := p.worker
 	p.spot.leave()
+	t.settle(p.worker)
 	t.setState(p, PeerSlot)
 	t.stats.slotsMade++
 	w.insertSlot(p)

@@ -39,6 +39,8 @@ type Stats struct {
 	// age, SlotsClosed by their worker. Ungreeted connections of workers went
 	// before they had greeted.
 	SlotsMade, SlotsRecycled, SlotsClosed, Ungreeted uint64
+	// SlotsLost did not come back after a client had them, see [LostSlot].
+	SlotsLost uint64
 	// By which rule workers were chosen: what the identity prefers, what it had
 	// last, the policy.
 	ChosenByPrefer, ChosenByAffinity, ChosenByPolicy uint64
@@ -76,6 +78,7 @@ type WorkerInfo struct {
 	Slots          int
 	Failures       uint64        // dials and probes that failed, and set-asides for other causes
 	Served         uint64        // pairs ever made with it
+	SlotsLost      uint64        // by clients; see [LostSlot]
 	RetryAt        time.Duration // when it is probed next, 0 when it is not set aside or is being probed
 	Removed        bool          // it goes when its last pair ends
 	SlowStart      time.Duration // until its weight and its maximum count in full, 0 when they do
@@ -98,6 +101,7 @@ type counters struct {
 	ended, pairsEnded, failed             [NumReasons]uint64
 	slotsMade                             uint64
 	slotsRecycled, slotsClosed, ungreeted uint64
+	slotsLost                             uint64
 	chosen                                [rules]uint64
 	dials, dialFailures, probes, noPort   uint64
 	hintsExpired                          uint64
@@ -114,10 +118,10 @@ func (t *Table) Stats(now time.Duration) Stats {
 	s := Stats{
 		Clients: c.states[1], WorkerPeers: c.states[0],
 		Handshaking: c.handshaking, Open: c.open, Draining: c.draining,
-		Waiting: t.queue.len(), Slots: c.states[0][PeerSlot],
+		Waiting: t.queue.len() + t.apart.n, Slots: c.states[0][PeerSlot],
 		ClientsTotal: c.clients, PairsTotal: c.pairs, OpenedTotal: c.opened,
 		Ended: c.ended, PairsEnded: c.pairsEnded,
-		SlotsMade: c.slotsMade, SlotsRecycled: c.slotsRecycled, SlotsClosed: c.slotsClosed, Ungreeted: c.ungreeted,
+		SlotsMade: c.slotsMade, SlotsRecycled: c.slotsRecycled, SlotsClosed: c.slotsClosed, Ungreeted: c.ungreeted, SlotsLost: c.slotsLost,
 		ChosenByPrefer: c.chosen[byPrefer], ChosenByAffinity: c.chosen[byAffinity], ChosenByPolicy: c.chosen[byPolicy],
 		Dials: c.dials, DialFailures: c.dialFailures, Probes: c.probes, NoSourcePort: c.noPort,
 		LeasesExpired: c.leases,
@@ -147,7 +151,7 @@ func (t *Table) Workers() []WorkerInfo {
 		info := WorkerInfo{
 			Name: w.name, Endpoint: w.endpoint, State: w.current(), Weight: w.weight, MaxPairs: w.max, MaxHandshakes: w.maxHandshakes,
 			Pairs: w.paired.n, Dialling: w.dialling, Slots: w.slots.n,
-			Failures: w.failures, Served: w.served, Removed: w.removed, Outlier: w.ejected, SlowStart: t.warmLeft(w),
+			Failures: w.failures, Served: w.served, SlotsLost: w.lost, Removed: w.removed, Outlier: w.ejected, SlowStart: t.warmLeft(w),
 		}
 		if w.retryIndex >= 0 {
 			info.RetryAt = w.retryAt

@@ -65,6 +65,14 @@ type Table struct {
 	moves      moves
 
 	identities map[string]*identity
+	owing      map[string]*owing // by the worker's name
+	awaited    expiry[*owed]
+	losers     expiry[*worker]                       // that lost slots
+	shrunk     *simplelru.LRU[string, time.Duration] // by the worker's name: when what did not come back had gone
+	costly     *simplelru.LRU[string, costly]        // by the address of clients
+	lostSlots  []LostSlot                            // that nobody has asked for
+	apart      expiry[*Peer]                         // who waits because its address is costly
+	wishes     wishes
 	hints      hints
 	arrivals   [2]arrivals                    // of workers' connections, of clients
 	lostHint   *LostHint                      // the last that nobody has asked for
@@ -105,6 +113,9 @@ func New(cfg Config) *Table {
 		failing:    newLRU[*failing](failingMax),
 		aliases:    newLRU[naming](math.MaxInt), // alias bounds them, by what the configuration then says
 		identities: map[string]*identity{},
+		owing:      map[string]*owing{},
+		shrunk:     newLRU[time.Duration](shrunkMax),
+		costly:     newLRU[costly](costlyMax),
 		hints:      hints{next: map[string]*awaited{}},
 	}
 	t.schedule = t.dated()
@@ -145,6 +156,12 @@ func (t *Table) configure(cfg Config) {
 	t.finishes.after = cfg.FinishTimeout
 	t.streaks.after = cfg.RetryMax
 	t.portless.after = portlessFor
+	t.awaited.after = cfg.SlotLostAfter
+	for t.awaited.n > 0 && cfg.SlotLostAfter == 0 {
+		t.unowe(t.awaited.first())
+	}
+	t.losers.after = departedFor
+	t.apart.after = apartLook
 	t.warming.after = cfg.SlowStart / warmSteps
 	t.failbacks.after = cfg.Failback
 	t.ages.set(cfg.SlotMaxAge/5*4, cfg.SlotMaxAge)
@@ -248,6 +265,9 @@ func (t *Table) forget(p *Peer) {
 	p.phase.leave()
 	p.span.leave()
 	t.index.remove(p.ID)
+	if !p.client {
+		t.owe(p)
+	}
 	t.stats.states[side(p)][p.state]--
 	if e := p.origin.Endpoint; e != "" && t.byEndpoint[side(p)][e] == p {
 		delete(t.byEndpoint[side(p)], e)

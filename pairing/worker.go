@@ -108,6 +108,8 @@ type worker struct {
 	retryIndex int // in one of the table's heaps, -1 when in none
 	health         // see outlier.go
 
+	lost         uint64        // slots, see slotlost.go
+	loser        node[*worker] // it has lost some lately
 	failures     uint64
 	served       uint64
 	class        *class
@@ -143,7 +145,7 @@ func (t *Table) dialsIn(w *worker) bool { return w.dialledIn > 0 || t.now < w.aw
 // its slots are recycled, or it would come back as if nothing had been said; so
 // must the failures of a worker that closes all that it has dialled in.
 func (w *worker) stays() bool {
-	return !w.removed && (w.listed || w.kept || w.state != Ready || w.ejected || w.streak.length > 0)
+	return !w.removed && (w.listed || w.kept || w.state != Ready || w.ejected || w.streak.length > 0 || w.loser.in != nil)
 }
 
 // current is the state that others see.
@@ -204,6 +206,7 @@ func (t *Table) place(w *worker) {
 		t.endStreak(w)
 		w.ports.leave()
 		w.stayCold()
+		w.loser.leave()
 		delete(t.workers, w.name)
 		t.depart(w)
 	}
@@ -252,7 +255,7 @@ func (t *Table) classOf(weight int) *class {
 
 func (t *Table) newWorker(name string, weight, maxPairs int) *worker {
 	w := &worker{name: name, weight: weight, max: maxPairs, at: -1, retryIndex: -1}
-	w.spot.owner, w.streak.timer.owner, w.warmth.timer.owner, w.ports.owner, w.comeback.owner = w, w, w, w, w
+	w.spot.owner, w.streak.timer.owner, w.warmth.timer.owner, w.ports.owner, w.comeback.owner, w.loser.owner = w, w, w, w, w, w
 	w.warmth.sixteenths = warmSteps
 	t.workers[name] = w
 	t.rejoin(w)

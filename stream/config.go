@@ -108,6 +108,7 @@ func DefaultConfig() Config {
 			QueueTimeout:     25 * time.Second,
 			HandshakeTimeout: 20 * time.Second,
 			SlotMaxAge:       25 * time.Second,
+			SlotLostAfter:    10 * time.Second,
 			FinishTimeout:    30 * time.Second,
 			AffinityMax:      100_000,
 			AffinityTTL:      time.Hour,

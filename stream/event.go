@@ -15,6 +15,7 @@ const (
 	TopicPairEnded       = "pair.ended"       // before client.ended of its client
 	TopicWorkerUp        = "worker.up"
 	TopicWorkerDown      = "worker.down"
+	TopicSlotLost        = "slot.lost"    // of the client's worker; see pairing.LostSlot
 	TopicWorkerEmpty     = "worker.empty" // draining, in maintenance or removed, and its last pair has ended
 
 	TopicRebalanceBegun = "rebalance.begun"
@@ -40,7 +41,7 @@ type Event struct {
 func Topics() []string {
 	return []string{
 		TopicClientConnected, TopicClientEnded, TopicPairMade, TopicPairOpened, TopicPairEnded,
-		TopicWorkerUp, TopicWorkerDown, TopicWorkerEmpty,
+		TopicWorkerUp, TopicWorkerDown, TopicWorkerEmpty, TopicSlotLost,
 		TopicRebalanceBegun, TopicRebalanceEnded,
 	}
 }

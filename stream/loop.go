@@ -58,6 +58,7 @@ type loop struct {
 	portTold    time.Duration // and of the want of a port
 	headersTold time.Duration // when the log was of a PROXY header
 	lost        lostHints
+	slotsLost   lostSlots
 	pacing
 	figures figures
 }
@@ -233,6 +234,7 @@ func (l *loop) turn() error {
 	l.settle()
 	l.tellLostHint()
 	l.tellRebalanced()
+	l.tellLostSlots()
 	l.figures.turns.Observe(l.now() - start)
 	l.yield = splice.ShowUp(l.clock, l.yield)
 	return nil

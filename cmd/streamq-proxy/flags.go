@@ -155,6 +155,7 @@ func (f *flags) limits(fs *pflag.FlagSet) {
 		{"max-per-address", "N", d.MaxPerAddress, "clients of one address at once, 0 for no limit", func(p *config.Pool) *string { return &p.MaxPerAddress }},
 		{"handshake-timeout", "duration", d.HandshakeTimeout, "for the first bytes, and again for the handshake; 0 for no limit", func(p *config.Pool) *string { return &p.HandshakeTimeout }},
 		{"connect-timeout", "duration", d.ConnectTimeout, "for dialling a worker", func(p *config.Pool) *string { return &p.ConnectTimeout }},
+		{"slot-lost-after", "duration", d.SlotLostAfter, "a connection that a worker dialled in, and a client had, is lost when it is not dialled again for so long; 0 has nobody look", func(p *config.Pool) *string { return &p.SlotLostAfter }},
 		{"slot-max-age", "duration", d.SlotMaxAge, "a worker that dialled in and waits is closed at this age, and redials, before its own libzmq gives up at 30s; 0 for never", func(p *config.Pool) *string { return &p.SlotMaxAge }},
 		{"finish-timeout", "duration", d.FinishTimeout, "when one side of a pair has gone, what is left may take so long without taking any of what it was sent", func(p *config.Pool) *string { return &p.FinishTimeout }},
 		{"affinity-max", "N", d.AffinityMax, "identities, or addresses, whose last worker is remembered; 0 for none", func(p *config.Pool) *string { return &p.AffinityMax }},

@@ -89,6 +89,7 @@ type WorkerInfo struct {
 	Dialling int    `json:"dialling"`
 	Served   uint64 `json:"served"` // pairs ever made with it
 	Failures uint64 `json:"failures"`
+	Lost     uint64 `json:"lost"` // slots that it did not dial again after a client had them
 	// SlowStart is how much longer it begins slowly, 0 when its weight counts in full.
 	SlowStart Seconds `json:"slow_start"`
 	Endpoint  string  `json:"endpoint"`          // "" of one that dials in

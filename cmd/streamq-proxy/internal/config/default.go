@@ -21,6 +21,7 @@ func PoolDefaults() Pool {
 		HandshakeTimeout:  d.Pairing.HandshakeTimeout.String(),
 		ConnectTimeout:    d.ConnectTimeout.String(),
 		SlotMaxAge:        d.Pairing.SlotMaxAge.String(),
+		SlotLostAfter:     d.Pairing.SlotLostAfter.String(),
 		PairBuffer:        fmt.Sprintf("%dMiB", d.PairBuffer>>20),
 		KeepAliveIdle:     d.KeepAlive.Idle.String(),
 		KeepAliveInterval: d.KeepAlive.Interval.String(),

@@ -59,6 +59,7 @@ pools:
     handshake-timeout: 0s
     connect-timeout: 500ms
     slot-max-age: 20s
+    slot-lost-after: 30s
     pair-buffer: 1MiB
     keepalive-idle: 0
     keepalive-interval: 2s
@@ -115,7 +116,7 @@ pools:
 	p.Lease = pairing.Lease{Strategy: pairing.LeaseIdle, TTL: 5 * time.Minute}
 	p.QueueMax, p.QueueTimeout = 0, 10*time.Second
 	p.MaxClients, p.MaxPerAddress = 7, 3
-	p.HandshakeTimeout, p.SlotMaxAge = 0, 20*time.Second
+	p.HandshakeTimeout, p.SlotMaxAge, p.SlotLostAfter = 0, 20*time.Second, 30*time.Second
 	p.AffinityBySource = true
 	p.AffinityMax, p.AffinityTTL, p.AffinityMaxLoad = 5, 2*time.Hour, 1.25
 	p.HintMax, p.HintTTL, p.SourceMax = 6, 3*time.Minute, 2

@@ -148,6 +148,7 @@ func (c *checker) limits(i int, p *Pool, cfg *stream.Config) {
 	t.QueueTimeout = c.queueTimeout(i, p.QueueTimeout, t.QueueTimeout)
 	t.HandshakeTimeout = c.span(i, "handshake-timeout", p.HandshakeTimeout, t.HandshakeTimeout, 0, 0)
 	t.SlotMaxAge = c.span(i, "slot-max-age", p.SlotMaxAge, t.SlotMaxAge, 0, 0)
+	t.SlotLostAfter = c.span(i, "slot-lost-after", p.SlotLostAfter, t.SlotLostAfter, 0, 0)
 	c.memory(i, p, t)
 	c.keepAlive(i, p, cfg)
 	cfg.ConnectTimeout = c.span(i, "connect-timeout", p.ConnectTimeout, cfg.ConnectTimeout, aboveZero, 0)

@@ -57,6 +57,7 @@ type Pool struct {
 	HandshakeTimeout  string   `yaml:"handshake-timeout"`
 	ConnectTimeout    string   `yaml:"connect-timeout"`
 	SlotMaxAge        string   `yaml:"slot-max-age"`
+	SlotLostAfter     string   `yaml:"slot-lost-after"`
 	PairBuffer        string   `yaml:"pair-buffer"`
 	KeepAliveIdle     string   `yaml:"keepalive-idle"`
 	KeepAliveInterval string   `yaml:"keepalive-interval"`
