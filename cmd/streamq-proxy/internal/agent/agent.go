@@ -26,6 +26,7 @@ type Agent struct {
 	mu      sync.Mutex // of what follows
 	idle    map[*slot]struct{}
 	dialled int // slots under way to the proxy
+	inPlace int // slots that have been used and not replaced yet
 	target  int // how many slots there are to be
 	wanted  time.Time
 	shown   *signature // nil while the worker is not there
@@ -121,7 +122,9 @@ func (a *Agent) fill() time.Duration {
 	if a.target > a.cfg.Slots && now.Sub(a.wanted) > calm {
 		a.target, a.wanted = max(a.cfg.Slots, a.target/2), now
 	}
-	missing := a.target - len(a.idle) - a.dialled
+	// The proxy counts what comes back, and would take one that does not for lost: what is
+	// renewed may be left out to have fewer, but not what was used.
+	missing := max(a.target-len(a.idle)-a.dialled, min(a.inPlace, a.cfg.SlotsMax-len(a.idle)-a.dialled))
 	if missing <= 0 {
 		return 0
 	}
@@ -133,6 +136,7 @@ func (a *Agent) fill() time.Duration {
 	}
 	for range missing {
 		a.dialled++
+		a.inPlace = max(0, a.inPlace-1)
 		s := &slot{agent: a, shown: a.shown}
 		a.running.Go(s.live)
 	}
@@ -142,6 +146,7 @@ func (a *Agent) fill() time.Duration {
 // used notes that a slot has got a client. When the last idle one has, more
 // are kept from now on.
 func (a *Agent) used() {
+	a.inPlace++
 	if len(a.idle) > a.target/4 {
 		return
 	}
@@ -159,6 +164,7 @@ func (a *Agent) retire() {
 
 // withdraw closes every idle slot; those that are under way see for themselves.
 func (a *Agent) withdraw() {
+	a.inPlace = 0
 	for s := range a.idle {
 		delete(a.idle, s)
 		_ = s.conn.Close()
