@@ -10,7 +10,7 @@ func peerVerbs() []Verb {
 	return []Verb{
 		{Name: "PING", Level: wire.Peer, Help: "is answered", run: ping},
 		{
-			Name: "HELLO", Args: "client|worker IDENTITY [endpoint=IP:PORT] [prefer=W1,W2,...] [weight=N] [pool=NAME]", Level: wire.Peer,
+			Name: "HELLO", Args: "client|worker IDENTITY [endpoint=IP:PORT] [prefer=W1,W2,...] [weight=N] [max=N] [pool=NAME]", Level: wire.Peer,
 			Help: "this identity belongs to the connection with that far end; without endpoint, from the caller's address, to the only client without a name, or else the next, or to all workers' connections; 409 when it cannot be known which",
 			run:  hello,
 		},
@@ -52,13 +52,20 @@ func hello(c *call) (wire.Reply, error) {
 		return wire.Reply{}, err
 	}
 	h.Worker = c.arg(0) == "worker" // else it is a client
-	switch _, weighed := c.options["weight"]; {
+	_, weighed := c.options["weight"]
+	_, bounded := c.options["max"]
+	switch {
 	case h.Worker && h.Prefer != nil:
 		return wire.Reply{}, wire.Errorf(wire.Malformed, "prefer= is a client's")
 	case !h.Worker && weighed:
 		return wire.Reply{}, wire.Errorf(wire.Malformed, "weight= is a worker's")
+	case !h.Worker && bounded:
+		return wire.Reply{}, wire.Errorf(wire.Malformed, "max= is a worker's")
 	}
 	if h.Weight, err = c.number("weight", 0, 1, pairing.MaxWeight); err != nil {
+		return wire.Reply{}, err
+	}
+	if h.MaxPairs, err = c.number("max", 0, 1, 1<<30); err != nil {
 		return wire.Reply{}, err
 	}
 	if h.Endpoint == "" {

@@ -16,8 +16,16 @@ func (t *Table) name(p *Peer, n naming) {
 		return
 	}
 	t.rename(p, n.identity)
-	if w := p.worker; n.weight > 0 && w.name == n.identity {
-		w.weight = min(n.weight, MaxWeight)
+	if p.named = true; p.greeted && p.state == PeerConnected {
+		t.offer(p)
+	}
+	if w := p.worker; (n.weight > 0 || n.max > 0) && w.name == n.identity {
+		if n.weight > 0 {
+			w.weight = min(n.weight, MaxWeight)
+		}
+		if n.max > 0 {
+			w.max = n.max
+		}
 		t.place(w)
 	}
 }

@@ -94,6 +94,9 @@ type Config struct {
 	// RequireHello ends a client that has no identity after HintWait (of 0,
 	// after DefaultHello), with [HeartbeatExpired].
 	RequireHello bool
+	// RequireWorkerHello has only those connections that workers have dialled in be
+	// slots that a hint has named; others end after HandshakeTimeout.
+	RequireWorkerHello bool
 	// RetryMin is how long a worker that failed is set aside before it is
 	// probed; it doubles with every further failure up to RetryMax, and varies
 	// by 10 % either way. RetryMax is also how long a worker's failures in a row
@@ -147,7 +150,7 @@ func (c Config) Validate() error {
 	need(c.HintMax == 0 || c.HintTTL > 0, "hint-ttl: %v is not above zero", c.HintTTL)
 	need(c.SourceMax >= 0, "hint-max-per-address: %d is below zero", c.SourceMax)
 	need(c.HintWait >= 0 && c.HintWait < MaxQueueTimeout, "hint-wait: %v is not from 0s to below %v, after which the client's own libzmq gives up", c.HintWait, MaxQueueTimeout)
-	need(!c.RequireHello || c.HintMax > 0, "require-hello: hint-max of 0 holds no hello for a connection that is about to come")
+	need(!c.RequireHello && !c.RequireWorkerHello || c.HintMax > 0, "require-hello: hint-max of 0 holds no hello for a connection that is about to come")
 	need(c.SlowStart == 0 || c.SlowStart >= time.Millisecond, "slow-start: %v is neither 0s nor at least 1ms", c.SlowStart)
 	need(c.Failback >= 0, "failback: %v is below zero", c.Failback)
 	need(c.RetryMin > 0, "retry-min: %v is not above zero", c.RetryMin)

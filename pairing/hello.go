@@ -60,7 +60,7 @@ func (t *Table) Hello(now time.Duration, h Hint) ([]Action, error) {
 	if err != nil {
 		return t.finish(), err
 	}
-	n := naming{identity: h.Identity, weight: h.Weight, source: h.Source, hello: true}
+	n := naming{identity: h.Identity, weight: h.Weight, max: h.MaxPairs, source: h.Source, hello: true}
 	t.say(h, n, p)
 	if p != nil {
 		t.hints.held.remove(hintKey{address: h.Address, identity: h.Identity}, t.now)

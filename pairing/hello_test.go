@@ -234,3 +234,37 @@ func TestForgottenContestNothing(t *testing.T) {
 		t.Errorf("the client is %q", r.Peer(c).Identity())
 	}
 }
+
+// Where workers have to be named only named connections are slots, whether the hint or
+// the greeting comes first; others end. What HELLO says of weight and maximum holds.
+func TestWorkersHaveToBeNamed(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.RequireWorkerHello, c.HandshakeTimeout, c.SlotMaxAge = true, 5*time.Second, 0 })
+	r.dialIn("10.0.0.8", "10.0.0.8:1")
+	if s := r.Stats(r.now); s.Slots != 0 || r.Usable() {
+		t.Errorf("a stranger is a slot: %+v", s)
+	}
+	first := r.dialIn("10.0.0.9", "10.0.0.9:1")
+	if _, err := r.Hello(r.now, Hint{Identity: "w1", Endpoint: "10.0.0.9:1", Worker: true, Weight: 3, MaxPairs: 7}); err != nil {
+		t.Fatal(err)
+	}
+	if p := r.Peer(first); p.State() != PeerSlot || p.Worker() != "w1" {
+		t.Errorf("it is %v of %s", p.State(), p.Worker())
+	}
+	if w := r.worker("w1"); w.Weight != 3 || w.MaxPairs != 7 {
+		t.Errorf("%+v", w)
+	}
+	if _, err := r.Hello(r.now, Hint{Identity: "w2", Address: "10.0.0.10", Worker: true}); err != nil {
+		t.Fatal(err)
+	}
+	r.dialIn("10.0.0.10", "10.0.0.10:1")
+	if w := r.worker("w2"); w.Slots != 1 {
+		t.Errorf("%+v", w)
+	}
+	r.sound()
+	r.now = 5 * time.Second
+	r.Tick(r.now)
+	if s := r.Stats(r.now); s.Slots != 2 || s.WorkerPeers[PeerConnected] != 0 {
+		t.Errorf("the stranger is still there: %+v", s)
+	}
+	r.sound()
+}

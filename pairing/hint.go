@@ -24,6 +24,8 @@ type Hint struct {
 	Worker bool
 	// Weight of that worker, 1 to [MaxWeight]; 0 leaves it as it is.
 	Weight int
+	// MaxPairs of that worker; 0 leaves it as it is.
+	MaxPairs int
 	// Source is the address of who says it, by which hints are bounded, see
 	// [Config.SourceMax]; "" for an operator.
 	Source string
@@ -48,6 +50,7 @@ type hintKey struct {
 type naming struct {
 	identity string
 	weight   int // of the worker, of whose connection it is said
+	max      int // likewise, of its pairs
 	source   string
 	hello    bool // by an address alone, and not by an operator's HINT
 }
@@ -65,7 +68,7 @@ type hints struct {
 func (t *Table) Hint(now time.Duration, h Hint) []Action {
 	t.begin(now)
 	if h.Identity != "" {
-		n := naming{identity: h.Identity, weight: h.Weight, source: h.Source}
+		n := naming{identity: h.Identity, weight: h.Weight, max: h.MaxPairs, source: h.Source}
 		t.say(h, n, t.PeerAt(h.Endpoint, !h.Worker))
 	}
 	return t.finish()

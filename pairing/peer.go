@@ -62,6 +62,8 @@ type Peer struct {
 	worker   *worker // whose connection it is; of a client: who is dialled for it or serves it
 	state    PeerState
 	client   bool
+	named    bool   // a worker's connection: a hint has said whose it is
+	greeted  bool   // a worker's connection: its greeting is there, and it waits for being named
 	replaced bool   // a worker's connection: another has come for it already, see slotlost.go
 	gone     bool   // no longer known: its connection is gone or aborted
 	reason   Reason // of the pair's end, once it has begun

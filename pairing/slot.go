@@ -27,23 +27,29 @@ func (t *Table) WorkerConnected(now time.Duration, id PeerID, worker string, ori
 }
 
 // WorkerReady says that the greeting of a connection that a worker dialled in is
-// there: it is a slot, or serves the longest-waiting client at once. Calls for
-// other than such a connection are ignored.
+// there: it is a slot, or serves the longest-waiting client at once; where workers must
+// be named ([Config.RequireWorkerHello]), as soon as it is. Calls for other than such a connection are ignored.
 func (t *Table) WorkerReady(now time.Duration, id PeerID) []Action {
 	t.begin(now)
 	p := t.index.get(id)
 	if p == nil || p.client || p.state != PeerConnected {
 		return t.finish()
 	}
+	if p.greeted = true; p.named || !t.cfg.RequireWorkerHello {
+		t.offer(p)
+	}
+	return t.finish()
+}
+
+// offer makes a worker's connection a slot.
+func (t *Table) offer(p *Peer) {
 	p.phase.leave()
-	w := p.worker
 	p.spot.leave()
 	t.settle(p.worker)
 	t.setState(p, PeerSlot)
 	t.stats.slotsMade++
-	w.insertSlot(p)
-	t.place(w)
-	return t.finish()
+	p.worker.insertSlot(p)
+	t.place(p.worker)
 }
 
 // workerOfConnection is the worker of a name that has dialled in: it becomes known

@@ -193,14 +193,10 @@ func (f *flags) accessLog(fs *pflag.FlagSet) {
 
 func (f *flags) requireHello(fs *pflag.FlagSet) {
 	v := &value{kind: "bool", def: "false", isBool: true, remark: func(s string) error {
-		on, err := strconv.ParseBool(s)
-		if err != nil {
-			return fmt.Errorf("want true or false, not %q", s)
-		}
-		f.said = append(f.said, said{flag: "require-hello", setting: "require-hello", pool: func(p *config.Pool) { p.RequireHello = &on }})
+		f.said = append(f.said, said{flag: "require-hello", setting: "require-hello", pool: func(p *config.Pool) { p.RequireHello = s }})
 		return nil
 	}}
-	fs.VarPF(v, "require-hello", "", "serve only clients that have said HELLO").NoOptDefVal = "true"
+	fs.VarPF(v, "require-hello", "", "serve only clients that have said HELLO; =workers: give them only to workers that dialled in and have, =both").NoOptDefVal = "true"
 }
 
 // processList is a flag that may be repeated; the first takes the place of the file's list.

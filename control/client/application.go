@@ -20,6 +20,7 @@ type Hello struct {
 	Endpoint string
 	Prefer   []string // a client's worker and, after it, the fallbacks
 	Weight   int      // a worker's, 0 leaves it as it is
+	MaxPairs int      // a worker's, likewise
 	Pool     string   // "" where there is one pool
 }
 
@@ -37,6 +38,9 @@ func (h *Hello) args() []string {
 	}
 	if h.Weight > 0 {
 		args = append(args, "weight="+strconv.Itoa(h.Weight))
+	}
+	if h.MaxPairs > 0 {
+		args = append(args, "max="+strconv.Itoa(h.MaxPairs))
 	}
 	return withPool(args, h.Pool)
 }

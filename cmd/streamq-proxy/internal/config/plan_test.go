@@ -67,7 +67,7 @@ pools:
     user-timeout: 1500ms
     affinity: source-address
     hint-wait: 200ms
-    require-hello: true
+    require-hello: both
     affinity-max: 5
     affinity-max-load: 1.25
     affinity-ttl: 2h
@@ -97,7 +97,7 @@ pools:
 	}
 	orders := stream.DefaultConfig()
 	orders.Name = "orders"
-	orders.Pairing.HintWait, orders.Pairing.RequireHello = 200*time.Millisecond, true
+	orders.Pairing.HintWait, orders.Pairing.RequireHello, orders.Pairing.RequireWorkerHello = 200*time.Millisecond, true, true
 	orders.Frontend = []string{"tcp://127.0.0.1:5555", "ipc://@orders"}
 	orders.Backend = []string{"tcp://*:5556"}
 	orders.Workers = []pairing.WorkerConfig{
@@ -213,6 +213,8 @@ func TestMistakesInFiles(t *testing.T) {
 		{"heartbeat", pool("    lease: heartbeat\n"), `f.yaml:5:12: lease: heartbeat needs a control socket`},
 		{"hint-wait", pool("    hint-wait: 1s\n"), `f.yaml:5:16: hint-wait: waiting for hints needs a control socket`},
 		{"require-hello", pool("    require-hello: true\n"), `f.yaml:5:20: require-hello: it needs a control socket`},
+		{"require-hello of workers", pool("    require-hello: workers\n"), `f.yaml:5:20: require-hello: it needs a control socket`},
+		{"require-hello of nobody", pool("    require-hello: nobody\n"), `f.yaml:5:20: require-hello: want true (clients), workers, both or false, not "nobody"`},
 		{"control", "control: {endpoints: ['tcp://*:7000']}\n" + pool(""), `f.yaml:1:23: control.endpoints: tcp://*:7000: without CURVE whoever reaches it could steer the proxy: give a certificate`},
 		{"control of nothing", "control: {rate: 7}\n" + pool(""), `f.yaml:1:10: control.endpoints: there are settings of a control socket, and no endpoint of it`},
 		{"control mode", "control: {endpoints: ['ipc:///a'], mode: rw}\n" + pool(""), `f.yaml:1:42: control.mode: "rw" is no file mode`},

@@ -107,8 +107,10 @@ func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
 	if cfg.Pairing.HintWait > 0 {
 		c.needsControl(i, "hint-wait", "waiting for hints")
 	}
-	if p.RequireHello != nil && *p.RequireHello {
-		cfg.Pairing.RequireHello = true
+	h, err := parseHello(p.RequireHello)
+	c.fail(i, "require-hello", err)
+	if h != (hello{}) {
+		cfg.Pairing.RequireHello, cfg.Pairing.RequireWorkerHello = h.clients, h.workers
 		c.needsControl(i, "require-hello", "it")
 	}
 }

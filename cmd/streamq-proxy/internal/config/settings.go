@@ -77,7 +77,7 @@ type Pool struct {
 	Failback          string   `yaml:"failback"`
 	OnDown            string   `yaml:"on-down"`
 	HintWait          string   `yaml:"hint-wait"`
-	RequireHello      *bool    `yaml:"require-hello"`
+	RequireHello      string   `yaml:"require-hello"`
 }
 
 // Worker is a worker that listens.
