@@ -104,7 +104,7 @@ func pools(c *call) (wire.Reply, error) {
 	var all wire.Pools
 	for _, p := range c.server.proxy.Pools {
 		frontend, backend := p.Bound()
-		all.Pools = append(all.Pools, wire.PoolInfo{Pool: p.Name(), Frontend: array(frontend), Backend: array(backend), Paused: p.Paused(), LameDuck: p.LameDuck()})
+		all.Pools = append(all.Pools, wire.PoolInfo{Pool: p.Name(), Frontend: array(frontend), Backend: array(backend), Paused: p.Paused(), LameDuck: p.LameDuck(), Group: p.Group()})
 	}
 	return wire.NewReply(wire.OK, all)
 }

@@ -69,7 +69,7 @@ func (f *families) describeClients() {
 	f.hints = f.add("hints", "What is held of identities: preferences, pins, hints for connections to come.")
 	f.hintsExpired = f.add("hints_expired_total", "Hints whose connection did not come in time: as a rule HELLO named an endpoint that the proxy does not see, because of NAT.")
 	f.identities = f.add("identities", "Identities that have a connection.")
-	f.affinities = f.add("affinities", "Identities whose last worker is remembered.")
+	f.affinities = f.add("affinities", "Identities whose last worker is remembered; in a group, by all of its pools.")
 }
 
 func (f *families) describeWorkers() {

@@ -29,9 +29,15 @@ func (t *Table) pick(p *Peer) *worker {
 		p.decision.rule = ByAffinity
 		return w
 	}
+	w := t.choose(p)
+	if agreed := t.agree(p, w); agreed != w {
+		t.stats.chosen[byAffinity]++
+		p.decision.rule = ByAffinity
+		return agreed
+	}
 	t.stats.chosen[byPolicy]++
 	p.decision.rule = ByPolicy
-	return t.choose(p)
+	return w
 }
 
 func (t *Table) affinityKey(p *Peer) (affinityKey, bool) {
@@ -53,7 +59,7 @@ func (t *Table) last(p *Peer) *worker {
 	if !ok || t.policy.seated {
 		return nil
 	}
-	name, ok := t.affinity.get(key, t.now)
+	name, ok := t.habits.get(key, t.now)
 	if !ok {
 		return nil
 	}
@@ -76,17 +82,21 @@ func (t *Table) remember(c *Peer) {
 	if !ok {
 		return
 	}
-	source := c.origin.Address
+	t.habits.put(key, c.worker.name, sourceOf(c), c.identity != nil, t.now)
+}
+
+// sourceOf is whose share is used up by what is remembered of a client.
+func sourceOf(c *Peer) string {
 	if c.identity != nil {
-		source = c.identity.source
+		return c.identity.source
 	}
-	t.affinity.put(key, c.worker.name, source, c.identity != nil, t.now)
+	return c.origin.Address
 }
 
 // configureMemory puts the bounds of what is remembered in force.
 func (t *Table) configureMemory() {
 	c := &t.cfg
-	t.affinity.configure(c.AffinityMax, c.SourceMax, c.AffinityTTL, t.now)
+	t.habits.configure(t, bounds{c.AffinityMax, c.SourceMax, c.AffinityTTL}, t.now)
 	t.preferred.configure(c.HintMax, c.SourceMax, c.HintTTL, t.now)
 	t.hints.held.configure(c.HintMax, c.SourceMax, c.HintTTL, t.now)
 }

@@ -186,7 +186,7 @@ func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...an
 	}
 	checkMemory(&t.hints.held, bad)
 	checkMemory(&t.preferred, bad)
-	checkMemory(&t.affinity, bad)
+	checkMemory(&t.habits.own, bad)
 	checkExpiry(&t.handshakes, bad)
 	checkExpiry(&t.finishes, bad)
 	checkExpiry(&t.apart, bad)

@@ -186,6 +186,7 @@ func (t *Table) abort(p *Peer, why Reason) {
 func (t *Table) ended(p *Peer, why Reason) {
 	t.stats.ended[why]++
 	t.countFailure(p, why)
+	t.disclaim(p)
 	if p.inPair() {
 		t.stats.pairsEnded[why]++
 	}

@@ -29,6 +29,7 @@
 //	            new clients
 //	ejected     set aside for being an outlier
 //	failing     set aside because it could not be dialled
+//	group       tables that remember together which worker somebody had
 //	held        a client that waits for its identity; a hint that waits for its connection
 //	identity    the name that an application gives its connections by a hint
 //	lease       what must be renewed for a pair to live

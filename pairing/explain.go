@@ -159,7 +159,7 @@ func (t *Table) Explain(now time.Duration, who string) (Explanation, bool) {
 		}
 		e.Last = t.lastOf(newest)
 	} else {
-		e.Last, _ = t.affinity.get(affinityKey{name: e.Identity}, t.now)
+		e.Last, _ = t.habits.get(affinityKey{name: e.Identity}, t.now)
 	}
 	e.Candidates = t.candidates()
 	return e, true
@@ -171,14 +171,14 @@ func (t *Table) lastOf(p *Peer) string {
 	if !ok {
 		return ""
 	}
-	last, _ := t.affinity.get(key, t.now)
+	last, _ := t.habits.get(key, t.now)
 	return last
 }
 
 // remembers says whether anything is held of an identity that may have no peers.
 func (t *Table) remembers(name string) bool {
 	_, prefers := t.preference(name)
-	_, had := t.affinity.get(affinityKey{name: name}, t.now)
+	_, had := t.habits.get(affinityKey{name: name}, t.now)
 	return prefers || had
 }
 

@@ -239,5 +239,5 @@ func (t *Table) leaveIdentity(p *Peer) {
 // keep says whether what is held of an identity stays because a peer has it.
 func (t *Table) keep(name string, live bool) {
 	t.preferred.setLive(name, live, t.now)
-	t.affinity.setLive(affinityKey{name: name}, live, t.now)
+	t.habits.setLive(name, live, t.now)
 }

@@ -487,7 +487,7 @@ func (m *machine) compare() error {
 	err := errors.Join(
 		compareMemory("preferences", &m.table.preferred, &m.twin.prefer, m.table.now),
 		compareMemory("hints", &m.table.hints.held, &m.twin.held, m.table.now),
-		compareMemory("affinities", &m.table.affinity, &m.twin.had, m.table.now),
+		compareMemory("affinities", &m.table.habits.own, &m.twin.had, m.table.now),
 	)
 	return errors.Join(err, m.table.check())
 }

@@ -191,7 +191,7 @@ func TestMemoryOfHints(t *testing.T) {
 		h := Hint{Identity: identity, Endpoint: fmt.Sprintf("[2001:db8:1111:2222:3333:4444:5555:%04x]:65535", i), Source: "2001:db8::/64"}
 		h.Prefer = strings.Split(strings.TrimPrefix(list, "prefer="), ",")
 		r.Hint(r.now, h)
-		r.affinity.put(affinityKey{name: strings.Clone(identity)}, fmt.Sprintf("%0255d", i), h.Source, false, r.now)
+		r.habits.own.put(affinityKey{name: strings.Clone(identity)}, fmt.Sprintf("%0255d", i), h.Source, false, r.now)
 	}
 	each := (held() - before) / n
 	t.Logf("%d bytes each", each)

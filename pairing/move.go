@@ -49,6 +49,7 @@ type overloaded struct {
 
 type candidate struct {
 	client PeerID
+	stray  bool          // it has another worker in another table of the group
 	active time.Duration // when bytes last passed
 	again  bool          // it has been put off once, because it was not idle any more
 }
@@ -273,18 +274,31 @@ func (w *worker) capacity() int {
 	return most
 }
 
-// movable are the pairs of a worker whose clients would come to another one, the
-// longest idle first.
+// movable are the pairs of a worker whose clients would come to another one, those that
+// have another one already in their group before the others, and the longest idle first.
 func (t *Table) movable(w *worker) (all []candidate) {
 	for s := w.paired.head; s != nil; s = s.next {
 		if c := s.owner.partner; t.leavesIt(c) {
-			all = append(all, candidate{client: c.ID, active: t.lastActive(c)})
+			all = append(all, candidate{client: c.ID, stray: t.strays(c), active: t.lastActive(c)})
 		}
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
+		if a.stray != b.stray {
+			return 2*tally(new(bool), b.stray) - 1
+		}
 		return cmp.Or(cmp.Compare(a.active, b.active), cmp.Compare(a.client, b.client))
 	})
 	return all
+}
+
+// strays says whether a client has another worker in another table of the group.
+func (t *Table) strays(c *Peer) bool {
+	key, ok := t.affinityKey(c)
+	if !ok || t.habits.group == nil {
+		return false
+	}
+	has, known := t.habits.get(key, t.now)
+	return known && has != c.worker.name
 }
 
 // leavesIt says whether a client would come to another worker if its pair ended.
@@ -369,13 +383,13 @@ func (t *Table) endOne(r *rebalance, shares map[*worker]int) bool {
 			continue
 		}
 		if active := t.lastActive(c); active > one.active && !one.again {
-			most.pairs = append(most.pairs, candidate{one.client, active, true})
+			most.pairs = append(most.pairs, candidate{one.client, one.stray, active, true})
 			continue
 		}
 		most.ends--
 		t.moves.last.Ended++
 		if key, ok := t.affinityKey(c); ok {
-			t.affinity.remove(key, t.now)
+			t.habits.forget(key, c.worker.name, t.now)
 		}
 		t.endPair(c, Moved)
 		return true

@@ -88,6 +88,7 @@ type Peer struct {
 	decision                               decision // client: how it got its worker
 	held                                   bool     // client: ready, and waits for its identity
 	hinted                                 bool     // client: by a hint for the next one from its address
+	claimed                                *worker  // client: that its group was told of before the pair was open
 	wasOpen                                bool
 	portless                               bool // client: there was no port for a dial
 }

@@ -129,7 +129,7 @@ func (t *Table) Stats(now time.Duration) Stats {
 		DialsDone: c.dialsDone, DialsFailed: c.dialsFailed,
 		Identities: len(t.identities),
 		Hints:      len(t.pins) + t.preferred.len(t.now) + t.hints.held.len(t.now),
-		Affinities: t.affinity.len(t.now),
+		Affinities: t.habits.len(t.now),
 
 		RebalanceLeft: t.moves.last.Left(),
 	}

@@ -79,7 +79,7 @@ type Table struct {
 	preferred  memory[string, []string]       // workers by identity
 	pins       map[string][]string            // by identity: what an operator has it prefer
 	aliases    *simplelru.LRU[string, naming] // of workers by the address that they dial in from
-	affinity   memory[affinityKey, string]    // the worker that each had last
+	habits     habits                         // the worker that each had last
 
 	stats        counters
 	failedBefore [NumReasons]uint64           // as FailedSince last saw it

@@ -42,6 +42,9 @@ type Config struct {
 	// Discovers: workers come while the pool runs, by [Pool.AddWorker], so that there
 	// may be neither one nor a backend yet.
 	Discovers bool
+	// Group of pools that remember together which worker a client had; nil for none. It
+	// cannot change while the pool runs: of another one of the same name there is no need.
+	Group *Group
 	// Pairing holds the policy, the limits and the time limits.
 	Pairing pairing.Config
 	// Relay says what moves the bytes of pairs.

@@ -70,12 +70,14 @@ type fixed struct {
 	PairBuffer        int
 	KeepAlive         KeepAlive
 	UserTimeout       time.Duration
+	Group             string
 }
 
 func fixedOf(cfg *Config) fixed {
 	return fixed{
 		Name: cfg.Name, Frontend: cfg.Frontend, Backend: cfg.Backend,
 		PairBuffer: cfg.PairBuffer, KeepAlive: cfg.KeepAlive, UserTimeout: cfg.UserTimeout,
+		Group: cfg.Group.Name(),
 	}
 }
 
@@ -103,6 +105,7 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 		readBuf: make([]byte, readBuffer),
 		batch:   new(batch),
 	}
+	cfg.Group.join(l.table)
 	if cfg.Events != nil {
 		l.table.Watch()
 	}

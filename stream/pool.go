@@ -137,6 +137,9 @@ func (p *Pool) answer(ctx context.Context, f func() error) error {
 // Name of the pool.
 func (p *Pool) Name() string { return p.loop.fixed.Name }
 
+// Group of the pool, "" for none.
+func (p *Pool) Group() string { return p.loop.fixed.Group }
+
 // Bound are the endpoints that clients and workers can connect to, wildcard
 // ports resolved.
 func (p *Pool) Bound() (frontend, backend []string) {
@@ -154,7 +157,7 @@ func (p *Pool) Drain(deadline time.Duration) {
 
 // Reload puts cfg in force: workers are added, removed and reweighted; limits,
 // time limits, policy, lease, relay and mechanisms apply to what comes; no pair
-// is touched. Endpoints, the name, PairBuffer, KeepAlive and UserTimeout cannot change
+// is touched. Endpoints, the name, the group, PairBuffer, KeepAlive and UserTimeout cannot change
 // while a pool runs: then the error says which, and nothing has changed.
 func (p *Pool) Reload(ctx context.Context, cfg Config) error {
 	if err := cfg.Validate(); err != nil {

@@ -59,6 +59,7 @@ type PoolInfo struct {
 	Backend  []string `json:"backend"`
 	Paused   bool     `json:"paused"`
 	LameDuck bool     `json:"lame_duck"`
+	Group    string   `json:"group"` // of pools that remember together, "" for none
 }
 
 // FinderInfo is what finds a pool's workers: a name, or a file.

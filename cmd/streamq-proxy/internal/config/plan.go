@@ -64,6 +64,7 @@ func (s *Settings) Plan(cpus int) (*Plan, error) {
 		pool, finders := c.pool(i, &s.Pools[i])
 		p.Pools, p.Finders = append(p.Pools, pool), append(p.Finders, finders)
 	}
+	c.groups(p.Pools)
 	c.across(p.Pools)
 	if len(c.mistakes) > 0 {
 		return nil, c.mistakes

@@ -208,6 +208,14 @@ func TestMistakesInFiles(t *testing.T) {
 		{"policy", pool("    policy: best\n"), `f.yaml:5:13: policy: "best" is unknown, want least-connections, round-robin, random, power-of-two or rendezvous`},
 		{"back-off", pool("    retry-min: 20s\n    retry-max: 10s\n"), `f.yaml:6:16: retry-max: 10s is below retry-min, 20s`},
 		{"load", pool("    affinity-max-load: 0.5\n"), `f.yaml:5:24: affinity-max-load: "0.5" is neither 0 nor a number from 1 to 1000, such as 1.25`},
+		{"a group of one", pool("    group: g\n"), `f.yaml:5:12: group: no other pool is in g`},
+		{"a group that remembers nothing", pool("    group: g\n    affinity-max: 0\n"), `f.yaml:5:12: group: with affinity-max 0 nothing is remembered that could be shared`},
+		{
+			"a group without a worker in common",
+			"pools:\n  - {name: a, group: g, frontend: ['tcp://*:1'], workers: [{endpoint: 'tcp://h:1'}]}\n" +
+				"  - {name: b, group: g, frontend: ['tcp://*:2'], workers: [{endpoint: 'tcp://h:2'}]}\n",
+			`f.yaml:3:22: group: no worker of pool b has the name of one of pool a: in a group the same name is the same worker`,
+		},
 		{"relay", pool("    relay: fast\n"), `f.yaml:5:12: relay: "fast" is unknown, want auto, stream or splice`},
 		{"lease", pool("    lease: long\n"), `f.yaml:5:12: lease: "long" is unknown, want none, heartbeat, idle or ttl`},
 		{"heartbeat", pool("    lease: heartbeat\n"), `f.yaml:5:12: lease: heartbeat needs a control socket`},
@@ -460,5 +468,28 @@ func TestReadWorkers(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), file+says) || len(got) > 0 {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
+	}
+}
+
+// Pools of the same group name share one, others have another or none.
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	s, err := parse("f.yaml", []byte(`pools:
+  - {name: a, group: g, frontend: ['tcp://*:1'], workers: [{name: w, endpoint: 'tcp://h:1'}]}
+  - {name: b, group: g, frontend: ['tcp://*:2'], workers: [{name: v, endpoint: 'tcp://h:2'}, {name: w, endpoint: 'tcp://i:2'}]}
+  - {name: c, group: h, frontend: ['tcp://*:3'], backend: ['tcp://*:5']}
+  - {name: d, group: h, frontend: ['tcp://*:4'], workers: [{name: w, endpoint: 'tcp://h:4'}]}
+  - {name: e, frontend: ['tcp://*:6'], backend: ['tcp://*:7']}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Plan(testCPUs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(i int) *stream.Group { return p.Pools[i].Group }
+	if of(0) != of(1) || of(2) != of(3) || of(0) == of(2) || of(4) != nil || of(0).Name() != "g" || of(4).Name() != "" {
+		t.Errorf("they are %v", []*stream.Group{of(0), of(1), of(2), of(3), of(4)})
 	}
 }

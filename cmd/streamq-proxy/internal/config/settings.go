@@ -67,6 +67,7 @@ type Pool struct {
 	AffinityMax       string   `yaml:"affinity-max"`
 	AffinityMaxLoad   string   `yaml:"affinity-max-load"`
 	AffinityTTL       string   `yaml:"affinity-ttl"`
+	Group             string   `yaml:"group"`
 	HintMax           string   `yaml:"hint-max"`
 	HintTTL           string   `yaml:"hint-ttl"`
 	HintMaxPerAddress string   `yaml:"hint-max-per-address"`
