@@ -73,7 +73,7 @@ func statusOf(s *stream.Snapshot) wire.PoolStatus {
 		Pool: s.Pool, Waiting: t.Waiting, Pairs: t.Handshaking + t.Open + t.Draining, Slots: t.Slots, Workers: len(s.Workers),
 		Identities: t.Identities, Hints: t.Hints, HintsExpired: t.HintsExpired, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
 		Connections: s.Connections, Usable: s.Usable,
-		Ready: s.Readiness().Ready(), Draining: s.Draining, Paused: s.Paused, LameDuck: s.LameDuck,
+		Ready: s.Readiness().Ready(), Draining: s.Draining, Paused: s.Paused, LameDuck: s.LameDuck, Refusing: s.Refusing,
 		RebalanceLeft: t.RebalanceLeft,
 	}
 	for _, n := range t.Clients {

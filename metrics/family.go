@@ -7,7 +7,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type families struct {
 	all []*prometheus.Desc
 
-	up, ready, usable, draining, paused, lame *prometheus.Desc
+	up, ready, usable, draining, paused, lame, refusing *prometheus.Desc
 	bytes, backlog                            *prometheus.Desc
 	connections                               *prometheus.Desc
 	descriptors, descriptorLimit              *prometheus.Desc
@@ -37,6 +37,7 @@ func newFamilies() *families {
 	f.usable = f.add("pool_usable", "1 when some worker takes clients, now or when it is less busy.")
 	f.draining = f.add("pool_draining", "1 while the pool drains: its ports are closed, and its pairs go on.")
 	f.paused = f.add("pool_paused", "1 when the pool is paused: nothing is read from its connections.")
+	f.refusing = f.add("pool_refusing", "1 when the ports of the pool's frontend are closed for want of a worker (no-worker: refuse).")
 	f.lame = f.add("pool_lame_duck", "1 when the pool serves new clients and is not ready, so that none are sent.")
 	f.bytes = f.add("bytes_total", "Bytes passed on between the peers of pairs.", "direction")
 	f.backlog = f.add("backlog_bytes", "Bytes that wait for peers which read too slowly.")

@@ -23,6 +23,7 @@ func (s sampler) snapshot(from *stream.Snapshot) {
 	s.flag(s.usable, from.Usable)
 	s.flag(s.draining, from.Draining)
 	s.flag(s.lame, from.LameDuck)
+	s.flag(s.refusing, from.Refusing)
 	s.flag(s.paused, from.Paused)
 	s.counter(s.bytes, from.BytesIn, "client-to-worker")
 	s.counter(s.bytes, from.BytesOut, "worker-to-client")

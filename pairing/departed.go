@@ -50,6 +50,20 @@ func (t *Table) Departed(now time.Duration) (all []WorkerInfo) {
 	return all
 }
 
+// Expected says whether a worker is likely to be back: one that dials in and is away for
+// a moment (see [Table.Returning]), or one that failed and is probed. It looks at every worker.
+func (t *Table) Expected(now time.Duration) bool {
+	if t.Returning(now) {
+		return true
+	}
+	for _, w := range t.workers {
+		if w.failing && w.accepts() && t.refuse == NoReason {
+			return true
+		}
+	}
+	return false
+}
+
 // Returning says whether a worker that dials in, takes clients and has no
 // connection now was here within the last ten seconds: libzmq redials within some
 // of them, so it is away for a moment and not gone. A connection that never

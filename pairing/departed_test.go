@@ -136,3 +136,37 @@ func TestReturning(t *testing.T) {
 	r.StopWaiting(r.now, Shutdown)
 	want(false, "stopping")
 }
+
+// A worker that failed and is probed is expected back, and one that dials in and was here a
+// moment ago; one that an operator has taken out, or of which nothing is known, is not.
+func TestExpected(t *testing.T) {
+	r := newRig(t, nil)
+	want := func(want bool, when string) {
+		t.Helper()
+		if r.Expected(r.now) != want {
+			t.Errorf("%s: expected is %v", when, !want)
+		}
+	}
+	want(false, "nobody")
+	r.add(WorkerConfig{Name: "w", MaxPairs: 1})
+	id, _ := r.connect()
+	r.DialFailed(r.now, id, "w")
+	want(true, "set aside")
+	r.set("w", Draining)
+	want(false, "set aside and draining")
+	ended := 0
+	for _, a := range r.EndWaiting(r.now, NoWorker) {
+		if a.Op == Ended && a.Peer == id && a.Reason == NoWorker {
+			ended++
+		}
+	}
+	if ended != 1 || r.Stats(r.now).Waiting != 0 {
+		t.Errorf("%d ended", ended)
+	}
+	r.WorkerConnected(r.now, 7, "d", Origin{Address: "10.0.0.9"}, nil)
+	r.WorkerReady(r.now, 7)
+	r.Gone(r.now, 7, Closed)
+	want(true, "away for a moment")
+	r.now += redialFor
+	want(false, "away for longer")
+}

@@ -214,6 +214,15 @@ func (t *Table) EndAll(now time.Duration, why Reason) []Action {
 	return t.finish()
 }
 
+// EndWaiting ends the clients that wait for a worker, with the reason why.
+func (t *Table) EndWaiting(now time.Duration, why Reason) []Action {
+	t.begin(now)
+	for p := t.queue.first(); p != nil; p = t.queue.first() {
+		t.endClient(p, why, true)
+	}
+	return t.finish()
+}
+
 // StopWaiting ends everyone who is in no pair, and from now on everyone who
 // comes, with the reason why. Pairs go on. There is no way back.
 func (t *Table) StopWaiting(now time.Duration, why Reason) []Action {

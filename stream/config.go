@@ -53,6 +53,10 @@ type Config struct {
 	// its worker as soon as it has connected, so that a worker may be the first to speak,
 	// and a pair is open when it is made. A worker that dials in is a slot at once, too.
 	ExpectAny bool
+	// RefuseWithoutWorker closes the frontend's ports while no worker is usable: at once when
+	// none is expected back (see [pairing.Table.Expected]), else after NoWorkerWait, 0 to a day.
+	RefuseWithoutWorker bool
+	NoWorkerWait        time.Duration
 	// Mechanisms that a client may use (NULL, PLAIN, CURVE, GSSAPI, or one of
 	// your own); empty means any. ZMTP 1.0 and 2.0 have none and count as NULL.
 	Mechanisms []string
@@ -121,6 +125,7 @@ func DefaultConfig() Config {
 			RetryMin:         time.Second,
 			RetryMax:         30 * time.Second,
 		},
+		NoWorkerWait:   DefaultNoWorkerWait,
 		PairBuffer:     DefaultPairBuffer,
 		ConnectTimeout: DefaultConnectTimeout,
 		KeepAlive:      KeepAlive{DefaultKeepAliveIdle, DefaultKeepAliveInterval, DefaultKeepAliveCount},
@@ -142,6 +147,9 @@ func (c *Config) Validate() error {
 	errs = append(errs, c.checkWorkers()...)
 	if c.PairBuffer < MinPairBuffer || c.PairBuffer > MaxPairBuffer {
 		errs = append(errs, fmt.Errorf("pair-buffer %d: want %d to %d bytes", c.PairBuffer, MinPairBuffer, MaxPairBuffer))
+	}
+	if c.NoWorkerWait < 0 || c.NoWorkerWait > 24*time.Hour {
+		errs = append(errs, fmt.Errorf("no-worker-wait %v: want 0s to 24h", c.NoWorkerWait))
 	}
 	if int(c.Relay) >= len(relayNames) {
 		errs = append(errs, fmt.Errorf("relay %d: there is none of that number", c.Relay))

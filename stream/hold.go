@@ -72,7 +72,7 @@ func (h *held) next() (at time.Duration, ok bool) {
 // hold keeps a client that the table has refused, and says whether it does. It does not
 // where a reset is owed, descriptors are scarce, or the pool has ended.
 func (l *loop) hold(c *conn, why pairing.Reason) bool {
-	if !c.client() || !refuses(why) || !c.out.empty() || c.owedReset || c.broken || l.closed {
+	if !c.client() || !refuses(why) || !c.out.empty() || c.owedReset || c.broken || l.closed || l.turnedAway(c) {
 		return false
 	}
 	if l.ctx.scarce() {

@@ -50,8 +50,9 @@ type loop struct {
 	stalls      stalls
 	draining    draining
 	closed      bool
-	crowd       crowd // see tidy.go
-	held        held  // see hold.go
+	crowd       crowd   // see tidy.go
+	held        held    // see hold.go
+	refusing    closure // see refusing.go
 	refusals    refusals
 	someFailed  bool          // since they were summed up
 	failedAt    time.Duration // when those who failed are summed up next
@@ -166,6 +167,7 @@ func (l *loop) sockets() [2]*socket { return [2]*socket{l.frontend, l.backend} }
 func (l *loop) run(ctx context.Context) error {
 	l.failedAt = failedEvery
 	l.stalls.seen = time.Since(l.start) // who opens a pool may run it when he likes
+	l.tendPorts()
 	for ctx.Err() == nil && !l.drainOver() {
 		if err := l.turn(); err != nil {
 			return fmt.Errorf("pool %s: %w", l.fixed.Name, err)
@@ -235,6 +237,7 @@ func (l *loop) turn() error {
 	l.sumUpFailed()
 	l.act(l.table.Tick(l.clock))
 	l.settle()
+	l.tendPorts()
 	l.tellLostHint()
 	l.tellRebalanced()
 	l.tellLostSlots()
@@ -290,6 +293,9 @@ func (l *loop) patience() (time.Duration, error) {
 		earlier(at)
 	}
 	if at, due := l.refusals.next(); due {
+		earlier(at)
+	}
+	if at, due := l.refusing.next(l.cfg.NoWorkerWait); due {
 		earlier(at)
 	}
 	if l.someFailed {

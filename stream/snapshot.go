@@ -42,6 +42,8 @@ type Snapshot struct {
 	LameDuck bool
 	// Draining: who connects now is refused.
 	Draining bool
+	// Refusing: the frontend's ports are closed for want of a worker.
+	Refusing bool
 	// Paused: nothing is read, see [Pool.Pause].
 	Paused bool
 }
@@ -77,6 +79,7 @@ func (l *loop) snapshot() Snapshot {
 		Usable:          l.table.Usable(),
 		Returning:       l.table.Returning(l.now()),
 		Draining:        l.draining.on,
+		Refusing:        l.refusing.on,
 		Paused:          l.halt.on,
 	}
 }

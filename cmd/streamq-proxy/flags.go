@@ -136,6 +136,8 @@ func (f *flags) choices(fs *pflag.FlagSet) {
 		plainly(func(p *config.Pool) *string { return &p.Affinity }))
 	f.pool(fs, "expect", "expect", "zmtp|any", "zmtp", "what peers speak; any looks at none of it and gives a client its worker at once, also one that speaks first",
 		plainly(func(p *config.Pool) *string { return &p.Expect }))
+	f.pool(fs, "no-worker", "no-worker", "wait|refuse", "wait", "while no worker is usable clients wait, or the frontend's ports are closed, so that clients back off or go elsewhere",
+		plainly(func(p *config.Pool) *string { return &p.NoWorker }))
 	f.pool(fs, "on-down", "on-down", "on-down", "keep", "pairs of a worker that can neither be dialled nor answers a probe: keep them, or end them",
 		plainly(func(p *config.Pool) *string { return &p.OnDown }))
 	f.pool(fs, "hint-wait", "hint-wait", "duration", "0s", "how long a new client without an identity is held for its hint, below 30s",
@@ -151,6 +153,7 @@ func (f *flags) limits(fs *pflag.FlagSet) {
 	}{
 		{"queue-max", "N", d.QueueMax, "clients that may wait for a worker", func(p *config.Pool) *string { return &p.QueueMax }},
 		{"queue-timeout", "duration", d.QueueTimeout, "how long a client may wait, below 30s", func(p *config.Pool) *string { return &p.QueueTimeout }},
+		{"no-worker-wait", "duration", d.NoWorkerWait, "with --no-worker refuse ports are closed only after so long when a worker is expected back; below 24h", func(p *config.Pool) *string { return &p.NoWorkerWait }},
 		{"max-clients", "N", d.MaxClients, "clients at once, 0 for no limit", func(p *config.Pool) *string { return &p.MaxClients }},
 		{"max-per-address", "N", d.MaxPerAddress, "clients of one address at once, 0 for no limit", func(p *config.Pool) *string { return &p.MaxPerAddress }},
 		{"handshake-timeout", "duration", d.HandshakeTimeout, "for the first bytes, and again for the handshake; 0 for no limit", func(p *config.Pool) *string { return &p.HandshakeTimeout }},

@@ -64,6 +64,7 @@ force, or nothing.`,
 	takeWords(cmd, "policy", pairing.Policies())
 	takeWords(cmd, "lease", pairing.Strategies())
 	takeWords(cmd, "on-down", []string{"keep", "end"})
+	takeWords(cmd, "no-worker", []string{"wait", "refuse"})
 	takeWords(cmd, "expect", []string{"zmtp", "any"})
 	return cmd
 }

@@ -45,8 +45,9 @@ type PoolStatus struct {
 	BytesIn       uint64 `json:"bytes_in"`  // from clients to workers
 	BytesOut      uint64 `json:"bytes_out"` // and back
 	Connections   int    `json:"connections"`
-	Usable        bool   `json:"usable"` // a worker takes clients, now or when it is less busy
-	Ready         bool   `json:"ready"`  // new clients should be sent, as /readyz?pool= says
+	Usable        bool   `json:"usable"`   // a worker takes clients, now or when it is less busy
+	Ready         bool   `json:"ready"`    // new clients should be sent, as /readyz?pool= says
+	Refusing      bool   `json:"refusing"` // its ports are closed for want of a worker
 	Draining      bool   `json:"draining"`
 	Paused        bool   `json:"paused"`
 	LameDuck      bool   `json:"lame_duck"` // serves, and is not ready

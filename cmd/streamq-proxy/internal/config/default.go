@@ -16,6 +16,7 @@ func PoolDefaults() Pool {
 		Relay:             d.Relay.String(),
 		QueueMax:          strconv.Itoa(d.Pairing.QueueMax),
 		QueueTimeout:      d.Pairing.QueueTimeout.String(),
+		NoWorkerWait:      d.NoWorkerWait.String(),
 		MaxClients:        strconv.Itoa(d.Pairing.MaxClients),
 		MaxPerAddress:     strconv.Itoa(d.Pairing.MaxPerAddress),
 		HandshakeTimeout:  d.Pairing.HandshakeTimeout.String(),

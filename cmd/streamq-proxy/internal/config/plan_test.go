@@ -55,6 +55,8 @@ pools:
     max-clients: 7
     max-per-address: 3
     expect: zmtp
+    no-worker: refuse
+    no-worker-wait: 500ms
     mechanisms: [CURVE, PLAIN]
     handshake-timeout: 0s
     connect-timeout: 500ms
@@ -106,6 +108,7 @@ pools:
 	}
 	orders.Discovers = true
 	orders.Mechanisms = []string{"CURVE", "PLAIN"}
+	orders.RefuseWithoutWorker, orders.NoWorkerWait = true, 500*time.Millisecond
 	orders.PairBuffer = 1 << 20
 	orders.KeepAlive = stream.KeepAlive{Interval: 2 * time.Second, Count: 127}
 	orders.UserTimeout = 1500 * time.Millisecond
@@ -255,6 +258,8 @@ func TestMistakesInFiles(t *testing.T) {
 		{"no user-timeout", pool("    user-timeout: long\n"), `f.yaml:5:19: user-timeout: "long" is no duration`},
 		{"expect", pool("    expect: http\n"), `f.yaml:5:13: expect: "http" is unknown, want zmtp or any`},
 		{"expect and mechanisms", pool("    expect: any\n    mechanisms: [CURVE]\n"), `f.yaml:5:13: expect: with any nobody looks`},
+		{"no-worker", pool("    no-worker: cry\n"), `f.yaml:5:16: no-worker: "cry" is unknown, want wait or refuse`},
+		{"no-worker-wait", pool("    no-worker-wait: 25h\n"), `f.yaml:5:21: no-worker-wait: 25h0m0s is not from 0s to below 24h0m0s`},
 		{"mechanism", pool("    mechanisms: [CURVE, curve]\n"), `f.yaml:5:25: mechanisms: "curve" is no mechanism's name`},
 		{"http", "http: 9555\n" + pool(""), `f.yaml:1:7: http: "9555" is no address, want HOST:PORT, or "" for none`},
 		{"http port", "http: localhost:http\n" + pool(""), `f.yaml:1:7: http: "localhost:http": port "http" is not a number`},

@@ -98,6 +98,11 @@ func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
 			c.add(i, "expect", "with any nobody looks at what a client asks for, and mechanisms cannot be held to")
 		}
 	}
+	if p.NoWorker != "" {
+		c.fail(i, "no-worker", oneOf(p.NoWorker, "wait", "refuse"))
+		cfg.RefuseWithoutWorker = p.NoWorker == "refuse"
+	}
+	cfg.NoWorkerWait = c.span(i, "no-worker-wait", p.NoWorkerWait, cfg.NoWorkerWait, 0, 24*time.Hour)
 	if p.OnDown != "" {
 		c.fail(i, "on-down", oneOf(p.OnDown, "keep", "end"))
 		cfg.Pairing.EndOnDown = p.OnDown == "end"

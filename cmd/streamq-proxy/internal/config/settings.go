@@ -51,6 +51,8 @@ type Pool struct {
 	MaxClients        string   `yaml:"max-clients"`
 	MaxPerAddress     string   `yaml:"max-per-address"`
 	Expect            string   `yaml:"expect"`
+	NoWorker          string   `yaml:"no-worker"`
+	NoWorkerWait      string   `yaml:"no-worker-wait"`
 	Mechanisms        []string `yaml:"mechanisms"`
 	AcceptProxy       []string `yaml:"accept-proxy"`
 	Source            []string `yaml:"source"`

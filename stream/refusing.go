@@ -1,0 +1,108 @@
+package stream
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/seam"
+)
+
+// Waiting is not always kind: a libzmq client that was connected once, and is accepted
+// and not answered, can neither back off nor go elsewhere, and cannot end its context
+// (zmq_ctx_term(3), ZMQ_LINGER -1) until its ZMQ_HANDSHAKE_IVL is over. So a pool may
+// close its ports while it has no worker: clients are then refused by the kernel, which
+// is what libzmq's back-off goes by.
+//
+//	accepting --no usable worker, and none expected back, or for NoWorkerWait--> refusing
+//	    ^----------------------------- a usable worker ------------------------------+
+//
+// A unix socket that was shut never listens again. So over ipc clients are accepted, end
+// with no-worker and are held, as all are that are refused (hold.go).
+type closure struct {
+	on      bool
+	since   time.Duration // when there was a usable worker last, or the pool began
+	met     bool          // there was one
+	waiting bool          // there is none, and the ports are open yet
+	told    bool          // of a port that cannot be opened again
+}
+
+// DefaultNoWorkerWait is long enough for a worker that is started anew.
+const DefaultNoWorkerWait = 3 * time.Second
+
+// next is when the ports may have to be closed.
+func (r *closure) next(wait time.Duration) (at time.Duration, ok bool) {
+	return r.since + wait, r.waiting
+}
+
+// tendPorts closes the ports for want of a worker, or opens them again.
+func (l *loop) tendPorts() {
+	r := &l.refusing
+	if l.draining.on {
+		return
+	}
+	usable := l.table.Usable()
+	if usable || !l.cfg.RefuseWithoutWorker {
+		r.since, r.met, r.waiting = l.clock, r.met || usable, false
+		if r.on {
+			l.openPorts()
+		}
+		return
+	}
+	r.waiting = !r.on
+	if !r.on && l.clock-r.since < l.cfg.NoWorkerWait && (!r.met || l.table.Expected(l.clock)) {
+		return
+	}
+	if !r.on {
+		r.on, r.waiting = true, false
+		l.closePorts()
+	}
+	l.act(l.table.EndWaiting(l.clock, pairing.NoWorker))
+	l.settle()
+}
+
+func (l *loop) closePorts() {
+	l.cfg.Log.Warn("no worker: the frontend's ports are closed until there is one", "pool", l.fixed.Name)
+	for _, fd := range l.frontend.ports() {
+		if err := seam.Shut(fd); err != nil {
+			l.cfg.Log.Error("closing a port for want of a worker", "pool", l.fixed.Name, "error", err)
+		}
+	}
+}
+
+// openPorts has the ports listen again. One that is another's meanwhile, as only one can be
+// that the kernel had chosen, is tried in each turn.
+func (l *loop) openPorts() {
+	r := &l.refusing
+	var failed error
+	for _, fd := range l.frontend.ports() {
+		if err := seam.Open(fd, listenBacklog); err != nil && !errors.Is(err, unix.EALREADY) {
+			failed = err
+		}
+	}
+	switch {
+	case failed == nil:
+		r.on, r.told = false, false
+		l.cfg.Log.Info("a worker is there: the frontend's ports are open", "pool", l.fixed.Name)
+	case !r.told:
+		r.told = true
+		l.cfg.Log.Error("a port cannot be opened again", "pool", l.fixed.Name, "error", failed)
+	}
+}
+
+// ports are the descriptors of the listeners over TCP.
+func (s *socket) ports() (all []int) {
+	for _, fd := range s.listeners {
+		if ownEndpoint(fd).IsValid() {
+			all = append(all, fd)
+		}
+	}
+	return all
+}
+
+// turnedAway: c's port is closed, so that its client, which is told by it, need not be held.
+func (l *loop) turnedAway(c *conn) bool {
+	return l.refusing.on && peerEndpoint(c.link.descriptor()).IsValid()
+}
