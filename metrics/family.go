@@ -9,7 +9,7 @@ type families struct {
 
 	up, ready, usable, draining, paused, lame, refusing *prometheus.Desc
 	bytes, backlog                            *prometheus.Desc
-	connections                               *prometheus.Desc
+	connections, held                         *prometheus.Desc
 	descriptors, descriptorLimit              *prometheus.Desc
 	turns, lag, commands, stalls, stalled     *prometheus.Desc
 	clients, clientsTotal, ended              *prometheus.Desc
@@ -42,6 +42,7 @@ func newFamilies() *families {
 	f.bytes = f.add("bytes_total", "Bytes passed on between the peers of pairs.", "direction")
 	f.backlog = f.add("backlog_bytes", "Bytes that wait for peers which read too slowly.")
 	f.connections = f.add("connections", "Connections on either side, paired or not.")
+	f.held = f.add("clients_held", "Clients that were refused and are held for some seconds before they are closed, so that they do not come back at once.")
 	f.descriptors = f.add("descriptors", "Descriptors in use by the connections of all pools.")
 	f.descriptorLimit = f.add("descriptors_limit", "Descriptors that connections of all pools may use.")
 	f.turns = f.add("loop_turn_seconds", "Time that turns of the pool's loop took, waiting excluded.")

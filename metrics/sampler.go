@@ -29,6 +29,7 @@ func (s sampler) snapshot(from *stream.Snapshot) {
 	s.counter(s.bytes, from.BytesOut, "worker-to-client")
 	s.gauge(s.backlog, float64(from.Backlog))
 	s.gauge(s.connections, float64(from.Connections))
+	s.gauge(s.held, float64(from.Held))
 	s.gauge(s.descriptors, float64(from.Descriptors))
 	s.gauge(s.descriptorLimit, float64(from.DescriptorLimit))
 	s.histogram(s.turns, &from.Turns)

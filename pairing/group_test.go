@@ -55,6 +55,14 @@ func (r *rig) open(id PeerID) (worker PeerID) {
 	return r.next
 }
 
+// empty ends the pairs of a worker.
+func (r *rig) empty(worker string) {
+	r.t.Helper()
+	if _, err := r.EndWorker(r.now, worker, Kicked); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // TestGroup has 50 clients connect to two tables at the same time: each has the same worker in both, and by themselves
 // half of them would not. When a worker goes each of its clients has the same other one.
 func TestGroup(t *testing.T) {
@@ -98,8 +106,8 @@ func TestGroup(t *testing.T) {
 		}
 		for x := range of {
 			of[x].set("w1", Maintenance) // and all come again
-			of[x].EndWorker(of[x].now, "w0", Kicked)
-			of[x].EndWorker(of[x].now, "w2", Kicked)
+			of[x].empty("w0")
+			of[x].empty("w2")
 		}
 		if n, at := agree(of); n != 50 || at["w1"] > 0 {
 			t.Errorf("%v: without a worker %d of 50 agree, %v", policy, n, at)

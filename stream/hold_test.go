@@ -139,7 +139,7 @@ func TestHeldMakeWay(t *testing.T) {
 		all = append(all, refuse())
 	}
 	r.onLoop(func(l *loop) {
-		if n := len(l.held.heap); n > 10 {
+		if n := l.snapshot().Held; n == 0 || n > 10 || n != len(l.held.heap) {
 			t.Errorf("%d are held, want 10 at most", n)
 		}
 		l.ctx.limit = 5

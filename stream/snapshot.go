@@ -20,6 +20,8 @@ type Snapshot struct {
 	Backlog int64
 	// Connections are open, on either side, paired or not.
 	Connections int
+	// Held are clients that were refused and are not closed yet; they are no Connections.
+	Held int
 	// Descriptors are used by the connections of all pools; DescriptorLimit is
 	// how many may be.
 	Descriptors, DescriptorLimit int64
@@ -70,6 +72,7 @@ func (l *loop) snapshot() Snapshot {
 		BytesOut:        l.figures.passed[1].Bytes.Load(),
 		Backlog:         l.figures.backlogged,
 		Connections:     l.figures.connections,
+		Held:            len(l.held.heap),
 		Descriptors:     used,
 		DescriptorLimit: limit,
 		Turns:           l.figures.turns,

@@ -56,6 +56,9 @@ func check(file string, cpus int) (summary string, err error) {
 		for _, finder := range plan.Finders[i] {
 			lines = append(lines, fmt.Sprintf("pool %s: workers: %s", plan.Pools[i].Name, sought(&finder)))
 		}
+		if group := plan.Pools[i].Group.Name(); group != "" {
+			lines = append(lines, fmt.Sprintf("pool %s: in group %s: a client has the same worker as in its other pools", plan.Pools[i].Name, group))
+		}
 		lines = append(lines, vanished(&plan.Pools[i]))
 	}
 	for _, path := range missing {
