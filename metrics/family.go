@@ -7,7 +7,8 @@ import "github.com/prometheus/client_golang/prometheus"
 type families struct {
 	all []*prometheus.Desc
 
-	up, ready, usable, draining, paused, lame, refusing *prometheus.Desc
+	up, ready, usable, draining, paused, lame *prometheus.Desc
+	refusing                                  *prometheus.Desc
 	bytes, backlog                            *prometheus.Desc
 	connections, held                         *prometheus.Desc
 	descriptors, descriptorLimit              *prometheus.Desc
