@@ -27,9 +27,16 @@ type agent struct {
 // startAgent has an agent dial in for a worker, and returns when the proxy has its slots. It is ended with the test.
 func startAgent(t testing.TB, proxy, worker string, slots int) *agent {
 	t.Helper()
+	a := runAgent(t, "--proxy", proxy, "--worker", worker, "--slots", fmt.Sprint(slots))
+	a.expectSlots(t, slots)
+	return a
+}
+
+// runAgent runs an agent until the test ends.
+func runAgent(t testing.TB, flags ...string) *agent {
+	t.Helper()
 	a := &agent{http: freePort(t, "127.0.0.1")}
-	a.command = exec.Command(os.Getenv(binaryVariable), "agent", "--proxy", proxy, "--worker", worker, "--slots", fmt.Sprint(slots),
-		"--http", a.http, "--log-format", "json", "--drain-timeout", "50ms")
+	a.command = exec.Command(os.Getenv(binaryVariable), append([]string{"agent", "--http", a.http, "--log-format", "json", "--drain-timeout", "50ms"}, flags...)...)
 	a.command.Env = append(a.command.Environ(), "GORACE=atexit_sleep_ms=0")
 	stderr, err := a.command.StderrPipe()
 	must(t, err)
@@ -51,7 +58,6 @@ func startAgent(t testing.TB, proxy, worker string, slots int) *agent {
 			t.Errorf("the agent ended with: %v\n%s", err, said)
 		}
 	})
-	a.expectSlots(t, slots)
 	return a
 }
 
@@ -66,14 +72,14 @@ func (a *agent) readyz() string {
 	return string(text)
 }
 
-// metric is the value of one without labels.
+// metric is the value of one without labels but the worker.
 func (a *agent) metric(t testing.TB, name string) (value int) {
 	t.Helper()
 	r, err := http.Get("http://" + a.http + "/metrics")
 	must(t, err)
 	defer r.Body.Close()
 	for in := bufio.NewScanner(r.Body); in.Scan(); {
-		if text, is := strings.CutPrefix(in.Text(), name+" "); is {
+		if series, text, _ := strings.Cut(in.Text(), " "); series == name || strings.HasPrefix(series, name+"{worker=") {
 			_, err := fmt.Sscan(text, &value)
 			must(t, err)
 		}

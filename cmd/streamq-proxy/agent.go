@@ -22,14 +22,18 @@ import (
 
 // agentFlags are what the command line says of an agent.
 type agentFlags struct {
-	agent.Config
+	only         agentWorker // that of --worker
+	file         string      // of several
+	proxy        string
+	threads      int
+	tell         agentControl
 	drainTimeout time.Duration
 	http         string
 	json         bool
 }
 
 func newAgentCommand(cpus int) *cobra.Command {
-	f := agentFlags{Config: agent.Config{Threads: stream.RelayThreads(cpus)}}
+	f := agentFlags{threads: stream.RelayThreads(cpus)}
 	format := "text"
 	cmd := &cobra.Command{
 		Use:   "agent",
@@ -41,7 +45,17 @@ queue for each client, and no client can cost a slot.
 
 The worker may be down, and be started again: there are no slots until it listens. On
 SIGTERM or SIGINT it takes no more clients, and lets the pairs end by themselves within
---drain-timeout; a second signal ends them at once.`,
+--drain-timeout; a second signal ends them at once.
+
+With --control it says HELLO for its worker: its --name, --weight and --max, and renews
+its lease. Several workers come from a file (--workers), in YAML:
+
+  workers:
+    - {name: w1, worker: tcp://127.0.0.1:6000, slots: 16, slots-max: 64, weight: 2, max: 500}
+    - {name: w2, worker: tcp://127.0.0.1:6001}
+
+Where there is NAT between them and the proxy only one name can be told by address: give
+each worker an agent, and an address, of its own.`,
 		Example: `  streamq-proxy agent --proxy tcp://proxy.example.org:5556 --worker tcp://127.0.0.1:6000 --slots 16`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,63 +63,71 @@ SIGTERM or SIGINT it takes no more clients, and lets the pairs end by themselves
 				return fmt.Errorf("--log-format: %q is neither text nor json (see %s --help)", format, cmd.CommandPath())
 			}
 			f.json = format == "json"
-			if !cmd.Flags().Changed("slots-max") {
-				f.SlotsMax = min(agent.MaxSlots, 4*f.Slots)
-			}
 			signals := make(chan os.Signal, 2)
 			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 			defer signal.Stop(signals)
 			if os.Getenv("GOMAXPROCS") == "" { // see server.processors
-				runtime.GOMAXPROCS(cpus + f.Threads)
+				runtime.GOMAXPROCS(cpus + f.threads)
 			}
 			return f.run(cmd.Context(), signals, cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.Proxy, "proxy", "", "the proxy's backend, tcp://HOST:PORT")
-	flags.StringVar(&f.Worker, "worker", "", "where the worker listens, tcp://HOST:PORT")
-	flags.IntVar(&f.Slots, "slots", 16, "idle connections kept at the proxy")
-	flags.IntVar(&f.SlotsMax, "slots-max", 0, fmt.Sprintf("as many when clients come fast, up to %d (default four times --slots)", agent.MaxSlots))
+	flags.StringVar(&f.proxy, "proxy", "", "the proxy's backend, tcp://HOST:PORT")
+	flags.StringVar(&f.only.Worker, "worker", "", "where the worker listens, tcp://HOST:PORT")
+	flags.StringVar(&f.file, "workers", "", "several workers, and what else is said of each: a `file`")
+	flags.IntVar(&f.only.Slots, "slots", usualSlots, "idle connections kept at the proxy")
+	flags.IntVar(&f.only.SlotsMax, "slots-max", 0, fmt.Sprintf("as many when clients come fast, up to %d (default four times --slots)", agent.MaxSlots))
+	flags.StringVar(&f.tell.endpoint, "control", "", "the proxy's control socket, which is told whose slots these are")
+	flags.StringVar(&f.tell.cert, "cert", "", "own certificate, with its secret key, for CURVE: a `file` (keygen --cert)")
+	flags.StringVar(&f.tell.server, "server", "", "public certificate of the proxy, for CURVE: a `file`")
+	flags.StringVar(&f.tell.pool, "pool", "", "the proxy's pool, where it has several")
+	flags.StringVar(&f.only.Name, "name", "", "the worker's name, with --control")
+	flags.IntVar(&f.only.Weight, "weight", 0, "the worker's weight, with --control")
+	flags.IntVar(&f.only.Max, "max", 0, "how many pairs the worker may have, with --control")
 	flags.DurationVar(&f.drainTimeout, "drain-timeout", 30*time.Second, "how long pairs may go on after SIGTERM")
 	flags.StringVar(&f.http, "http", "", `HOST:PORT that serves /metrics, /healthz and /readyz; "" turns it off`)
 	flags.StringVar(&format, "log-format", format, "text or json")
-	for _, name := range []string{"proxy", "worker"} {
-		_ = cmd.MarkFlagRequired(name) // of a flag that is not there it would fail
-	}
+	takeFiles(cmd, "workers", "cert", "server")
+	_ = cmd.MarkFlagRequired("proxy") // of a flag that is not there it would fail
+	cmd.MarkFlagsOneRequired("worker", "workers")
+	cmd.MarkFlagsMutuallyExclusive("worker", "workers")
 	return cmd
 }
 
 // run keeps the slots until a signal comes, and then lets the pairs end.
 func (f *agentFlags) run(ctx context.Context, signals <-chan os.Signal, stderr io.Writer) error {
-	f.Log = newLogger(stderr, f.json, new(slog.LevelVar))
-	a, err := agent.New(f.Config)
+	log := newLogger(stderr, f.json, new(slog.LevelVar))
+	all, err := f.agents(log)
 	if err != nil {
 		return fmt.Errorf("%s (see streamq-proxy agent --help)", oneLine(err))
 	}
-	defer a.Close()
+	defer all.close()
 	if f.http != "" {
-		h, err := listenHTTP(f.http, agentHandler(a, f.Log), f.Log)
+		h, err := listenHTTP(f.http, agentHandler(all, log), log)
 		if err != nil {
 			return err
 		}
 		defer h.close()
 		go func() {
 			if err := h.serve(); err != nil {
-				f.Log.Error("no more HTTP", "error", err)
+				log.Error("no more HTTP", "error", err)
 			}
 		}()
-		f.Log.Info("http", "address", h.address())
+		log.Info("http", "address", h.address())
 	}
 	serving, end := context.WithCancel(ctx)
 	defer end()
 	done := make(chan struct{})
-	go func() { a.Run(serving); close(done) }()
-	f.Log.Info("dialling in", "proxy", f.Proxy, "worker", f.Worker, "slots", f.Slots, "slots-max", f.SlotsMax)
+	go func() { all.run(serving); close(done) }()
+	for _, a := range all.agents {
+		log.Info("dialling in", "proxy", f.proxy, "worker", a.worker.Worker, "name", a.worker.Name, "slots", a.worker.Slots, "slots-max", a.worker.SlotsMax)
+	}
 	select {
 	case <-signals:
 	case <-ctx.Done():
 	}
-	f.Log.Info("draining: pairs may go on until they end by themselves", "pairs", a.State().Pairs, "deadline", f.drainTimeout)
+	log.Info("draining: pairs may go on until they end by themselves", "pairs", all.pairs(), "deadline", f.drainTimeout)
 	end()
 	<-done
 	drain, cut := context.WithTimeout(ctx, f.drainTimeout)
@@ -117,24 +139,26 @@ func (f *agentFlags) run(ctx context.Context, signals <-chan os.Signal, stderr i
 		case <-drain.Done():
 		}
 	}()
-	if !a.Drain(drain) {
-		f.Log.Warn("ending the pairs that are left", "pairs", a.State().Pairs)
+	if !all.drain(drain) {
+		log.Warn("ending the pairs that are left", "pairs", all.pairs())
 	}
 	return nil
 }
 
-// agentHandler serves what an agent shows.
-func agentHandler(a *agent.Agent, log *slog.Logger) http.Handler {
+// agentHandler serves what agents show.
+func agentHandler(all *agents, log *slog.Logger) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(a.Collectors()...)
+	for _, a := range all.agents {
+		registry.MustRegister(a.Collectors()...)
+	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	healthz := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
 	readyz := func(w http.ResponseWriter, _ *http.Request) {
-		s := a.State()
-		if !s.Ready() {
+		text, ready := all.readiness()
+		if !ready {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		fmt.Fprintf(w, "worker %t, slots %d of %d, draining %t\n", s.Worker, s.Idle, s.Wanted, s.Over)
+		fmt.Fprint(w, text)
 	}
 	return newMux(registry, log, healthz, readyz)
 }

@@ -97,7 +97,9 @@ func TestCompletion(t *testing.T) {
 		"ctl --control |":      nothing,
 		"ctl -o |":             "table json :4",
 		"ctl watch --every |":  nothing,
-		"agent |":              "--proxy --worker :4", // without which it cannot do
+		"agent |":              "--proxy --worker --workers :4", // without which it cannot do
+		"agent --workers |":    file,
+		"agent --cert |":       file,
 		"agent --proxy |":      nothing,
 		"keygen --cert |":      file,
 		"keygen |":             nothing,

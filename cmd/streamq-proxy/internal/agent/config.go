@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,12 @@ type Config struct {
 	// SlotsMax is how many there may be when clients come faster than slots are
 	// replaced, up to MaxSlots.
 	SlotsMax int
+	// Label tells the agent's metrics and log lines from those of others in the process.
+	Label string
+	// Name tells the proxy whose slot the connection is whose own end is endpoint, IP:PORT,
+	// once it has been dialled; nil for nobody. It is called from any goroutine, several
+	// at once. A slot that could not be named stays.
+	Name func(ctx context.Context, endpoint string) error
 	// Threads of the relay, 1 to splice.MaxThreads.
 	Threads int
 	Log     *slog.Logger

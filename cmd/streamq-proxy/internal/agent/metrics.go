@@ -24,9 +24,13 @@ func (a *Agent) State() State {
 // Collectors are the agent's metrics.
 func (a *Agent) Collectors() (all []prometheus.Collector) {
 	gauge := func(name, help string, f func(State) float64) {
-		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return f(a.State()) }))
+		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{"worker": a.cfg.Label}}, func() float64 { return f(a.State()) }))
 	}
 	count := func(name, help string, labels prometheus.Labels, f func() float64) {
+		if labels == nil {
+			labels = prometheus.Labels{}
+		}
+		labels["worker"] = a.cfg.Label
 		all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, f))
 	}
 	gauge("streamq_agent_worker_up", "1 when the worker is there.", func(s State) float64 {
@@ -41,10 +45,11 @@ func (a *Agent) Collectors() (all []prometheus.Collector) {
 	count("streamq_agent_pairs_total", "Clients that have had the worker.", nil, func() float64 { return float64(a.figures.served.Load()) })
 	count("streamq_agent_slots_renewed_total", "Idle connections that the proxy closed, as it does at slot-max-age.", nil, func() float64 { return float64(a.figures.renewed.Load()) })
 	const failures = "streamq_agent_failures_total"
-	const help = "What failed: to reach the worker, to keep a slot at the proxy, or a worker whose signature was another than the slot had shown."
+	const help = "What failed: to reach the worker, to keep a slot at the proxy, a worker whose signature was another than the slot had shown, or to tell the proxy the name of a slot's worker."
 	count(failures, help, prometheus.Labels{"of": "worker"}, func() float64 { return float64(a.figures.workerFailed.Load()) })
 	count(failures, help, prometheus.Labels{"of": "proxy"}, func() float64 { return float64(a.figures.proxyFailed.Load()) })
 	count(failures, help, prometheus.Labels{"of": "signature"}, func() float64 { return float64(a.figures.otherSignature.Load()) })
+	count(failures, help, prometheus.Labels{"of": "name"}, func() float64 { return float64(a.figures.unnamed.Load()) })
 	for way, from := range []string{"client", "worker"} {
 		count("streamq_agent_bytes_total", "Bytes moved, by the side that sent them.", prometheus.Labels{"from": from}, func() float64 { return float64(a.passed[way].Bytes.Load()) })
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -45,6 +46,9 @@ func (s *slot) offer() bool {
 			_ = conn.Close()
 		}
 	}
+	if err == nil {
+		a.name(conn)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	defer a.stirred()
@@ -66,6 +70,25 @@ func (s *slot) offer() bool {
 		time.AfterFunc(probation, s.probed)
 	}
 	return true
+}
+
+// name has the proxy told whose slot this is. Of failures in a row the first is logged.
+func (a *Agent) name(conn net.Conn) {
+	if a.cfg.Name == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(a.life, dialTimeout)
+	defer cancel()
+	switch err := a.cfg.Name(ctx, conn.LocalAddr().String()); {
+	case a.life.Err() != nil:
+	case err == nil:
+		a.unnamed.Store(false)
+	case !a.unnamed.Swap(true):
+		a.cfg.Log.Warn("the proxy was not told whose slots these are", "error", err)
+	}
+	if a.unnamed.Load() {
+		a.figures.unnamed.Add(1)
+	}
 }
 
 // await returns a client's first bytes once they come; used is false when the slot
