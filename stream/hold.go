@@ -19,6 +19,7 @@ const (
 	// that holds nobody for more than holdLongest: libzmq gives up after 30 s.
 	holdPace    = 25 * time.Millisecond
 	holdLongest = 25 * time.Second
+	holdClosed  = 2 * time.Second
 	// heldMost are held in all pools at most, and heldShare-th of the descriptors. The one
 	// that would be closed next makes way.
 	heldMost  = 10_000
@@ -90,10 +91,19 @@ func (l *loop) hold(c *conn, why pairing.Reason) bool {
 	l.figures.connections--
 	l.ctx.held.Add(1)
 	c.phase, c.paused, c.early = refused, false, nil
+	heap.Push(&l.held.heap, heldConn{c, l.holdUntil()})
+	return true
+}
+
+// holdUntil is when one that is held from now on is closed. Where the port is closed it is
+// what the client backs off by, and only a crowd has to be spread: over holdClosed.
+func (l *loop) holdUntil() time.Duration {
+	if l.draining.on {
+		return l.clock + rand.N(holdClosed)
+	}
 	l.held.last = max(l.held.last+holdPace, l.clock+holdMin)
 	until := max(l.held.last, l.clock+holdMin+rand.N(holdMax-holdMin))
-	heap.Push(&l.held.heap, heldConn{c, min(until, l.clock+holdLongest)})
-	return true
+	return min(until, l.clock+holdLongest)
 }
 
 // releaseNext closes the one that is to be closed next.
