@@ -266,6 +266,17 @@ func TestAlertsLookAtWhatIsThere(t *testing.T) {
 	}
 }
 
+// The manual has each alert with its severity.
+func TestAlertsAreDocumented(t *testing.T) {
+	t.Parallel()
+	manual := string(readFile(t, "../deploy/README.md"))
+	for _, a := range readAlerts(t) {
+		if row := fmt.Sprintf("\n| `%s` | %s | ", a.Alert, a.Labels["severity"]); !strings.Contains(manual, row) {
+			t.Errorf("%q is missing", row)
+		}
+	}
+}
+
 // A check that finds nothing wrong in anything would pass, too.
 func TestWhatIsNotThereIsFound(t *testing.T) {
 	t.Parallel()
