@@ -29,6 +29,8 @@ const (
 	apartLook = time.Second
 	// settledLook is how many pairs, or connections that are owed, are looked at most.
 	settledLook = 16
+	// atOnce is how far apart the connections of a process go that has ended.
+	atOnce = 50 * time.Millisecond
 	// shrunkMax workers are known to do with fewer connections.
 	shrunkMax = 1024
 )
@@ -67,6 +69,7 @@ type owing struct {
 	worker string
 	byKind [owedKinds]list[*owed]
 	n      int
+	last   time.Duration // when one went last
 }
 
 // owe notes that a connection is gone which its worker dialled in. It is called
@@ -92,6 +95,7 @@ func (t *Table) owe(p *Peer) {
 	}
 	o.timer.owner, o.place.owner = o, o
 	o.of.n++
+	o.of.last = t.now
 	o.of.byKind[o.kind].pushBack(&o.place)
 	t.awaited.start(&o.timer, t.now)
 }
@@ -173,9 +177,9 @@ func (t *Table) isLost(o *owed) bool {
 	if idle := o.of.byKind[owedIdle].first(); idle != nil && t.now-idle.timer.since >= within/2 { // and after
 		return false
 	}
-	if o.kind == owedOpened { // if nothing of it is left it may just as well have ended
+	if o.kind == owedOpened { // of a worker that has ended nothing is left, and all went at once
 		w := t.workers[o.of.worker]
-		return w != nil && w.dialledIn > 0
+		return w != nil && w.dialledIn > 0 || o.of.last-o.timer.since >= atOnce
 	}
 	return true
 }

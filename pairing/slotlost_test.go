@@ -178,6 +178,21 @@ func TestSlotLostWhenOpen(t *testing.T) {
 	}
 }
 
+// That is also told when such messages have cost it all, one after the other.
+func TestAllSlotsLostWhenOpen(t *testing.T) {
+	r := slotRig(t)
+	r.slots("w", 3)
+	for range 3 {
+		c, w, _ := r.client("10.0.0.1")
+		r.Opened(r.now, c)
+		r.leave(w, c)
+		r.now += 100 * time.Millisecond
+	}
+	if all := r.lost(10 * time.Second); len(all) != 2 { // the last may be the worker's end
+		t.Errorf("%+v", all)
+	}
+}
+
 // An agent dials another as soon as one is in use, and not when the pair has ended.
 func TestAgentLosesNone(t *testing.T) {
 	r := slotRig(t)
