@@ -49,3 +49,15 @@ func eventOf(e stream.Event) wire.Event {
 		Worker: e.Worker, State: e.State, Reason: e.Reason, Pairs: e.Pairs,
 	}
 }
+
+// balancer is who has connected for a client, nil for none.
+func balancer(b *stream.Balancer) *wire.Balancer {
+	if b == nil {
+		return nil
+	}
+	w := &wire.Balancer{Endpoint: b.Endpoint, UniqueID: b.UniqueID}
+	if b.TLS != nil {
+		w.TLS = &wire.TLS{Version: b.TLS.Version, Cipher: b.TLS.Cipher, Name: b.TLS.CommonName, Verified: b.TLS.Verified}
+	}
+	return w
+}

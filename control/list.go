@@ -329,11 +329,12 @@ func explain(c *call) (wire.Reply, error) {
 	return wire.NewReply(wire.OK, explained(e))
 }
 
-func explained(e *pairing.Explanation) wire.Explanation {
+func explained(e *stream.Explanation) wire.Explanation {
 	x := wire.Explanation{
 		Identity: e.Identity, Rule: e.Rule.String(), Passed: []wire.Passed{}, Prefer: array(e.Prefer),
 		Pinned: e.Pinned, Last: e.Last, Policy: e.Policy.String(), Clients: []wire.ClientInfo{}, Candidates: []wire.Candidate{},
 	}
+	x.Balancer = balancer(e.Balancer)
 	for _, p := range e.Peers {
 		x.Worker = p.Worker // of the newest
 		x.Clients = append(x.Clients, clientInfo(p))

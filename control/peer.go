@@ -164,6 +164,6 @@ func whois(c *call) (wire.Reply, error) {
 	}
 	return wire.NewReply(wire.OK, wire.Known{
 		Client: a.Client.Origin.Endpoint, Address: a.Client.Origin.Address, Identity: a.Client.Identity,
-		Since: wire.InSeconds(a.Client.Paired),
+		Since: wire.InSeconds(a.Client.Paired), Balancer: balancer(a.Balancer),
 	})
 }

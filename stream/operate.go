@@ -151,14 +151,36 @@ func (p *Pool) Failing(ctx context.Context, most int) (FailingList, error) {
 	})
 }
 
+// Explanation is why an identity or an endpoint has its worker.
+type Explanation struct {
+	pairing.Explanation
+	// Balancer is who has connected for the newest client of it, nil for none.
+	Balancer *Balancer
+}
+
 // Explain says why an identity or an endpoint has its worker; nil when it is not known.
-func (p *Pool) Explain(ctx context.Context, who string) (*pairing.Explanation, error) {
-	return query(ctx, p, func(l *loop) *pairing.Explanation {
-		if e, known := l.table.Explain(l.now(), who); known {
-			return &e
+func (p *Pool) Explain(ctx context.Context, who string) (*Explanation, error) {
+	return query(ctx, p, func(l *loop) *Explanation {
+		e, known := l.table.Explain(l.now(), who)
+		if !known {
+			return nil
 		}
-		return nil
+		x := &Explanation{Explanation: e}
+		for _, one := range e.Peers {
+			x.Balancer = l.balancerOf(one.ID)
+		}
+		return x
 	})
+}
+
+// balancerOf is who has connected for a peer, and said so; nil for none.
+func (l *loop) balancerOf(id pairing.PeerID) *Balancer {
+	c := l.find(id)
+	if c == nil || c.via == nil || !c.via.read {
+		return nil
+	}
+	b := c.via.Balancer
+	return &b
 }
 
 // SetWeight changes the weight of a worker.
@@ -211,6 +233,8 @@ type Acquaintance struct {
 	// Worker's own host of the connection: who may ask.
 	Host   string
 	Client pairing.PeerInfo // the zero value while it serves nobody
+	// Balancer is who has connected for the client, nil for none.
+	Balancer *Balancer
 }
 
 // Whois tells of a worker's connection by the far end that the worker sees: the
@@ -231,6 +255,7 @@ func (p *Pool) Whois(ctx context.Context, endpoint string) (*Acquaintance, error
 		a := &Acquaintance{Host: host}
 		if client := worker.Partner(); client != nil {
 			a.Client, _ = l.table.Info(l.now(), client.ID)
+			a.Balancer = l.balancerOf(client.ID)
 		}
 		return a
 	})

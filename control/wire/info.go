@@ -174,6 +174,23 @@ type Explanation struct {
 	Policy     string       `json:"policy"`
 	Clients    []ClientInfo `json:"clients"`
 	Candidates []Candidate  `json:"candidates"`
+	// Balancer is who connected for the newest client, nil for none.
+	Balancer *Balancer `json:"balancer,omitempty"`
+}
+
+// Balancer is who has connected for a client, as a PROXY header says.
+type Balancer struct {
+	Endpoint string `json:"endpoint"` // of its own connection
+	UniqueID string `json:"unique_id,omitempty"`
+	TLS      *TLS   `json:"tls,omitempty"` // nil when the client does not use it, or nobody says
+}
+
+// TLS is what a balancer says of its client's.
+type TLS struct {
+	Version  string `json:"version"`
+	Cipher   string `json:"cipher"`
+	Name     string `json:"name"`     // the common name of the client's certificate
+	Verified bool   `json:"verified"` // the client has shown a certificate, and it is good
 }
 
 // Version says what is running.
@@ -199,6 +216,8 @@ type Known struct {
 	Address  string  `json:"address"`            // IP, or localhost:UID:GID:PID over ipc
 	Identity string  `json:"identity,omitempty"` // "" when nobody has said it
 	Since    Seconds `json:"since"`              // that it has been paired
+	// Balancer is who connected for the client, nil for none.
+	Balancer *Balancer `json:"balancer,omitempty"`
 }
 
 // Pools are the reply to POOLS.
