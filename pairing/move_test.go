@@ -362,3 +362,39 @@ func TestNobodyIsMovedFromATableThatTakesNobody(t *testing.T) {
 		t.Errorf("%d have been ended", n)
 	}
 }
+
+// TestRebalanceLooksAtThePresent: when clients have left by themselves, fewer are ended than were planned.
+func TestRebalanceLooksAtThePresent(t *testing.T) {
+	r := newRig(t, nil)
+	r.add(WorkerConfig{Name: "old"})
+	var clients, workers []PeerID
+	for range 100 {
+		c, w, _ := r.pairUp()
+		r.Opened(r.now, c)
+		clients, workers = append(clients, c), append(workers, w)
+	}
+	r.add(WorkerConfig{Name: "new"})
+	if plan, _, err := r.Rebalance(r.now, Rebalance{Rate: 10}); err != nil || plan.Planned != 50 {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	for i := 40; i < 100; i++ {
+		r.leave(clients[i], workers[i])
+	}
+	for at, ok := r.Deadline(); ok; at, ok = r.Deadline() {
+		r.now = at
+		moved := 0
+		for _, a := range r.Tick(at) {
+			if a.Op == Ended && a.Reason == Moved {
+				moved++
+			}
+		}
+		for range moved {
+			c, _, _ := r.pairUp()
+			r.Opened(r.now, c)
+		}
+	}
+	is, _ := r.Rebalancing(r.now)
+	if old := r.worker("old").Pairs; old != 20 || is.Ended != 20 || is.State != RebalanceDone {
+		t.Errorf("the old worker has %d of 40, and it is %+v", old, is)
+	}
+}
