@@ -49,6 +49,8 @@ type flow struct {
 	handshake zmtp.Handshake
 	last      *conn         // that has said something, while it is not open
 	open      bool          // the handshake is through, and no longer watched
+	young     bool          // and has just been, see young.go
+	chunks    int           // that have passed since
 	guarded   bool          // the worker dialled in, see guard.go
 	withheld  []byte        // of the client's handshake, until the worker has said the same
 	passed    [2]uint64     // bytes from client to worker and back, less those that loan has moved
@@ -59,6 +61,14 @@ type flow struct {
 
 // sides are the two connections; index 0 is the client's everywhere.
 func (f *flow) sides() [2]*conn { return [2]*conn{f.client, f.worker} }
+
+// side is a connection's place in sides.
+func (f *flow) side(c *conn) int {
+	if c == f.client {
+		return 0
+	}
+	return 1
+}
 
 // partner is the other connection of the pair.
 func (f *flow) partner(c *conn) *conn {

@@ -71,8 +71,14 @@ type entry struct {
 	at   time.Duration
 }
 
-// add puts a pair behind the others; at must not be before theirs.
-func (a *agenda) add(f *flow, at time.Duration) { a.entries = append(a.entries, entry{f, at}) }
+// agendaGrain has many pairs fall due together, so that the loop need not wake up for each.
+const agendaGrain = 50 * time.Millisecond
+
+// add puts a pair behind the others; at must not be before theirs. It falls due
+// within [agendaGrain] after that.
+func (a *agenda) add(f *flow, at time.Duration) {
+	a.entries = append(a.entries, entry{f, at.Truncate(agendaGrain) + agendaGrain})
+}
 
 // next is when there is something to do.
 func (a *agenda) next() (at time.Duration, ok bool) {

@@ -32,7 +32,7 @@ func (c *conn) lent() bool { return c.flow != nil && c.flow.loan != nil }
 
 // lend gives an open pair to the relay, with what is held back on either side.
 func (l *loop) lend(f *flow) {
-	if !f.open || f.loan != nil || l.halt.on || !lendable(f.client) || !lendable(f.worker) {
+	if !f.open || f.young || f.loan != nil || l.halt.on || !f.lendable() {
 		return
 	}
 	for _, c := range f.sides() {
@@ -58,8 +58,15 @@ func (l *loop) lend(f *flow) {
 	}
 }
 
-func lendable(c *conn) bool {
-	return c.phase == live && c.own() != nil && !c.broken
+// lendable: both connections are the loop's own, and none is broken of which the relay would not know.
+func (f *flow) lendable() bool {
+	for side, c := range f.sides() {
+		known := f.end.Abort && f.end.Gone == side
+		if c.phase != live || c.own() == nil || c.broken && !known {
+			return false
+		}
+	}
+	return true
 }
 
 // recall takes a pair back from the relay, if it was lent, with what the relay

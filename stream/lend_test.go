@@ -13,54 +13,66 @@ import (
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
-// lentPairs runs a test with a pair that the relay of package splice has: of a
-// worker that dialled in, and of one that the proxy dialled.
+// lentPairs runs a test with a pair that the relay of package splice has.
 func lentPairs(t *testing.T, test func(t *testing.T, r *rig, client, worker net.Conn), changes ...func(*Config)) {
+	t.Helper()
+	splicedPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+		r.expectLent(1)
+		test(t, r, client, worker)
+	}, changes...)
+}
+
+// splicedPairs runs a test with an open pair of which both connections are the loop's
+// own: of a worker that dialled in, and of one that the proxy dialled.
+func splicedPairs(t *testing.T, test func(t *testing.T, r *rig, client, worker net.Conn), changes ...func(*Config)) {
 	t.Run("dialled in", func(t *testing.T) {
 		r := newRig(t, append(changes, func(c *Config) { c.Relay = RelaySplice })...)
 		client, worker := r.pair()
-		r.expectLent(1)
 		test(t, r, client, worker)
 	})
 	t.Run("listening", func(t *testing.T) {
 		endpoint, accept := listeningWorker(t)
 		r := newRig(t, append(changes, withWorker(endpoint), func(c *Config) { c.Relay = RelaySplice })...)
 		client, worker := r.dialledPair(accept)
-		r.expectLent(1)
 		test(t, r, client, worker)
 	})
 }
 
-// expectLent waits until so many pairs are lent.
+// expectLent has open pairs grow up and waits until so many are lent.
 func (r *rig) expectLent(want int) {
 	r.t.Helper()
 	eventually(r.t, "pairs are lent", func() bool {
 		n := 0
 		r.onLoop(func(l *loop) {
-			l.table.EachPeer(func(p *pairing.Peer) bool {
-				if c := p.Conn.(*conn); c.client() && c.lent() {
+			l.eachConn(func(c *conn) {
+				if !c.client() || c.flow == nil {
+					return
+				}
+				if c.flow.open {
+					l.growUp(c.flow)
+				}
+				if c.lent() {
 					n++
 				}
-				return true
 			})
 		})
 		return n == want
 	})
 }
 
-// eitherSide runs a test with lent pairs in which the client does something first,
-// and again with the worker in its place. The pair is to end for the reason that
+// eitherSide runs a test with pairs, young and lent, in which the client does something
+// first, and again with the worker in its place. The pair is to end for the reason that
 // belongs to that side.
 func eitherSide(t *testing.T, ofClient, ofWorker pairing.Reason, test func(t *testing.T, r *rig, first, second net.Conn)) {
 	for side, reason := range []pairing.Reason{ofClient, ofWorker} {
-		t.Run(reason.String(), func(t *testing.T) {
-			lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-				sides := [...]net.Conn{client, worker}
-				test(t, r, sides[side], sides[1-side])
-				r.expectReasons(1, reason)
-				r.expectQuiet()
-			})
-		})
+		play := func(t *testing.T, r *rig, client, worker net.Conn) {
+			sides := [...]net.Conn{client, worker}
+			test(t, r, sides[side], sides[1-side])
+			r.expectReasons(1, reason)
+			r.expectQuiet()
+		}
+		t.Run(reason.String(), func(t *testing.T) { lentPairs(t, play) })
+		t.Run(reason.String()+", young", func(t *testing.T) { splicedPairs(t, play) })
 	}
 }
 

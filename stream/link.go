@@ -33,4 +33,5 @@ type wish struct {
 	bytes bool // more of them
 	room  bool // for what push has left behind
 	leave bool // that its other side has ended its sending, although it is not read
+	fail  bool // that it is no more, when its sending has ended; of a direct one only
 }

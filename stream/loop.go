@@ -38,6 +38,7 @@ type loop struct {
 	todo      []pairing.Action // decided and not carried out, see settle
 	resets    resets
 	guarding  agenda    // pairs that may have something withheld
+	youth     agenda    // pairs that are, or were, young
 	mechanism string    // that the workers that dial in are known to speak, "" for not yet
 	halves    list.List // of *halfClosed, longest not looked at first
 
@@ -228,6 +229,7 @@ func (l *loop) turn() error {
 	l.passResets()
 	l.settle()
 	l.stopWithholding()
+	l.growUpInTime()
 	l.endHalfClosed()
 	l.tidy()
 	l.releaseHeld()
@@ -277,8 +279,10 @@ func (l *loop) patience() (time.Duration, error) {
 	if at, owed := l.resets.next(); owed {
 		earlier(at)
 	}
-	if at, some := l.guarding.next(); some {
-		earlier(at)
+	for _, agenda := range [...]*agenda{&l.guarding, &l.youth} {
+		if at, some := agenda.next(); some {
+			earlier(at)
+		}
 	}
 	if l.dialler.at != never {
 		earlier(l.dialler.at)
@@ -332,8 +336,16 @@ func (l *loop) event(t token, mask uint32) {
 
 // ownEvent is about a connection's descriptor.
 func (l *loop) ownEvent(c *conn, mask uint32) {
+	if o := c.own(); o != nil {
+		mask = o.wanted(mask)
+	}
 	switch {
+	case mask == 0:
+		return
 	case c.lent(): // in this very turn
+		return
+	case c.leftYoung():
+		l.failedYoung(c, mask)
 		return
 	case c.paused && c.flow == nil, c.own() == nil: // it has left before it had a partner
 		l.ended(c, howEnded(c))

@@ -50,6 +50,9 @@ func (o *ownLink) listen(wish wish) error {
 	if wish.leave {
 		mask |= pollLeave
 	}
+	if wish.fail {
+		mask |= pollFail
+	}
 	before := o.interest
 	o.interest = mask
 	var err error
@@ -66,6 +69,15 @@ func (o *ownLink) listen(wish wish) error {
 		o.interest = 0
 	}
 	return err
+}
+
+// wanted is what of an event is still waited for: earlier in the same turn the loop
+// may have ceased to.
+func (o *ownLink) wanted(mask uint32) uint32 {
+	if o.interest == 0 {
+		return 0
+	}
+	return mask & (o.interest | unix.EPOLLERR | unix.EPOLLHUP)
 }
 
 // handed: write(2) has given everything to the kernel.
@@ -103,7 +115,9 @@ func (l *loop) readOwn(c *conn) {
 			l.ended(c, pairing.Reset)
 			return
 		case n == 0:
-			l.ended(c, c.lastWord())
+			if !l.passEnd(c) {
+				l.ended(c, c.lastWord())
+			}
 			return
 		}
 		l.data(c, l.readBuf[:n])

@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 	"unsafe"
@@ -26,6 +27,8 @@ const (
 	pollOut = unix.EPOLLOUT
 	// pollLeave tells that the other side has ended, whatever is unread.
 	pollLeave = unix.EPOLLRDHUP
+	// pollFail tells of what is told unasked, and once.
+	pollFail = unix.EPOLLET & math.MaxUint32
 )
 
 // poller is an epoll instance (epoll(7)). libzmq's own poller takes no plain

@@ -53,7 +53,9 @@ func (l *loop) forward(from *conn, data []byte) bool {
 	if len(f.withheld) > 0 && !from.client() {
 		l.setFree(f)
 	}
-	l.lend(f) // when everything that is here has been passed on
+	if f.open { // and everything that is here has been passed on
+		l.grow(f)
+	}
 	return true
 }
 
@@ -109,8 +111,7 @@ func (l *loop) watch(from, to *conn, data []byte) pairing.Reason {
 
 // opened: the handshake of a pair is through, or none is expected.
 func (l *loop) opened(f *flow) {
-	f.open = true
-	l.keepAlive(f.worker)
+	l.begin(f)
 	l.act(l.table.Opened(l.clock, f.client.id))
 	l.tellOf(TopicPairOpened, f.client)
 }
@@ -149,11 +150,13 @@ func (l *loop) updateInterest(c *conn) {
 	if c.phase == dead || c.phase == refused || c.lent() {
 		return
 	}
+	left := c.leftYoung()
 	// What is owed a reset, and can be given one, is not read any more: its own FIN would end it in order.
 	err := c.link.listen(wish{
-		bytes: !c.paused && !l.halt.on && (!c.owedReset || c.own() == nil),
+		bytes: !c.paused && !l.halt.on && !left && (!c.owedReset || c.own() == nil),
 		room:  !c.out.empty() && !c.broken,
 		leave: c.paused && c.flow == nil && !l.halt.on,
+		fail:  left && !l.halt.on,
 	})
 	if err != nil {
 		l.cfg.Log.Error("cannot watch a connection", "pool", l.fixed.Name, "error", err)

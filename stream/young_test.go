@@ -1,0 +1,81 @@
+package stream
+
+import (
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// A reset and the other side's FIN that come in the same turn: the other is reset,
+// and not told by a FIN that all is well.
+func TestResetBesideFIN(t *testing.T) {
+	splicedPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+		r.onLoop(func(*loop) {
+			reset(worker)
+			_ = client.(*net.TCPConn).CloseWrite()
+		})
+		expectCut(t, client)
+		r.expectReasons(1, pairing.WorkerReset)
+		r.expectQuiet()
+	})
+}
+
+// A side that takes nothing more has been reset, although its other side ends in order
+// before that is read.
+func TestFINBehindBrokenWrite(t *testing.T) {
+	splicedPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+		r.onLoop(func(*loop) {
+			send(t, client, []byte("in vain"))
+			_ = client.(*net.TCPConn).CloseWrite()
+			reset(worker)
+		})
+		expectCut(t, client)
+		r.expectReasons(1, pairing.WorkerReset)
+		r.expectQuiet()
+	})
+}
+
+// A side that has ended its sending in order may be reset later, and its partner is then.
+func TestResetAfterFIN(t *testing.T) {
+	splicedPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+		_ = client.(*net.TCPConn).CloseWrite()
+		expectEnd(t, worker)
+		reset(client)
+		_ = worker.SetWriteDeadline(time.Now().Add(patience))
+		if _, err := io.Copy(worker, zeros{}); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+			t.Errorf("%v, want a reset", err)
+		}
+		r.expectReasons(1, pairing.ClientClosed)
+		r.expectQuiet()
+	})
+}
+
+// A pair that says little grows up all the same.
+func TestPairGrowsUp(t *testing.T) {
+	splicedPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+		eventually(t, "it is lent", func() (lent bool) {
+			r.onLoop(func(l *loop) { l.eachConn(func(c *conn) { lent = lent || c.lent() }) })
+			return lent
+		})
+		send(t, client, []byte("question"))
+		expect(t, worker, []byte("question"))
+	})
+}
+
+// expectCut reads until the connection is reset.
+func expectCut(t *testing.T, c net.Conn) {
+	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(patience))
+	if n, err := io.Copy(io.Discard, c); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("%d bytes, %v: want a reset", n, err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
