@@ -6,24 +6,44 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
 )
 
-// TestSlotsRecipe: the worker of docs/slots.md has all its slots again after clients with a wrong key.
+// TestSlotsRecipe: the workers of docs/slots.md have all their slots again after clients with a wrong key.
 func TestSlotsRecipe(t *testing.T) {
+	t.Run("python", func(t *testing.T) {
+		slotsRecipe(t, "python", func(file string) *exec.Cmd { return exec.Command("/usr/bin/python3", file) })
+	})
+	t.Run("go", func(t *testing.T) {
+		slotsRecipe(t, "go", func(file string) *exec.Cmd {
+			program := strings.TrimSuffix(file, ".go")
+			out, err := exec.Command("go", "build", "-o", program, file).CombinedOutput() // with what this module requires
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			return exec.Command(program)
+		})
+	})
+}
+
+// slotsRecipe runs the program that docs/slots.md has in a language.
+func slotsRecipe(t *testing.T, language string, program func(file string) *exec.Cmd) {
 	text, err := os.ReadFile("../docs/slots.md")
 	must(t, err)
-	code := regexp.MustCompile("(?s)```python\n(.*?)```").FindSubmatch(text)
+	code := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindSubmatch(text)
 	if code == nil {
-		t.Fatal("docs/slots.md has no recipe")
+		t.Fatal("docs/slots.md has no recipe in " + language)
 	}
 	dir := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, "worker.py"), code[1], 0o600))
+	file := filepath.Join(dir, "worker."+map[string]string{"python": "py", "go": "go"}[language])
+	must(t, os.WriteFile(file, code[1], 0o600))
 	p := startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0", "--mechanisms", "CURVE")
-	served := exec.Command("/usr/bin/python3", "worker.py", p.backend[0])
+	served := program(file)
+	served.Args = append(served.Args, p.backend[0])
 	served.Dir, served.Stderr = dir, os.Stderr
 	must(t, served.Start())
 	t.Cleanup(func() {
