@@ -209,12 +209,16 @@ func TestAgentOutlivesBoth(t *testing.T) {
 	ask()
 }
 
-// TestAgentThousandClients: clients that come and go leave neither descriptors nor goroutines in the agent.
+// agentClientsVariable is how many clients come and go, 1000 unless said otherwise; 10000 for the full size.
+const agentClientsVariable = "STREAMQ_AGENT_CLIENTS"
+
+// TestAgentThousandClients: clients that come and go leave neither descriptors nor goroutines in the agent and in the proxy,
+// nor memory.
 func TestAgentThousandClients(t *testing.T) {
 	ctx := newContext(t)
 	sec := newSecurity(t, "CURVE")
 	served := newWorker(t, ctx, zmq.ROUTER, sec)
-	p := startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0")
+	p := startOperated(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0")
 	a := startAgent(t, p.backend[0], served.listen(t, "tcp://127.0.0.1:0"), 6)
 	served.serve(t, echo)
 	clients := func(n int) {
@@ -232,18 +236,40 @@ func TestAgentThousandClients(t *testing.T) {
 			}
 		}
 	}
-	held := func() [2]int {
-		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", a.command.Process.Pid))
-		must(t, err)
-		return [2]int{len(entries), a.metric(t, "go_goroutines")}
+	proxied := func(name string) int { return int(p.scrape(t)[name]) }
+	// Descriptors and goroutines, and MiB, of the agent and then of the proxy.
+	held := func() (all [6]int) {
+		for i, pid := range []int{a.command.Process.Pid, p.command.Process.Pid} {
+			entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+			must(t, err)
+			all[i*3] = len(entries)
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+			must(t, err)
+			var size, resident int
+			_, err = fmt.Sscan(string(text), &size, &resident)
+			must(t, err)
+			all[i*3+2] = resident * os.Getpagesize() >> 20
+		}
+		all[1], all[4] = a.metric(t, "go_goroutines"), proxied("go_goroutines")
+		return all
 	}
-	clients(100)
+	n := 1000
+	if text := os.Getenv(agentClientsVariable); text != "" {
+		_, err := fmt.Sscan(text, &n)
+		must(t, err)
+	}
+	clients(n / 5) // it is warm
 	before := held()
-	clients(1000)
+	clients(n)
 	// As many slots more as demand may have called for, with a goroutine and a descriptor each.
 	const more = 24 + 8
 	eventually(t, fmt.Sprintf("few more than %v descriptors and goroutines", before), func() bool {
 		now := held()
-		return now[0] <= before[0]+more && now[1] <= before[1]+more
+		return now[0] <= before[0]+more && now[1] <= before[1]+more && now[3] <= before[3]+more && now[4] <= before[4]+more
 	})
+	now := held()
+	t.Logf("descriptors, goroutines, MiB of the agent and of the proxy: %v, and after %d clients %v", before, n, now)
+	if most := 64; now[2] > before[2]+most || now[5] > before[5]+most {
+		t.Errorf("memory grew by more than %d MiB", most)
+	}
 }
