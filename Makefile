@@ -46,9 +46,9 @@ test: setup ## run every test under the race detector
 	@go -C tools test ./progress ./matrix >/dev/null || go -C tools test ./progress ./matrix
 	go test -race -timeout 20m -json ./... | go -C tools run ./progress
 
-test-peers: ## run the tests against zeromq.js and JeroMQ too
+test-peers: ## run the tests against peers in Java, Rust, JavaScript and Python
 	@tools/setup.sh peers
-	go test -race -timeout 10m -tags peers -run '^TestPeers' -json ./integration | go -C tools run ./progress
+	go test -race -timeout 20m -tags peers -run '^TestPeers' -json ./integration | go -C tools run ./progress
 
 matrix: setup ## run the integration tests with every libzmq under the proxy and under its peers, and write docs/matrix.md, in half an hour
 	@tools/setup.sh wheels

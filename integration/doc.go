@@ -6,7 +6,7 @@
 // as a child; a test that has to look inside opens a stream.Pool in its own process instead.
 //
 // The peers are libzmq by way of pebbe/zmq4, the independent ZMTP of go-zeromq/zmq4, pyzmq, and with the build tag
-// "peers" also zeromq.js and JeroMQ, which speaks ZMTP 2.0 only. A peer that is missing fails its tests. HAProxy is skipped
+// "peers" also those of docs/peers.md, of which JeroMQ 0.3 speaks ZMTP 2.0 only. A peer that is missing fails its tests. HAProxy is skipped
 // where it is missing: tools/setup.sh bench fetches it.
 //
 // Nothing here measures time: a test waits for what it expects, and only gives up after a generous limit. Leases are the

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	zmq "github.com/pebbe/zmq4"
@@ -20,6 +21,7 @@ func interoperate(t *testing.T, p program) {
 }
 
 func foreignClient(t *testing.T, p program, mechanism, kind, to string) {
+	p.lacking(t)
 	var want string
 	for _, w := range everyWay() {
 		t.Run(w.name, func(t *testing.T) {
@@ -45,8 +47,10 @@ func foreignClient(t *testing.T, p program, mechanism, kind, to string) {
 }
 
 func foreignWorker(t *testing.T, p program, mechanism, kind, to string) {
+	p.lacking(t)
 	for _, w := range everyWay() {
 		t.Run(w.name, func(t *testing.T) {
+			p.lacking(t)
 			ctx := newContext(t)
 			sec := newSecurity(t, mechanism)
 			served := &processWorker{program: p, kind: to, sec: sec, slots: 1}
@@ -68,6 +72,16 @@ func foreignWorker(t *testing.T, p program, mechanism, kind, to string) {
 				t.Errorf("the worker saw the identities %q", got.Identities)
 			}
 		})
+	}
+}
+
+// lacking skips what the library does not do directly, either.
+func (p program) lacking(t *testing.T) {
+	t.Helper()
+	for name, why := range p.lacks {
+		if strings.Contains(t.Name()+"/", "/"+name+"/") {
+			t.Skipf("%s: %s", p.name, why)
+		}
 	}
 }
 

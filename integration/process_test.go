@@ -18,6 +18,7 @@ type program struct {
 	client     []string
 	worker     []string
 	env        []string
+	lacks      map[string]string // parts of tests' names, and why the library fails there directly, too
 }
 
 // python is pyzmq of the system's own Python.

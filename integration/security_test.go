@@ -55,7 +55,7 @@ func (s security) asClient(t testing.TB, socket *zmq.Socket) {
 func (s security) serverFlags() []string {
 	flags := []string{"--mechanism", s.mechanism}
 	if s.mechanism == "CURVE" {
-		flags = append(flags, "--server-secret="+s.serverSecret)
+		flags = append(flags, "--server-public="+s.serverPublic, "--server-secret="+s.serverSecret)
 	}
 	return flags
 }

@@ -58,20 +58,64 @@ install_missing() {
 	rm -f "$log"
 }
 
-# zeromq.js brings its own build of libzmq. It goes to .build, by the versions in integration/peers/js.
-install_zeromq_js() {
-	from=integration/peers/js to=.build/js
-	cmp -s "$from/package-lock.json" "$to/package-lock.json" && [ -d "$to/node_modules/zeromq" ] && return
-	say "installing zeromq.js into $to"
-	rm -rf "$to"
-	mkdir -p "$to"
-	cp "$from/package.json" "$to"
-	# The lock goes last: it is the sign that all is there. Built binaries are in the package, so no script has to run.
-	cp "$from/package-lock.json" "$to/package-lock.json"
-	if ! (cd "$to" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2); then
-		rm -rf "$to"
+# The peers go to .build/peers, each by the versions and checksums in its folder of integration/peers. What of that is the
+# sign that all is there goes last, and what has not changed is not fetched or built again.
+peers=.build/peers
+
+# have FOLDER LOCK: what is in .build/peers/FOLDER was made by this lock file.
+have() {
+	cmp -s "integration/peers/$1/$2" "$peers/$1/$2"
+}
+
+# begin FOLDER: makes it anew.
+begin() {
+	say "fetching integration/peers/$1 into $peers/$1"
+	rm -rf "${peers:?}/$1"
+	mkdir -p "$peers/$1"
+}
+
+# zeromq.js brings its own build of libzmq. Built binaries are in the package, so no script has to run.
+install_js() {
+	have js package-lock.json && return
+	begin js
+	cp integration/peers/js/package*.json "$peers/js"
+	if ! (cd "$peers/js" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2); then
+		rm -rf "$peers/js"
 		die "npm could not install zeromq.js"
 	fi
+}
+
+# JeroMQ, in the last version that speaks ZMTP 2.0 and in the newest.
+install_java() {
+	have java jars.sha256 && return
+	begin java
+	while read -r sum artifact; do # GROUP:NAME:VERSION
+		rest=${artifact#*:}
+		mvn -q -B dependency:copy -Dartifact="$artifact" -Dmdep.overWriteReleases=true -DoutputDirectory="$PWD/$peers/java" >&2 ||
+			die "Maven could not fetch $artifact"
+		(cd "$peers/java" && echo "$sum  ${rest%%:*}-${rest#*:}.jar" | sha256sum --check --quiet >&2) || die "$artifact is not what it was"
+	done <integration/peers/java/jars.sha256
+	cp integration/peers/java/jars.sha256 "$peers/java"
+}
+
+# pyzmq's newest wheel, and pyomq, for the system's own Python.
+install_py() {
+	have py requirements.txt && return
+	begin py
+	/usr/bin/python3 -m pip install -q --no-deps --only-binary :all: --require-hashes -r integration/peers/py/requirements.txt \
+		--disable-pip-version-check --root-user-action=ignore --target "$peers/py" >&2 || die "pip could not install pyzmq and pyomq"
+	cp integration/peers/py/requirements.txt "$peers/py"
+}
+
+# The peers in Rust are built, which takes minutes the first time.
+install_rust() {
+	sum=$(cat integration/peers/rust/Cargo.lock integration/peers/rust/Cargo.toml integration/peers/rust/src/*.rs | sha256sum)
+	[ "$(cat "$peers/rust/built" 2>/dev/null)" != "$sum" ] || return 0
+	say "building integration/peers/rust into $peers/rust"
+	cargo build -q --locked --manifest-path integration/peers/rust/Cargo.toml --target-dir "$peers/rust/target" >&2 ||
+		die "cargo could not build the peers in Rust"
+	cp "$peers/rust/target/debug/zeromq-peer" "$peers/rust/target/debug/rzmq-peer" "$peers/rust"
+	echo "$sum" >"$peers/rust/built"
 }
 
 # download PACKAGE...: fetches them into this directory, with newer lists if these are too old for that.
@@ -142,7 +186,8 @@ else
 		need_command node nodejs
 		need_command npm npm
 		need_command javac default-jdk-headless
-		need_package libjeromq-java
+		need_command mvn maven
+		/usr/bin/python3 -m pip --version >/dev/null 2>&1 || need_package python3-pip
 	fi
 	if [ "${1:-}" = wheels ]; then
 		python3 -m pip --version >/dev/null 2>&1 || need_package python3-pip
@@ -156,11 +201,13 @@ else
 fi
 
 if [ "${1:-}" = peers ]; then
-	for command in node npm javac; do
+	for command in node npm javac mvn cargo; do
 		command -v "$command" >/dev/null 2>&1 || die "$command is missing"
 	done
-	[ -e /usr/share/java/jeromq.jar ] || die "/usr/share/java/jeromq.jar (JeroMQ) is missing"
-	install_zeromq_js
+	install_js
+	install_java
+	install_py
+	install_rust
 fi
 
 if [ "${1:-}" = promtool ]; then

@@ -9,31 +9,19 @@ import org.zeromq.ZMQ;
 
 /**
  * A client or a worker of one kind, in the way of ../py: the same flags, the same messages, the same JSON lines.
- * The first argument says which. JeroMQ 0.3 speaks ZMTP 2.0, so there is no mechanism but NULL.
+ * The first argument says which. What differs between the versions of JeroMQ is in Library, of v3 and v6.
  */
 public class Peer {
     public static void main(String[] arguments) throws Exception {
         Map<String, String> options = new HashMap<>();
-        for (int i = 1; i + 1 < arguments.length; i += 2) {
-            options.put(arguments[i].substring(2), arguments[i + 1]);
-        }
-        if (!options.getOrDefault("mechanism", "NULL").equals("NULL")) {
-            throw new IllegalArgumentException("JeroMQ 0.3 knows no mechanism but NULL");
+        for (int i = 1; i < arguments.length; i++) {
+            String[] flag = arguments[i].substring(2).split("=", 2); // a key of CURVE may begin with a dash
+            options.put(flag[0], flag.length > 1 ? flag[1] : arguments[++i]);
         }
         if (arguments[0].equals("client")) {
             client(options);
         } else {
             worker(options);
-        }
-    }
-
-    static int kind(String name) {
-        switch (name) {
-            case "REQ": return ZMQ.REQ;
-            case "REP": return ZMQ.REP;
-            case "DEALER": return ZMQ.DEALER;
-            case "ROUTER": return ZMQ.ROUTER;
-            default: throw new IllegalArgumentException(name);
         }
     }
 
@@ -78,16 +66,31 @@ public class Peer {
         return true;
     }
 
+    static void add(MessageDigest digest, List<byte[]> frames) {
+        for (byte[] frame : frames) {
+            digest.update((frame.length + ":").getBytes());
+            digest.update(frame);
+        }
+    }
+
+    static String hex(MessageDigest digest) {
+        StringBuilder hex = new StringBuilder();
+        for (byte b : digest.digest()) {
+            hex.append(String.format("%02x", b));
+        }
+        return hex.toString();
+    }
+
     static void client(Map<String, String> options) throws Exception {
+        String kind = options.get("kind");
         String identity = options.get("identity");
         int requests = Integer.parseInt(options.getOrDefault("requests", "10"));
         int size = Integer.parseInt(options.getOrDefault("size", "1000"));
-        boolean dealer = options.get("kind").equals("DEALER");
-        int atOnce = dealer ? Integer.parseInt(options.getOrDefault("at-once", "1")) : 1;
+        boolean dealer = kind.equals("DEALER");
+        int atOnce = !kind.equals("REQ") ? Integer.parseInt(options.getOrDefault("at-once", "1")) : 1;
 
-        ZMQ.Context context = ZMQ.context(1);
-        ZMQ.Socket socket = context.socket(kind(options.get("kind")));
-        socket.setLinger(0);
+        ZMQ.Socket socket = Library.open(options, false);
+        socket.setLinger(kind.equals("PUSH") ? 30000 : 0);
         socket.setReceiveTimeOut(30000);
         socket.setSendTimeOut(30000);
         socket.setIdentity(identity.getBytes(StandardCharsets.ISO_8859_1));
@@ -96,6 +99,17 @@ public class Peer {
         MessageDigest digest = MessageDigest.getInstance("SHA-256");
         int received = 0;
         int wrong = 0;
+        if (kind.equals("SUB")) {
+            socket.subscribe(new byte[0]);
+            for (; received < requests; received++) {
+                List<byte[]> frames = receive(socket);
+                int number = Integer.parseInt(new String(frames.get(0)));
+                if (frames.size() != 2 || !java.util.Arrays.equals(frames.get(1), blob(number, size))) {
+                    wrong++;
+                }
+            }
+            requests = 0;
+        }
         for (int start = 0; start < requests; start += atOnce) {
             List<List<byte[]>> batch = new ArrayList<>();
             for (int number = start; number < Math.min(start + atOnce, requests); number++) {
@@ -113,30 +127,26 @@ public class Peer {
                 batch.add(frames);
             }
             for (List<byte[]> frames : batch) {
-                List<byte[]> reply = receive(socket);
+                List<byte[]> reply = kind.equals("PUSH") ? frames : receive(socket);
                 received++;
                 if (!same(reply, frames)) {
                     wrong++;
                 }
-                for (byte[] frame : reply) {
-                    digest.update((frame.length + ":").getBytes());
-                    digest.update(frame);
-                }
+                add(digest, reply);
             }
         }
-        StringBuilder hex = new StringBuilder();
-        for (byte b : digest.digest()) {
-            hex.append(String.format("%02x", b));
+        if (kind.equals("PUSH")) {
+            System.in.read(); // what is still queued would go with the socket
         }
-        System.out.println("{\"event\":\"done\",\"received\":" + received + ",\"wrong\":" + wrong + ",\"digest\":\"" + hex + "\"}");
+        System.out.println("{\"event\":\"done\",\"received\":" + received + ",\"wrong\":" + wrong + ",\"digest\":\"" + hex(digest) + "\"}");
         socket.close();
-        context.term();
+        Library.close();
         System.exit(wrong == 0 ? 0 : 1);
     }
 
     static void worker(Map<String, String> options) throws Exception {
-        ZMQ.Context context = ZMQ.context(1);
-        ZMQ.Socket socket = context.socket(kind(options.get("kind")));
+        String kind = options.get("kind");
+        ZMQ.Socket socket = Library.open(options, true);
         socket.setLinger(0);
         socket.setReceiveTimeOut(20);
         String endpoint = options.get("bind");
@@ -145,9 +155,7 @@ public class Peer {
             endpoint = host + ":" + socket.bindToRandomPort(host);
         } else {
             endpoint = options.get("connect");
-            // A pipe that outlives its connection would carry one client's late replies to the next. setDelayAttachOnConnect
-            // is what this version calls ZMQ_IMMEDIATE.
-            socket.setDelayAttachOnConnect(true);
+            Library.immediate(socket);
             for (int i = 0; i < Integer.parseInt(options.getOrDefault("slots", "1")); i++) {
                 socket.connect(endpoint);
             }
@@ -156,7 +164,14 @@ public class Peer {
 
         int messages = 0;
         TreeSet<String> identities = new TreeSet<>();
+        MessageDigest digest = MessageDigest.getInstance("SHA-256");
         while (System.in.available() == 0) {
+            if (kind.equals("PUB")) {
+                Thread.sleep(5);
+                send(socket, List.of(Integer.toString(messages).getBytes(), blob(messages, 1000)));
+                messages++;
+                continue;
+            }
             byte[] first = socket.recv();
             if (first == null) {
                 continue;
@@ -166,15 +181,24 @@ public class Peer {
             while (socket.hasReceiveMore()) {
                 frames.add(socket.recv());
             }
-            if (options.get("kind").equals("ROUTER")) {
+            if (kind.equals("PULL")) {
+                add(digest, frames);
+                messages++;
+                if (new String(first).equals("end")) {
+                    System.out.println("{\"event\":\"pulled\"}");
+                }
+                continue;
+            }
+            if (kind.equals("ROUTER")) {
                 identities.add("\"" + new String(first, StandardCharsets.ISO_8859_1) + "\"");
             }
             send(socket, frames);
             messages++;
         }
         socket.close();
-        context.term();
-        System.out.println("{\"event\":\"done\",\"messages\":" + messages + ",\"identities\":[" + String.join(",", identities) + "]}");
+        Library.close();
+        System.out.println("{\"event\":\"done\",\"messages\":" + messages + ",\"identities\":[" + String.join(",", identities)
+            + "],\"digest\":\"" + hex(digest) + "\"}");
         System.exit(0);
     }
 }

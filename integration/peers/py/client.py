@@ -2,14 +2,17 @@
 """A client of one kind: sends its requests, checks each reply, prints one JSON line with what came of it.
 
 Request number i is [IDENTITY, i] or, when it is multipart, [IDENTITY, i, "", BLOB]; a worker returns it as it is.
---at-once requests are under way at a time (a round); the first of each round is multipart.
+--at-once requests are under way at a time (a round); the first of each round is multipart. A PUSH sends the same and
+waits for its standard input to end; a SUB takes as many messages of a worker's PUB.
 """
 import argparse
 import hashlib
+import importlib
 import json
+import os
 import sys
 
-import zmq
+zmq = importlib.import_module(os.environ.get("PEER_LIBRARY", "zmq"))  # or pyomq, which has the same API
 
 
 def blob(number, size):
@@ -30,8 +33,8 @@ def secure(socket, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kind", choices=["REQ", "DEALER"], required=True)
-    parser.add_argument("--to", choices=["REP", "ROUTER", "DEALER"], required=True)
+    parser.add_argument("--kind", choices=["REQ", "DEALER", "PUSH", "SUB"], required=True)
+    parser.add_argument("--to", choices=["REP", "ROUTER", "DEALER", "PULL", "PUB"], required=True)
     parser.add_argument("--mechanism", choices=["NULL", "PLAIN", "CURVE"], default="NULL")
     parser.add_argument("--server-public")
     parser.add_argument("--client-public")
@@ -45,7 +48,7 @@ def main():
 
     context = zmq.Context()
     socket = context.socket(getattr(zmq, options.kind))
-    socket.linger = 0
+    socket.linger = 30000 if options.kind == "PUSH" else 0
     socket.rcvtimeo = socket.sndtimeo = 30000
     socket.identity = options.identity.encode()
     secure(socket, options)
@@ -55,6 +58,12 @@ def main():
     at_once = 1 if options.kind == "REQ" else options.at_once
     digest = hashlib.sha256()
     received = wrong = 0
+    if options.kind == "SUB":
+        socket.setsockopt(zmq.SUBSCRIBE, b"")
+        for received in range(1, options.requests + 1):
+            number, got = socket.recv_multipart()
+            wrong += got != blob(int(number), options.size)
+        options.requests = 0
     for start in range(0, options.requests, at_once):
         batch = []
         for number in range(start, min(start + at_once, options.requests)):
@@ -64,11 +73,13 @@ def main():
             socket.send_multipart(frames)
             batch.append(frames)
         for frames in batch:
-            reply = socket.recv_multipart()
+            reply = frames if options.kind == "PUSH" else socket.recv_multipart()
             received += 1
             wrong += reply != frames
             for frame in reply:
                 digest.update(b"%d:" % len(frame) + frame)
+    if options.kind == "PUSH":
+        sys.stdin.read()
     socket.close()
     context.term()
     print(json.dumps({"event": "done", "received": received, "wrong": wrong, "digest": digest.hexdigest()}), flush=True)
