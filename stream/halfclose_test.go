@@ -89,18 +89,33 @@ func TestNewsOfFormerLoan(t *testing.T) {
 // halfClosed is how many lent pairs have begun to end.
 func (r *rig) halfClosed() (n int) {
 	r.t.Helper()
-	r.onLoop(func(l *loop) { n = l.halves.Len() })
+	r.onLoop(func(l *loop) {
+		n = l.halves.Len()
+		r.noteHalves(l)
+	})
 	return n
 }
 
-// drainTimeoutPasses has the loop look at the half-closed pairs as if it had.
+// noteHalves notes the pairs that are half-closed at this time.
+func (r *rig) noteHalves(l *loop) {
+	r.halves = map[*halfClosed]bool{}
+	for e := l.halves.Front(); e != nil; e = e.Next() {
+		r.halves[e.Value.(*halfClosed)] = true
+	}
+}
+
+// drainTimeoutPasses has the loop look at the half-closed pairs as if it had, since the
+// test heard of them last: for a pair that the loop has heard of just now it has not.
 func (r *rig) drainTimeoutPasses() {
 	r.t.Helper()
 	r.onLoop(func(l *loop) {
 		for e := l.halves.Front(); e != nil; e = e.Next() {
-			e.Value.(*halfClosed).looked = l.clock - l.cfg.Pairing.FinishTimeout
+			if h := e.Value.(*halfClosed); r.halves[h] {
+				h.looked = l.clock - l.cfg.Pairing.FinishTimeout
+			}
 		}
 		l.endHalfClosed()
+		r.noteHalves(l)
 	})
 }
 

@@ -63,6 +63,8 @@ type rig struct {
 	stop context.CancelFunc
 	done chan error
 
+	halves map[*halfClosed]bool // that the test knows of, see drainTimeoutPasses
+
 	mu    sync.Mutex
 	ended []Access
 }
