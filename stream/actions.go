@@ -77,7 +77,7 @@ func (l *loop) join(client, worker *conn) {
 	}
 	if unwatched {
 		l.opened(f)
-		l.lend(f)
+		l.grow(f)
 	}
 	for _, c := range f.sides() {
 		c.paused = !f.partner(c).out.empty()

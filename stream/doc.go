@@ -48,6 +48,7 @@
 // live: bytes go both ways, or are gathered until there is a partner. closing: what was
 // sent to the connection is still being delivered, and what it sends is dropped. finished:
 // the kernel has everything and a FIN behind it, and the other side's end is awaited.
+// refused: the table has refused it, and it is left unread until it is closed (hold.go).
 // dead: the loop has let go; libzmq's last notice of a peer may still come (socket.due).
 //
 // # What this package does not do

@@ -86,7 +86,10 @@ func workerName(address string, origin pairing.Origin) string {
 // too much for that stays with its sender until then.
 func (l *loop) greetingOf(c *conn, data []byte) {
 	c.early = append(c.early, data...)
-	if l.headerRead(c) && (len(c.early) > 0 || l.cfg.ExpectAny) {
+	if !l.headerRead(c) { // which has its own bound
+		return
+	}
+	if len(c.early) > 0 || l.cfg.ExpectAny {
 		l.noteSpoken(c)
 		l.inspect(c)
 	}

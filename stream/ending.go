@@ -144,6 +144,9 @@ type draining struct {
 
 // drain refuses who comes and lets pairs end by themselves until the deadline.
 func (l *loop) drain(deadline time.Duration) {
+	if l.closed {
+		return
+	}
 	if err := l.resume(); err != nil {
 		l.cfg.Log.Error("drain", "pool", l.fixed.Name, "error", err)
 	}

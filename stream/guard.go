@@ -55,7 +55,11 @@ func (l *loop) setFree(f *flow) {
 
 // stopWithholding goes on with the pairs whose worker has not said its word in time.
 func (l *loop) stopWithholding() {
-	for f := l.guarding.due(l.clock); f != nil; f = l.guarding.due(l.clock) {
+	for range agendaShare {
+		f := l.guarding.due(l.clock)
+		if f == nil {
+			return
+		}
 		if !f.open && f.client.phase == live && f.worker.phase == live {
 			f.handshake.Release()
 			l.setFree(f)
@@ -70,6 +74,9 @@ type entry struct {
 	flow *flow
 	at   time.Duration
 }
+
+// agendaShare is how many pairs of an agenda are seen to in one turn.
+const agendaShare = 64
 
 // agendaGrain has many pairs fall due together, so that the loop need not wake up for each.
 const agendaGrain = 50 * time.Millisecond

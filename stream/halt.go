@@ -50,7 +50,7 @@ type halt struct {
 }
 
 func (l *loop) pauseAll() error {
-	if l.halt.on || l.draining.on {
+	if l.halt.on || l.draining.on || l.closed {
 		return nil
 	}
 	l.now()
@@ -73,7 +73,7 @@ func (l *loop) pauseAll() error {
 }
 
 func (l *loop) resume() error {
-	if !l.halt.on {
+	if !l.halt.on || l.closed {
 		return nil
 	}
 	l.halt.on = false

@@ -17,6 +17,9 @@ type link interface {
 	// unread: its sender is held by the kernel, and nobody else is. An error is for
 	// want of memory; the connection is of no use then.
 	listen(wish wish) error
+	// wanted is what of an event of the poller's is still waited for: the loop may have
+	// ceased to earlier in the same turn.
+	wanted(mask uint32) uint32
 	// handed says whether the kernel has everything that push took. If it has not,
 	// the loop is told of room when it has.
 	handed() bool

@@ -336,9 +336,7 @@ func (l *loop) event(t token, mask uint32) {
 
 // ownEvent is about a connection's descriptor.
 func (l *loop) ownEvent(c *conn, mask uint32) {
-	if o := c.own(); o != nil {
-		mask = o.wanted(mask)
-	}
+	mask = c.link.wanted(mask)
 	switch {
 	case mask == 0:
 		return

@@ -71,8 +71,6 @@ func (o *ownLink) listen(wish wish) error {
 	return err
 }
 
-// wanted is what of an event is still waited for: earlier in the same turn the loop
-// may have ceased to.
 func (o *ownLink) wanted(mask uint32) uint32 {
 	if o.interest == 0 {
 		return 0
@@ -105,7 +103,11 @@ const reads = 4
 func (l *loop) readOwn(c *conn) {
 	fd := c.link.descriptor()
 	for range reads {
-		n, err := readSocket(fd, l.readBuf)
+		room := l.readBuf
+		if c.flow == nil && c.phase == live && (c.via == nil || c.via.read) {
+			room = room[:max(1, maxEarly-len(c.early))] // the rest of what it says waits, as it does
+		}
+		n, err := readSocket(fd, room)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -120,9 +122,9 @@ func (l *loop) readOwn(c *conn) {
 			}
 			return
 		}
-		l.data(c, l.readBuf[:n])
+		l.data(c, room[:n])
 		l.settle()
-		if c.phase == dead || c.paused || c.lent() || n < len(l.readBuf) {
+		if c.phase == dead || c.paused || c.lent() || n < len(room) {
 			return
 		}
 	}

@@ -27,13 +27,20 @@ type closure struct {
 	met     bool          // there was one
 	waiting bool          // there is none, and the ports are open yet
 	told    bool          // of a port that cannot be opened again
+	again   time.Duration // when that is tried again
 }
+
+// openAgain is how long a port that is another's is left alone.
+const openAgain = time.Second
 
 // DefaultNoWorkerWait is long enough for a worker that is started anew.
 const DefaultNoWorkerWait = 3 * time.Second
 
-// next is when the ports may have to be closed.
+// next is when the ports may have to be closed, or can perhaps be opened.
 func (r *closure) next(wait time.Duration) (at time.Duration, ok bool) {
+	if r.told {
+		return r.again, true
+	}
 	return r.since + wait, r.waiting
 }
 
@@ -41,6 +48,7 @@ func (r *closure) next(wait time.Duration) (at time.Duration, ok bool) {
 func (l *loop) tendPorts() {
 	r := &l.refusing
 	if l.draining.on {
+		r.waiting, r.told = false, false
 		return
 	}
 	usable := l.table.Usable()
@@ -51,7 +59,7 @@ func (l *loop) tendPorts() {
 		}
 		return
 	}
-	r.waiting = !r.on
+	r.waiting, r.told = !r.on, false
 	if !r.on && l.clock-r.since < l.cfg.NoWorkerWait && (!r.met || l.table.Expected(l.clock)) {
 		return
 	}
@@ -73,9 +81,13 @@ func (l *loop) closePorts() {
 }
 
 // openPorts has the ports listen again. One that is another's meanwhile, as only one can be
-// that the kernel had chosen, is tried in each turn.
+// that the kernel had chosen, is tried again and again.
 func (l *loop) openPorts() {
 	r := &l.refusing
+	if r.told && l.clock < r.again {
+		return
+	}
+	r.again = l.clock + openAgain
 	var failed error
 	for _, fd := range l.frontend.ports() {
 		if err := seam.Open(fd, listenBacklog); err != nil && !errors.Is(err, unix.EALREADY) {

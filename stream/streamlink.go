@@ -98,6 +98,13 @@ func (s *streamLink) listen(wish wish) error {
 	return nil
 }
 
+func (s *streamLink) wanted(mask uint32) uint32 {
+	if !s.leaving {
+		return 0
+	}
+	return mask
+}
+
 func (s *streamLink) watchLeaving(wanted bool) (err error) {
 	switch {
 	case wanted == s.leaving:

@@ -35,8 +35,12 @@ func (l *loop) grow(f *flow) {
 }
 
 // noteBroken notes a side that takes nothing more, which has been reset: what it has
-// sent before is still to be passed on, and only then the reset.
+// sent before is still to be passed on, and only then the reset. Of a peer of a STREAM
+// socket it says only that libzmq has let go of it, in whatever way it ended.
 func (f *flow) noteBroken() bool {
+	if f.client.own() == nil || f.worker.own() == nil {
+		return false
+	}
 	for side, c := range f.sides() {
 		if c.broken && !f.end.Abort {
 			f.begins(side)
@@ -64,7 +68,11 @@ func (l *loop) growUp(f *flow) {
 
 // growUpInTime is for those who have not said much.
 func (l *loop) growUpInTime() {
-	for f := l.youth.due(l.clock); f != nil; f = l.youth.due(l.clock) {
+	for range agendaShare {
+		f := l.youth.due(l.clock)
+		if f == nil {
+			return
+		}
 		if f.young && f.client.phase == live && f.worker.phase == live {
 			l.growUp(f)
 		}

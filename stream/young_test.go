@@ -79,3 +79,46 @@ func expectCut(t *testing.T, c net.Conn) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// On the stream relay a side that libzmq has let go of has ended as its notice says,
+// although something was written to it before that.
+func TestWrittenToAfterTheEnd(t *testing.T) {
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		r := newRig(t, relay)
+		client, worker := r.pair()
+		r.onLoop(func(*loop) {
+			_ = worker.Close()
+			send(t, client, []byte("in vain"))
+			time.Sleep(20 * time.Millisecond) // libzmq's thread has time to find the end
+		})
+		expectEnd(t, client)
+		_ = client.Close()
+		r.expectReasons(1, pairing.WorkerClosed)
+		r.expectQuiet()
+	})
+}
+
+// A client that waits costs no more than the documents say, whatever it sends.
+func TestWaitingClientIsSmall(t *testing.T) {
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		r := newRig(t, relay)
+		client := r.client()
+		flooding := append(nullPeer(), make([]byte, 200_000)...)
+		go func() { _, _ = client.Write(flooding) }()
+		held := 0
+		eventually(t, "it is left unread", func() (paused bool) {
+			r.onLoop(func(l *loop) {
+				l.eachConn(func(c *conn) { held, paused = cap(c.early), c.paused })
+			})
+			return paused
+		})
+		most := 2 * maxEarly // as slices grow
+		if r.cfg.Relay == RelayStream {
+			most = firstReads * readChunk // which libzmq has read before it is told to stop
+		}
+		if held > most {
+			t.Errorf("%d bytes are kept of a client that waits, want at most %d", held, most)
+		}
+		_ = client.Close()
+	})
+}

@@ -14,10 +14,10 @@
 //	─────┼──────────┼────────┼──────┼───────┼──────────────────────┼────────
 //	     ▼          ▼        ▼      ▼       ▼                      ▼   kernel
 //
-// The C functions accept4, accept, epoll_ctl, recv, send, getpeername and close are
-// defined here, and a program that this package is part of exports them: the dynamic
-// linker resolves every library's use of these names to the program's own before
-// libc's (ld.so(8)). What is not followed goes on to the kernel at once, behind one
+// The C functions accept4, accept, epoll_ctl, recv, send, getpeername and close, and for
+// connections that are taken getsockname, setsockopt and fcntl, are defined here, and a
+// program that this package is part of exports them: the dynamic linker resolves every
+// library's use of these names to the program's own before libc's (ld.so(8)). What is not followed goes on to the kernel at once, behind one
 // look into a table. Go's runtime makes system calls of its own and is not concerned.
 //
 // # What is promised
