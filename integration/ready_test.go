@@ -171,6 +171,7 @@ func TestReadyWhileAWorkerRedials(t *testing.T) {
 // goes on sending it clients: all of them are served with drain-delay, none without.
 func TestLameDuckBehindABalancer(t *testing.T) {
 	const clients = 33
+	findHAProxy(t) // a proxy that serves on for ten minutes is not left to a test that is skipped
 	for delay, served := range map[string]int{"10m": clients, "0s": 0} {
 		t.Run(delay, func(t *testing.T) {
 			ctx := newContext(t)
