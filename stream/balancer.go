@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/proxyproto"
@@ -109,14 +108,10 @@ func (l *loop) notZMTP(c *conn) pairing.Reason {
 	return pairing.NotZMTP
 }
 
-// headerTelling is the least time between two such lines in the log.
-const headerTelling = 10 * time.Second
-
 func (l *loop) tellHeader(what string, c *conn, err error) {
-	if l.headersTold != 0 && l.clock-l.headersTold < headerTelling {
+	if !l.headersTold.due(l.clock) {
 		return
 	}
-	l.headersTold = max(l.clock, 1)
 	attributes := []any{"pool", l.fixed.Name, "from", strings.TrimSpace(whence(c.origin))}
 	if err != nil {
 		attributes = append(attributes, "error", err)

@@ -1,8 +1,6 @@
 package stream
 
 import (
-	"time"
-
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
@@ -37,17 +35,13 @@ func (l *loop) dialled(client, id pairing.PeerID, to connection) {
 	l.act(l.table.Dialled(l.now(), client, c.id, c))
 }
 
-// portTelling is the least time between two lines in the log for want of a port.
-const portTelling = 10 * time.Second
-
 func (l *loop) dialFailed(client pairing.PeerID, worker string, err error) {
 	if isWant(err) {
 		l.act(l.table.End(l.now(), client, pairing.QueueFull))
 		return
 	}
 	if noPort(err) {
-		if l.portTold == 0 || l.clock-l.portTold >= portTelling {
-			l.portTold = max(l.clock, 1)
+		if l.portTold.due(l.clock) {
 			l.cfg.Log.Warn("no port is left for connections to a worker: more source addresses, or a wider net.ipv4.ip_local_port_range",
 				"pool", l.fixed.Name, "worker", worker, "error", err)
 		}

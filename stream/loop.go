@@ -57,8 +57,8 @@ type loop struct {
 	refusals    refusals
 	someFailed  bool          // since they were summed up
 	failedAt    time.Duration // when those who failed are summed up next
-	portTold    time.Duration // and of the want of a port
-	headersTold time.Duration // when the log was of a PROXY header
+	portTold    logLimiter    // the want of a port
+	headersTold logLimiter    // that a PROXY header came, or did not
 	lost        lostHints
 	slotsLost   lostSlots
 	pacing

@@ -68,15 +68,11 @@ func (l *loop) growUp(f *flow) {
 
 // growUpInTime is for those who have not said much.
 func (l *loop) growUpInTime() {
-	for range agendaShare {
-		f := l.youth.due(l.clock)
-		if f == nil {
-			return
-		}
-		if f.young && f.client.phase == live && f.worker.phase == live {
+	l.seeTo(&l.youth, func(f *flow) {
+		if f.young {
 			l.growUp(f)
 		}
-	}
+	})
 }
 
 // leftYoung: the connection has ended its sending in order, and its pair, a young

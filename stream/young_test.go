@@ -19,7 +19,7 @@ func TestResetBesideFIN(t *testing.T) {
 			reset(worker)
 			_ = client.(*net.TCPConn).CloseWrite()
 		})
-		expectCut(t, client)
+		expectResetOf(t, client)
 		r.expectReasons(1, pairing.WorkerReset)
 		r.expectQuiet()
 	})
@@ -34,7 +34,7 @@ func TestFINBehindBrokenWrite(t *testing.T) {
 			_ = client.(*net.TCPConn).CloseWrite()
 			reset(worker)
 		})
-		expectCut(t, client)
+		expectResetOf(t, client)
 		r.expectReasons(1, pairing.WorkerReset)
 		r.expectQuiet()
 	})
@@ -65,15 +65,6 @@ func TestPairGrowsUp(t *testing.T) {
 		send(t, client, []byte("question"))
 		expect(t, worker, []byte("question"))
 	})
-}
-
-// expectCut reads until the connection is reset.
-func expectCut(t *testing.T, c net.Conn) {
-	t.Helper()
-	_ = c.SetReadDeadline(time.Now().Add(patience))
-	if n, err := io.Copy(io.Discard, c); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("%d bytes, %v: want a reset", n, err)
-	}
 }
 
 type zeros struct{}
