@@ -27,7 +27,7 @@ BENCHFLAGS  ?=
 MATRIXFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers matrix matrix-quick promtool test-deploy release test-packages soak torture bench bench-quick bench-control microbench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers matrix matrix-quick promtool test-deploy release test-packages soak torture bench bench-agent bench-quick bench-control microbench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,9 +85,14 @@ bench: build ## measure the proxy beside HAProxy, nginx and a broker, in about 1
 	@tools/setup.sh bench
 	go run ./integration/bench -proxy $(BINARY) -json docs/bench/result.json -svg docs/bench $(BENCHFLAGS)
 
-bench-quick: build ## see in a minute or two that the benchmark still runs
+bench-agent: build ## measure the agent beside other ways to a worker and HAProxy twice, in about 10 minutes (BENCHFLAGS="-rounds 3")
+	@tools/setup.sh bench
+	go run ./integration/bench -agent -proxy $(BINARY) -json docs/bench/agent/result.json -svg docs/bench/agent $(BENCHFLAGS)
+
+bench-quick: build ## see in two minutes or three that the benchmark still runs
 	@tools/setup.sh bench
 	go run ./integration/bench -proxy $(BINARY) -quick
+	go run ./integration/bench -agent -proxy $(BINARY) -quick
 
 microbench: setup ## run the benchmarks of single functions (BENCH=regexp BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...

@@ -13,6 +13,7 @@ const (
 	throughput kind = "throughput" // one connection, one way
 	roundtrip  kind = "roundtrip"  // one request under way at each client
 	connecting kind = "connect"    // connections with their whole handshake, one round trip, and close
+	oneShot    kind = "oneshot"    // the same by REQ clients, as scripts have them
 	idle       kind = "idle"       // connections that do nothing
 )
 
@@ -52,7 +53,7 @@ func (c benchCase) slots() int {
 		return 1
 	case roundtrip:
 		return c.clients
-	case connecting:
+	case connecting, oneShot:
 		return 8 * c.clients // the slot of a client that left takes a moment to be back
 	default:
 		return c.count
@@ -106,6 +107,20 @@ func allCases(quick bool) []benchCase {
 	return cases
 }
 
+// agentCases are those in which an agent is measured, or for quick one of each kind with next to no work.
+func agentCases(quick bool) []benchCase {
+	cases := slices.DeleteFunc(allCases(quick), func(c benchCase) bool { return c.kind == connecting || c.kind == idle })
+	for _, mechanism := range []string{curve, null} {
+		c := benchCase{kind: oneShot, mechanism: mechanism, size: 64, clients: 8, count: 2000, warm: 100}
+		c.name = c.title()
+		if quick {
+			c.shrink()
+		}
+		cases = append(cases, c)
+	}
+	return cases
+}
+
 // quickCases are one of each kind, and in them both mechanisms, the smallest and the largest messages.
 func quickCases() []string {
 	return []string{
@@ -118,7 +133,7 @@ func (c *benchCase) shrink() {
 	switch c.kind {
 	case idle:
 		c.count /= 100
-	case connecting:
+	case connecting, oneShot:
 		c.count, c.warm = 40, 8
 	default:
 		c.count = max(10, c.count/200)

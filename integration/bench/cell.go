@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -19,16 +20,16 @@ type bench struct {
 
 // cast is who plays in a cell.
 type cast struct {
-	proxy  *process // nil when client and worker are alone
-	worker *process
-	client *process
-	alone  usage // what the proxy held before anyone connected, when the case asks for it
+	proxies proxies // none when client and worker are alone
+	worker  *process
+	client  *process
+	alone   usage // what the proxies held before anyone connected, when the case asks for it
 }
 
 func (c *cast) stop() {
 	c.client.stop()
 	c.worker.stop()
-	c.proxy.stop()
+	c.proxies.stop()
 }
 
 // play plays one cell with fresh processes and ends them.
@@ -40,10 +41,11 @@ func (b *bench) play(ctx context.Context, c benchCase, r row) (figures, error) {
 	if err := b.assemble(ctx, &all, c, r); err != nil {
 		return nil, err
 	}
-	if c.kind == idle {
-		return all.watchIdle(ctx, c.count)
+	f, err := all.measure(ctx, c)
+	if err != nil {
+		return nil, cmp.Or(all.proxies.ended(), err) // the client only says that nobody answers
 	}
-	return all.measure(ctx, c)
+	return f, nil
 }
 
 // assemble starts the worker, the proxy and the client, whichever needs the other's address last.
@@ -63,14 +65,14 @@ func (b *bench) assemble(ctx context.Context, all *cast, c benchCase, r row) (er
 	address := s.worker
 	if r.start != nil {
 		address = s.frontend
-		if all.proxy, err = r.start(b.programs, s); err != nil {
+		if all.proxies, err = r.start(b.programs, s); err != nil {
 			return err
 		}
-		if err := awaitListening(ctx, all.proxy, address); err != nil {
+		if err := awaitListening(ctx, all.proxies[0], address); err != nil {
 			return err
 		}
 		if c.kind == idle {
-			if all.alone, err = all.proxy.settled(ctx); err != nil {
+			if all.alone, err = all.proxies.settled(ctx); err != nil {
 				return err
 			}
 		}
@@ -101,20 +103,15 @@ func (b *bench) startWorker(ctx context.Context, all *cast, c benchCase, backend
 	return endpoint[len("tcp://"):], nil
 }
 
-// cpu is the proxy's so far; nothing where there is none.
-func (c *cast) cpu() (time.Duration, error) {
-	if c.proxy == nil {
-		return 0, nil
-	}
-	return cpuTime(c.proxy.pid())
-}
-
-// measure lets the client work, and counts what the proxy used for it.
+// measure lets the client work, or do nothing, and sees what the proxies used for it.
 func (c *cast) measure(ctx context.Context, work benchCase) (figures, error) {
+	if work.kind == idle {
+		return c.watchIdle(ctx, work.count)
+	}
 	if _, err := c.client.hear(ctx, "ready"); err != nil {
 		return nil, err
 	}
-	before, err := c.cpu()
+	before, err := c.proxies.cpu()
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +122,7 @@ func (c *cast) measure(ctx context.Context, work benchCase) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	after, err := c.cpu()
+	after, err := c.proxies.cpu()
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +133,7 @@ func (c *cast) measure(ctx context.Context, work benchCase) (figures, error) {
 	if result["seconds"] <= 0 {
 		return nil, fmt.Errorf("the client took %v s", result["seconds"])
 	}
-	return derive(work, result, c.proxy != nil, after-before), nil
+	return derive(work, result, len(c.proxies) > 0, after-before), nil
 }
 
 // derive makes figures of what was measured.
@@ -153,6 +150,8 @@ func derive(c benchCase, result map[string]float64, proxied bool, cpu time.Durat
 		f[rateTrips.name] = rate
 	case connecting:
 		f[rateConnections.name] = rate
+	case oneShot:
+		f[rateOneShots.name] = rate
 	}
 	if c.kind != throughput {
 		for _, m := range []metric{p50, p99, p999} {
@@ -168,7 +167,7 @@ func derive(c benchCase, result map[string]float64, proxied bool, cpu time.Durat
 		f[cpuBytes.name] = cpu.Seconds() / (messages * float64(c.size)) * 1e9
 	case roundtrip:
 		f[cpuMessages.name] = cpu.Seconds() / messages * 1e6
-	case connecting:
+	case connecting, oneShot:
 		f[cpuConnection.name] = cpu.Seconds() / count * 1e6
 	}
 	return f
@@ -176,10 +175,10 @@ func derive(c benchCase, result map[string]float64, proxied bool, cpu time.Durat
 
 // watchIdle compares what the proxy holds with its pairs and without.
 func (c *cast) watchIdle(ctx context.Context, pairs int) (figures, error) {
-	if _, err := c.client.hear(ctx, "ready"); err != nil || c.proxy == nil {
+	if _, err := c.client.hear(ctx, "ready"); err != nil || len(c.proxies) == 0 {
 		return nil, err
 	}
-	held, err := c.proxy.settled(ctx)
+	held, err := c.proxies.settled(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -187,35 +186,4 @@ func (c *cast) watchIdle(ctx context.Context, pairs int) (figures, error) {
 		memory.name:      float64(held.memory-c.alone.memory) / 1024 / float64(pairs),
 		descriptors.name: float64(held.descriptors-c.alone.descriptors) / float64(pairs),
 	}, nil
-}
-
-// settled waits until a proxy has come to rest, a few seconds at most, and returns what it holds.
-func (p *process) settled(ctx context.Context) (usage, error) {
-	const (
-		look  = 250 * time.Millisecond
-		quiet = 2 * time.Millisecond // CPU time within a look
-		least = 8                    // looks: what is given back after a moment is not held
-		most  = 16
-	)
-	last, err := cpuTime(p.pid())
-	for looks := range most {
-		if err != nil {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return usage{}, ctx.Err()
-		case <-time.After(look):
-		}
-		var now time.Duration
-		now, err = cpuTime(p.pid())
-		if now-last < quiet && looks >= least {
-			break
-		}
-		last = now
-	}
-	if err != nil {
-		return usage{}, err
-	}
-	return usageOf(p.pid())
 }

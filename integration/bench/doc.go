@@ -6,13 +6,18 @@
 //	nginx             nginx with its stream module
 //	broker            a ROUTER/DEALER broker that ends CURVE on both sides
 //
+// and with -agent, which is a run of its own:
+//
+//	agent             streamq-proxy, and its agent that dials in for a worker that listens
+//	haproxy-twice     HAProxy in front of HAProxy: two processes between client and worker as well
+//
 // Every row is played by the same client and the same worker (load/*.c, compiled when the benchmark starts). A cell of
-// the table, one case played by one row, is three fresh processes on loopback. A round visits every case and in each
+// the table, one case played by one row, is three or four fresh processes on loopback. A round visits every case and in each
 // case every row, each time beginning with another row, so that whatever else the machine is doing meets all alike;
 // ratios are taken within a round, and medians over the rounds.
 //
 // A cell has a fixed amount of work, its connections are up and warm before the clock starts, and the CPU time is what
-// the proxy's processes used between then and the last reply.
+// the proxies' processes used between then and the last reply.
 //
 // It measures nothing of the proxy's content or correctness, beyond that every message arrived: that is what the tests
 // in the folder above are for.

@@ -34,7 +34,7 @@ func main() {
 
 // options are the command line.
 type options struct {
-	quick         bool
+	quick, agent  bool
 	rounds        int
 	rows, cases   string
 	proxy, proxy2 string
@@ -49,6 +49,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.BoolVar(&o.quick, "quick", false, "next to no work in every cell, and one round: does it all still run?")
+	flags.BoolVar(&o.agent, "agent", false, "measure the agent, beside the other ways to a worker and HAProxy in front of HAProxy")
 	flags.IntVar(&o.rounds, "rounds", 5, "how often every case is played by every row")
 	flags.StringVar(&o.rows, "rows", "", "only rows that match this regular expression whole, as 'direct|splice.*'")
 	flags.StringVar(&o.cases, "cases", "", "only cases that this regular expression is found in, as 'curve-64B'")
@@ -57,7 +58,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.peers, "peers", ".build/bench", "where tools/setup.sh bench unpacked HAProxy and nginx")
 	flags.StringVar(&o.json, "json", "", "write every figure to this file")
 	flags.StringVar(&o.svg, "svg", "", "write plots into this directory")
-	flags.StringVar(&o.readme, "readme", "", "put our ratios into this file, between "+beginMark+" and "+endMark)
+	flags.StringVar(&o.readme, "readme", "", "put our ratios into this file, between "+proxyMarks.begin+" and "+proxyMarks.end+", or of -agent "+agentMarks.begin+" and "+agentMarks.end)
 	flags.StringVar(&o.from, "from", "", "measure nothing: show what -json wrote to this file")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -67,6 +68,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	}
 	if o.rounds < 1 {
 		return o, errors.New("-rounds must be 1 or more")
+	}
+	if o.agent && o.proxy2 != "" {
+		return o, errors.New("-agent has no rows of another build: run it once for each with -proxy")
 	}
 	if o.quick {
 		o.rounds = 1
@@ -121,7 +125,7 @@ func checkFiles(o options) error {
 		}
 	}
 	if o.readme != "" {
-		return checkReadme(o.readme)
+		return marksOf(o.agent).check(o.readme)
 	}
 	return nil
 }
@@ -164,7 +168,7 @@ func measureAll(ctx context.Context, o options, stderr io.Writer) (result, error
 	if b.programs, err = prepare(ctx, o, dir, rows); err != nil {
 		return result{}, err
 	}
-	r := result{Date: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(), Rounds: o.rounds, Quick: o.quick}
+	r := result{Date: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(), Rounds: o.rounds, Quick: o.quick, Agent: o.agent}
 	r.Versions = versions(ctx, b.programs, rows)
 	for _, one := range rows {
 		r.Rows = append(r.Rows, one.name)
@@ -191,8 +195,12 @@ func selected(o options) (cases []benchCase, rows []row, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("-rows: %w", err)
 	}
+	playable, players := allCases(o.quick), allRows(o.proxy2 != "")
+	if o.agent {
+		playable, players = agentCases(o.quick), agentRows()
+	}
 	var names []string
-	for _, c := range allCases(o.quick) {
+	for _, c := range playable {
 		names = append(names, c.name)
 		if wantedCases.MatchString(c.name) {
 			cases = append(cases, c)
@@ -202,7 +210,7 @@ func selected(o options) (cases []benchCase, rows []row, err error) {
 		return nil, nil, fmt.Errorf("-cases leaves none of: %s", strings.Join(names, " "))
 	}
 	names = nil
-	for _, r := range allRows(o.proxy2 != "") {
+	for _, r := range players {
 		names = append(names, r.name)
 		if o.rows == "" || wantedRows.MatchString(r.name) {
 			rows = append(rows, r)
@@ -222,7 +230,7 @@ func prepare(ctx context.Context, o options, dir string, rows []row) (p programs
 	var missing []error
 	for _, r := range rows {
 		switch r.name {
-		case "haproxy", "haproxy-splice":
+		case "haproxy", "haproxy-splice", "haproxy-twice":
 			p.haproxy, err = findPeer("haproxy", o.peers)
 		case "nginx":
 			p.nginx, err = findPeer("nginx", o.peers)

@@ -26,6 +26,11 @@ func TestCasesHaveNamesOfTheirOwn(t *testing.T) {
 			t.Errorf("there is no case %s to be quick about", name)
 		}
 	}
+	for _, c := range agentCases(false) {
+		if seen[c.name] != (c.kind != oneShot) {
+			t.Errorf("%s of an agent is another case than the proxy's", c.name)
+		}
+	}
 	if quick := allCases(true); len(quick) != len(quickCases()) {
 		t.Errorf("%d quick cases of %d", len(quick), len(quickCases()))
 	}
@@ -49,6 +54,28 @@ func TestSelected(t *testing.T) {
 	}
 }
 
+// An agent has a run of its own, and is in no other.
+func TestSelectedOfAnAgent(t *testing.T) {
+	cases, rows, err := selected(options{agent: true, quick: true, cases: "curve"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range cases {
+		names = append(names, c.name)
+	}
+	for _, r := range rows {
+		names = append(names, r.name)
+	}
+	want := "throughput-curve-64B roundtrip-curve-64 oneshot-curve direct splice splice-dial-in agent haproxy haproxy-twice"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if _, _, err := selected(options{rows: "agent"}); err == nil {
+		t.Error("the agent is in the proxy's run")
+	}
+}
+
 func TestSecondBuildHasRowsOfItsOwn(t *testing.T) {
 	_, rows, err := selected(options{rows: ".*-2", proxy2: "x"})
 	if err != nil || len(rows) != 4 {
@@ -63,6 +90,8 @@ func TestBadCommandLines(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"extra", `what is "extra"?`},
 		{"-rounds 0", "-rounds must be 1 or more"},
+		{"-agent -proxy2 x", "-agent has no rows of another build"},
+		{"-agent -readme doc.go", "doc.go: there is no <!-- bench agent -->"},
 		{"-rows (", "-rows: error parsing regexp"},
 		{"-cases (", "-cases: error parsing regexp"},
 		{"-rows nothing", "-rows leaves none of: direct splice"},

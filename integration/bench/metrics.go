@@ -15,6 +15,7 @@ var (
 	rateBytes       = metric{name: "megabytes_per_s", title: "MB/s", words: "Throughput in bytes", more: true, digits: 1}
 	rateTrips       = metric{name: "round_trips_per_s", title: "trips/s", words: "Round trips a second", more: true}
 	rateConnections = metric{name: "connections_per_s", title: "conn/s", words: "Connections a second", more: true}
+	rateOneShots    = metric{name: "clients_per_s", title: "clients/s", words: "One-shot REQ clients a second, 8 at once", more: true}
 	p50             = metric{name: "p50", title: "p50 us", words: "Median round trip", digits: 1}
 	p99             = metric{name: "p99", title: "p99 us", words: "P99 round trip", digits: 1}
 	p999            = metric{name: "p999", title: "p99.9 us", words: "P99.9 round trip", digits: 1}
@@ -34,6 +35,8 @@ func columns(k kind) []metric {
 		return []metric{p50, p99, p999, rateTrips, cpuMessages}
 	case connecting:
 		return []metric{rateConnections, p50, p99, cpuConnection}
+	case oneShot:
+		return []metric{rateOneShots, p50, p99, cpuConnection}
 	default:
 		return []metric{memory, descriptors}
 	}

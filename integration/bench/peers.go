@@ -63,7 +63,7 @@ const mostConnections = 6000
 
 // startHAProxy runs it as its documentation has it for TCP: a thread for each core, time limits that no case reaches.
 func startHAProxy(p peerProgram, s site, option string) (*process, error) {
-	config, err := writeConfig(s.dir, "haproxy.cfg", `global
+	config, err := writeConfig(s.dir, "haproxy-"+portOf(s.frontend)+".cfg", `global
     maxconn %[1]d
 defaults
     mode tcp
@@ -82,6 +82,8 @@ listen bench
 	}
 	return spawn("haproxy", p.env(), p.path, "-db", "-q", "-f", config)
 }
+
+func portOf(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 
 // startNginx runs it with a process for each core, each with a listening socket of its own, which shares out
 // connections more evenly and accepts them faster than one socket for all.

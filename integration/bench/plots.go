@@ -24,6 +24,7 @@ func plots() []plot {
 		{file: "cpu.svg", title: "CPU time that the proxy takes for a gigabyte", kind: throughput, show: cpuBytes, axis: "s/GB (less is better)"},
 		{file: "latency.svg", title: "Round trip of 64 bytes", kind: roundtrip, show: p50, mark: p99, axis: "microseconds (less is better); bar: median, circle: p99"},
 		{file: "connections.svg", title: "Connections made, each with its handshake and one round trip", kind: connecting, show: rateConnections, axis: "connections a second (more is better)"},
+		{file: "oneshot.svg", title: "REQ clients with one request each, 8 at once", kind: oneShot, show: rateOneShots, axis: "clients a second (more is better)"},
 		{file: "memory.svg", title: "Memory of the proxy for an idle pair", kind: idle, show: memory, axis: "KiB a pair (less is better)"},
 	}
 }
@@ -45,16 +46,19 @@ func writePlots(dir string, r result) error {
 	return nil
 }
 
-// ratioPicture shows how the splice relay compares with the better of its peers: a panel for each metric, a bar for
-// each case.
+// ratioPicture shows how the splice relay compares with the better of its peers, or the agent with a proxy in front of
+// a proxy: a panel for each metric, a bar for each case.
 func ratioPicture(r result) picture {
-	pic := picture{
-		title: "The splice relay beside the better of HAProxy and nginx in each line, as ratios",
-		note:  r.summary() + "; whiskers: smallest to largest",
+	row, beside := "splice", isPeer
+	title := "The splice relay beside the better of HAProxy and nginx in each line, as ratios"
+	if r.Agent {
+		row, beside = "agent", func(to string) bool { return to == "haproxy-twice" }
+		title = "The proxy and an agent beside HAProxy in front of HAProxy, as ratios"
 	}
+	pic := picture{title: title, note: r.summary() + "; whiskers: smallest to largest"}
 	for _, q := range r.Ratios {
 		c, ok := r.caseNamed(q.Case)
-		if !ok || q.Row != "splice" || !isPeer(q.To) {
+		if !ok || q.Row != row || !beside(q.To) {
 			continue
 		}
 		title := metricNamed(c.Kind, q.Metric).words
@@ -67,7 +71,7 @@ func ratioPicture(r result) picture {
 			at = len(pic.panels)
 			pic.panels = append(pic.panels, panel{title: title, axis: axis, goal: 1})
 		}
-		pic.panels[at].bars = append(pic.panels[at].bars, bar{label: c.what(), class: "splice", value: q.Value})
+		pic.panels[at].bars = append(pic.panels[at].bars, bar{label: c.what(), class: classOf(row), value: q.Value})
 	}
 	return pic
 }
@@ -134,7 +138,7 @@ func (c caseResult) what() string {
 // classOf is the colour of a row.
 func classOf(row string) string {
 	switch {
-	case strings.HasPrefix(row, "splice"):
+	case strings.HasPrefix(row, "splice"), row == "agent":
 		return "splice"
 	case strings.HasPrefix(row, "stream"):
 		return "stream"

@@ -1,7 +1,5 @@
 package main
 
-import "slices"
-
 // ratio is one figure of one row divided by another's: the median of what it was in each round.
 type ratio struct {
 	Case   string  `json:"case"`
@@ -69,10 +67,28 @@ func secondBuild() []comparison {
 	return all
 }
 
-// ratiosOf answers the comparisons for which there are figures.
-func ratiosOf(cases []caseResult) []ratio {
+// agentComparisons are the same of an agent: beside a worker that the proxy dials itself, and beside a proxy in front of
+// a proxy.
+func agentComparisons() []comparison {
+	twice := []string{"haproxy-twice"}
+	return []comparison{
+		{kind: oneShot, metric: rateOneShots, row: "agent", to: []string{"splice"}, goal: 0.9, more: true},
+		{kind: oneShot, metric: rateOneShots, row: "agent", to: twice, more: true},
+		{kind: oneShot, metric: rateOneShots, row: "splice", to: []string{"haproxy"}, more: true},
+		{kind: oneShot, metric: rateOneShots, row: "splice-dial-in", to: []string{"splice"}, more: true},
+		{kind: oneShot, metric: cpuConnection, row: "agent", to: twice},
+		{kind: throughput, metric: rateMessages, row: "agent", to: twice, goal: 0.9, more: true},
+		{kind: throughput, metric: cpuBytes, row: "agent", to: twice, goal: 1},
+		{kind: roundtrip, metric: rateTrips, row: "agent", to: twice, goal: 0.9, more: true},
+		{kind: roundtrip, metric: p99, row: "agent", to: twice},
+		{kind: roundtrip, metric: cpuMessages, row: "agent", to: twice},
+	}
+}
+
+// ratiosOf answers those questions for which there are figures.
+func ratiosOf(questions []comparison, cases []caseResult) []ratio {
 	var all []ratio
-	for _, q := range slices.Concat(comparisons(), secondBuild()) {
+	for _, q := range questions {
 		for _, c := range cases {
 			if !q.about(c) {
 				continue

@@ -7,10 +7,20 @@ import (
 	"strings"
 )
 
-const (
-	beginMark = "<!-- bench -->"
-	endMark   = "<!-- /bench -->"
+// marks are what stands around a section of the README that the benchmark writes.
+type marks struct{ begin, end string }
+
+var (
+	proxyMarks = marks{"<!-- bench -->", "<!-- /bench -->"}
+	agentMarks = marks{"<!-- bench agent -->", "<!-- /bench agent -->"}
 )
+
+func marksOf(agent bool) marks {
+	if agent {
+		return agentMarks
+	}
+	return proxyMarks
+}
 
 // updateReadme replaces what is between the two marks, and nothing else.
 func updateReadme(file string, r result) error {
@@ -18,32 +28,32 @@ func updateReadme(file string, r result) error {
 	if err != nil {
 		return err
 	}
-	text, err := between(string(old), markdown(r))
+	text, err := marksOf(r.Agent).between(string(old), markdown(r))
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return os.WriteFile(file, []byte(text), 0o644)
 }
 
-// checkReadme finds the two marks.
-func checkReadme(file string) error {
+// check finds the two marks.
+func (m marks) check(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	if _, err = between(string(text), ""); err != nil {
+	if _, err = m.between(string(text), ""); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return nil
 }
 
-func between(text, section string) (string, error) {
-	before, rest, begun := strings.Cut(text, beginMark)
-	_, after, ended := strings.Cut(rest, endMark)
+func (m marks) between(text, section string) (string, error) {
+	before, rest, begun := strings.Cut(text, m.begin)
+	_, after, ended := strings.Cut(rest, m.end)
 	if !begun || !ended {
-		return "", fmt.Errorf("there is no %s followed by %s", beginMark, endMark)
+		return "", fmt.Errorf("there is no %s followed by %s", m.begin, m.end)
 	}
-	return before + beginMark + "\n" + section + endMark + after, nil
+	return before + m.begin + "\n" + section + m.end + after, nil
 }
 
 // summary is a line that says where, with what and how a run was made.

@@ -47,7 +47,7 @@ func sample() result {
 			r.Cases = append(r.Cases, one)
 		}
 	}
-	r.Ratios = ratiosOf(r.Cases)
+	r.Ratios = ratiosOf(r.questions(), r.Cases)
 	return r
 }
 
@@ -189,7 +189,7 @@ func TestMarkdown(t *testing.T) {
 
 func TestReadmeChangesBetweenTheMarksOnly(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "README.md")
-	if err := os.WriteFile(file, []byte("before\n"+beginMark+"\nold\n"+endMark+"\nafter\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("before\n"+proxyMarks.begin+"\nold\n"+proxyMarks.end+"\nafter\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := updateReadme(file, sample()); err != nil {
@@ -199,11 +199,11 @@ func TestReadmeChangesBetweenTheMarksOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "before\n" + beginMark + "\n" + markdown(sample()) + endMark + "\nafter\n"; string(got) != want {
+	if want := "before\n" + proxyMarks.begin + "\n" + markdown(sample()) + proxyMarks.end + "\nafter\n"; string(got) != want {
 		t.Error(cmp.Diff(want, string(got)))
 	}
-	for _, bad := range []string{"", beginMark, endMark + beginMark} {
-		if _, err := between(bad, "x"); err == nil {
+	for _, bad := range []string{"", proxyMarks.begin, proxyMarks.end + proxyMarks.begin} {
+		if _, err := proxyMarks.between(bad, "x"); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,10 +23,19 @@ type result struct {
 	Versions map[string]string `json:"versions"`
 	Rounds   int               `json:"rounds"`
 	Quick    bool              `json:"quick"`
+	Agent    bool              `json:"agent,omitempty"` // it is the agent that was measured
 	Rows     []string          `json:"rows"`
 	Cases    []caseResult      `json:"cases"`
 	Ratios   []ratio           `json:"ratios"`
 	Failures []string          `json:"failures,omitempty"`
+}
+
+// questions are what a run like this answers.
+func (r result) questions() []comparison {
+	if r.Agent {
+		return agentComparisons()
+	}
+	return slices.Concat(comparisons(), secondBuild())
 }
 
 type machine struct {
@@ -83,11 +93,11 @@ func versions(ctx context.Context, p programs, rows []row) map[string]string {
 	v := map[string]string{"libzmq": libzmq.Version()}
 	for _, r := range rows {
 		switch r.name {
-		case "haproxy", "haproxy-splice":
+		case "haproxy", "haproxy-splice", "haproxy-twice":
 			v["haproxy"] = p.haproxy.version("-v")
 		case "nginx":
 			v["nginx"] = p.nginx.version("-v")
-		case "splice", "stream", "splice-dial-in", "stream-dial-in":
+		case "splice", "stream", "splice-dial-in", "stream-dial-in", "agent":
 			if out, err := exec.CommandContext(ctx, p.proxy, "version").Output(); err == nil {
 				v["streamq-proxy"], _, _ = strings.Cut(string(out), "\n")
 			}

@@ -24,7 +24,7 @@ func (b *bench) playAll(ctx context.Context, r *result, cases []benchCase, rows 
 	for i := range r.Cases {
 		r.Cases[i].sum()
 	}
-	r.Ratios = ratiosOf(r.Cases)
+	r.Ratios = ratiosOf(r.questions(), r.Cases)
 	return err
 }
 

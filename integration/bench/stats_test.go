@@ -61,7 +61,7 @@ func TestRatioIsToTheBetterPeer(t *testing.T) {
 		"direct":  {100, 100, 100},
 	})
 	var got []ratio
-	for _, r := range ratiosOf([]caseResult{c}) {
+	for _, r := range ratiosOf(result{}.questions(), []caseResult{c}) {
 		if r.Metric == rateMessages.name {
 			got = append(got, r)
 		}
@@ -85,7 +85,7 @@ func TestRatioOfWhatShouldBeSmall(t *testing.T) {
 	c := played("c", throughput, cpuBytes, map[string][]float64{
 		"splice": {2}, "haproxy": {4}, "haproxy-splice": {2.5}, "nginx": {8}, "stream": {6},
 	})
-	got := ratiosOf([]caseResult{c})
+	got := ratiosOf(result{}.questions(), []caseResult{c})
 	if len(got) != 2 {
 		t.Fatalf("%d ratios: %+v", len(got), got)
 	}
@@ -97,9 +97,20 @@ func TestRatioOfWhatShouldBeSmall(t *testing.T) {
 	}
 }
 
+func TestAgentIsComparedWithTwoProxies(t *testing.T) {
+	c := played("c", oneShot, rateOneShots, map[string][]float64{"agent": {9}, "splice": {12}, "haproxy-twice": {6}})
+	got := ratiosOf(result{Agent: true}.questions(), []caseResult{c})
+	if len(got) != 2 || got[0].To != "splice" || got[0].Met || got[1].To != "haproxy-twice" || got[1].Value.Median != 1.5 {
+		t.Errorf("%+v", got)
+	}
+	if got := ratiosOf(result{}.questions(), []caseResult{c}); len(got) != 0 {
+		t.Errorf("the proxy's run answers %+v", got)
+	}
+}
+
 func TestSecondBuildIsComparedWithTheFirst(t *testing.T) {
 	c := played("c", idle, memory, map[string][]float64{"splice": {10}, "splice-2": {5}})
-	got := ratiosOf([]caseResult{c})
+	got := ratiosOf(result{}.questions(), []caseResult{c})
 	if len(got) != 1 || got[0].Row != "splice-2" || got[0].To != "splice" || got[0].Value.Median != 0.5 {
 		t.Errorf("%+v", got)
 	}

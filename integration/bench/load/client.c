@@ -1,8 +1,9 @@
-// The client of the benchmark. Its sockets are DEALERs.
+// The client of the benchmark. Its sockets are DEALERs where nothing else is said.
 //
 //   client do=throughput endpoint=E size=N count=N warm=N window=N   one connection, one way
 //   client do=roundtrip  endpoint=E size=N count=N warm=N clients=N  one request under way at each client
 //   client do=connect    endpoint=E size=N count=N warm=N clients=N  connect, one round trip, close; so many at once
+//   client do=oneshot    endpoint=E size=N count=N warm=N clients=N  the same by REQ sockets
 //   client do=idle       endpoint=E size=N count=N                   connect and stay
 //
 // All take hwm=N and patience=MS, and for CURVE server-public=KEY client-public=KEY client-secret=KEY.
@@ -15,6 +16,7 @@ enum { AT_ONCE = 64, BY_REFERENCE = 65536 };
 static void *context;
 static char *payload; // of a request
 static int patience;  // milliseconds, for whatever is to come
+static int type = ZMQ_DEALER;
 static size_t size;
 
 typedef struct {
@@ -23,7 +25,7 @@ typedef struct {
 } peer;
 
 static void *connected(void) {
-	void *socket = new_socket(context, ZMQ_DEALER);
+	void *socket = new_socket(context, type);
 	const char *key = text("server-public", NULL);
 	if (key) {
 		option_text(socket, ZMQ_CURVE_SERVERKEY, key);
@@ -295,6 +297,10 @@ int main(int argc, char **argv) {
 	if (strcmp(what, "throughput") == 0) throughput();
 	else if (strcmp(what, "roundtrip") == 0) roundtrip();
 	else if (strcmp(what, "connect") == 0) connect_many();
+	else if (strcmp(what, "oneshot") == 0) {
+		type = ZMQ_REQ;
+		connect_many();
+	}
 	else if (strcmp(what, "idle") == 0) idle();
 	else return 2;
 	fflush(stdout);
