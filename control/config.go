@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream/endpoint"
@@ -44,7 +43,7 @@ type Config struct {
 type domain string
 
 const (
-	domainIPC  domain = "control.ipc"
+	domainFile domain = "control.ipc"
 	domainNULL domain = "control.loopback"
 	// domainCURVE and the others are those of requests; events are of operators only.
 	domainCURVE domain = "control.curve"
@@ -133,10 +132,10 @@ func (c *Config) listener(s string) (listener, error) {
 	switch {
 	case err != nil:
 		return l, err
-	case ep.Network == "ipc" && strings.HasPrefix(ep.Path, "@"):
+	case ep.File() != "":
+		l.domain = domainFile
+	case !ep.Addressed():
 		return l, fmt.Errorf("%s: an abstract socket has no file mode to guard it: use a path", s)
-	case ep.Network == "ipc":
-		l.domain = domainIPC
 	case c.Cert != "" || c.Clients != "": // one alone is a mistake already
 		l.domain = domainCURVE
 	case !loopback(ep.Host):

@@ -110,11 +110,11 @@ func (s *connections) quotaOf(endpoint string) *quota {
 
 // addressOf is what a connection is called in the log.
 func addressOf(endpoint string, peer netip.AddrPort) string {
-	switch {
-	case peer.IsValid():
+	if peer.IsValid() {
 		return peer.Addr().String()
-	case strings.HasPrefix(endpoint, "ipc://"):
-		return "ipc"
+	}
+	if ep, err := stream.ParseEndpoint(endpoint); err == nil && !ep.Addressed() {
+		return ep.Network
 	}
 	return "unknown" // gone before it was looked at
 }

@@ -40,7 +40,8 @@ func (s *Server) listen(l listener) error {
 	if l.domain == domainNULL && s.cfg.LoopbackLevel < wire.Operator {
 		return nil
 	}
-	at, err := s.bind(s.pub, eventsOf(l), l.domain.events())
+	beside := listener{l.Beside(eventsSuffix), l.domain}
+	at, err := s.bind(s.pub, beside, l.domain.events())
 	if err != nil {
 		return fmt.Errorf("%w (for the events of %s)", err, l.Endpoint)
 	}
@@ -62,8 +63,8 @@ func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string,
 	if err != nil {
 		return "", fmt.Errorf("control %s: %w", l.Endpoint, err)
 	}
-	if l.Network == "ipc" {
-		err = s.bindPath(socket, l.Path)
+	if l.File() != "" {
+		err = s.bindFile(socket, l)
 		bound = l.String()
 	} else if err = socket.Bind(l.String()); err == nil {
 		bound, err = socket.GetLastEndpoint()
@@ -73,8 +74,8 @@ func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string,
 		err = inuse.TCP(l.HostPort())
 	case errors.Is(err, zmq4.Errno(syscall.ENODEV)), errors.Is(err, zmq4.Errno(syscall.EADDRNOTAVAIL)):
 		err = errors.New("this machine has no such address")
-	case l.Network == "ipc" && errors.Is(err, fs.ErrNotExist):
-		err = fmt.Errorf("the directory %s does not exist: make it first", filepath.Dir(l.Path))
+	case l.File() != "" && errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("the directory %s does not exist: make it first", filepath.Dir(l.File()))
 	}
 	if err != nil {
 		return "", fmt.Errorf("control %s: %w", l.Endpoint, err)
@@ -83,10 +84,11 @@ func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string,
 	return strings.Replace(bound, "[::ffff:127.0.0.1]", "127.0.0.1", 1), nil
 }
 
-// bindPath makes the listener itself and hands it to libzmq, which could set its
+// bindFile makes the listener itself and hands it to libzmq, which could set its
 // mode only after somebody may have connected: the mode of an unbound socket is
 // that of the file which bind(2) makes.
-func (s *Server) bindPath(socket *zmq4.Socket, path string) error {
+func (s *Server) bindFile(socket *zmq4.Socket, l listener) error {
+	path := l.File()
 	if err := stream.FreePath(path); err != nil {
 		return err
 	}
@@ -113,7 +115,7 @@ func (s *Server) bindPath(socket *zmq4.Socket, path string) error {
 	// The umask has taken bits away, which the configuration may have meant.
 	err = errors.Join(os.Chmod(path, mode), syscall.Listen(fd, backlog), socket.SetUseFd(fd))
 	if err == nil {
-		err = socket.Bind("ipc://" + path)
+		err = socket.Bind(l.String())
 	}
 	if err != nil { // else it is libzmq's
 		seam.Unlisten(fd)
@@ -126,14 +128,4 @@ func (s *Server) removePaths() {
 	for _, p := range s.paths {
 		_ = os.Remove(p)
 	}
-}
-
-// eventsOf is where the events of an endpoint are: beside the file, or one port up.
-func eventsOf(l listener) listener {
-	if l.Network == "ipc" {
-		l.Path += eventsSuffix
-	} else if l.Port != 0 {
-		l.Port++
-	}
-	return l
 }

@@ -48,7 +48,7 @@ func unmapped(address string) string {
 func (s *Server) judge(at domain, mechanism string, credentials []string) (level wire.Level, who string, ok bool) {
 	requests := domain(strings.TrimSuffix(string(at), eventsSuffix))
 	switch {
-	case requests == domainIPC && mechanism == "NULL":
+	case requests == domainFile && mechanism == "NULL":
 		level, ok = wire.Operator, true
 	case requests == domainNULL && mechanism == "NULL":
 		level, ok = s.cfg.LoopbackLevel, true

@@ -179,7 +179,7 @@ func (c *Config) checkEndpoints() (errs []error) {
 		switch {
 		case err != nil:
 			errs = append(errs, err)
-		case seen[ep.String()] && (ep.Network == "ipc" || ep.Port != 0):
+		case seen[ep.String()] && ep.Meets(ep):
 			errs = append(errs, fmt.Errorf("%s is named twice", s))
 		default:
 			seen[ep.String()] = true

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -17,78 +16,52 @@ type connection struct {
 	peer, local netip.AddrPort
 }
 
-// remote is where a dial goes: an address, or a unix path if there is one.
+// remote is where a dial goes.
 type remote struct {
-	address netip.AddrPort
-	path    string
-}
-
-func (r remote) domain() int {
-	switch {
-	case r.path != "":
-		return unix.AF_UNIX
-	case r.address.Addr().Is4():
-		return unix.AF_INET
-	}
-	return unix.AF_INET6
-}
-
-func (r remote) sockaddr() unix.Sockaddr {
-	ip, port := r.address.Addr(), int(r.address.Port())
-	switch r.domain() {
-	case unix.AF_UNIX:
-		return &unix.SockaddrUnix{Name: r.path} // @ is the abstract namespace here, too
-	case unix.AF_INET:
-		return &unix.SockaddrInet4{Addr: ip.As4(), Port: port}
-	}
-	return &unix.SockaddrInet6{Addr: ip.As16(), Port: port, ZoneId: zoneID(ip.Zone())}
-}
-
-// zoneID is the index, at this time, of a network interface that is given by its
-// name or number; 0, which connect(2) refuses where one is needed, when there is none.
-func zoneID(zone string) uint32 {
-	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
-		return uint32(n)
-	}
-	if zone == "" {
-		return 0
-	}
-	i, err := net.InterfaceByName(zone)
-	if err != nil {
-		return 0
-	}
-	return uint32(i.Index)
+	domain  int
+	at      unix.Sockaddr
+	address netip.AddrPort // of TCP; others have no ports, are not dialled from anywhere, and need no options
+	name    net.Addr       // of what has no address, in errors
 }
 
 // failed is the error of a dial, as Go's net words it.
 func (r remote) failed(err error) error {
-	if r.path != "" {
-		return &net.OpError{Op: "dial", Net: "unix", Addr: &net.UnixAddr{Name: r.path, Net: "unix"}, Err: err}
+	if r.address.IsValid() {
+		return failedTCP(net.TCPAddrFromAddrPort(r.address), err)
 	}
-	return &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(r.address), Err: err}
+	return &net.OpError{Op: "dial", Net: r.name.Network(), Addr: r.name, Err: err}
 }
 
-// full: r is a unix socket whose listener has no room for another connection yet.
-func (r remote) full(err error) bool { return r.path != "" && errors.Is(err, unix.EAGAIN) }
+// full: the listener, on this machine, has no room for another connection yet (connect(2),
+// EAGAIN). One of TCP does not say so: the SYN is sent again.
+func (r remote) full(err error) bool { return !r.address.IsValid() && errors.Is(err, unix.EAGAIN) }
+
+// setUp sets the options of a connection that is there: those that it needs at once.
+// The others cost as much as all else of a dial, and follow when it lives on, see keepAlive.
+func (r remote) setUp(fd int) error {
+	if !r.address.IsValid() {
+		return nil
+	}
+	return noDelay(fd)
+}
 
 // connect begins a connection to r and never blocks: connected says that it is
 // there already. It comes from the first of the sources that has a port; from where
 // the kernel likes if there are none.
 func (r remote) connect(sources ...netip.Addr) (c connection, connected bool, err error) {
-	to := r.sockaddr()
 	// connect(2) can find all ports in use for an instant in which they are not;
 	// Go's net tries three times, too.
 	for i := range max(3, len(sources)) {
 		var from unix.Sockaddr
 		if len(sources) > 0 {
-			from = remote{address: netip.AddrPortFrom(sources[i%len(sources)], 0)}.sockaddr()
+			_, from = sockaddrOf(netip.AddrPortFrom(sources[i%len(sources)], 0))
 		}
-		if c.fd, err = connectOnce(r.domain(), from, to); !errors.Is(err, unix.EADDRNOTAVAIL) {
+		if c.fd, err = connectOnce(r.domain, from, r.at); !errors.Is(err, unix.EADDRNOTAVAIL) {
 			break
 		}
 	}
-	if err != nil || r.path != "" {
-		return c, err == nil, err
+	if err != nil {
+		return c, false, err
 	}
 	// To this machine it is there, or has failed, as soon as connect(2), which
 	// denies it, has returned.
@@ -99,7 +72,7 @@ func (r remote) connect(sources ...netip.Addr) (c connection, connected bool, er
 	return c, connected, nil
 }
 
-// connectOnce returns a TCP connection that may be under way yet, or a unix one.
+// connectOnce returns a connection that may be under way yet.
 func connectOnce(domain int, from, to unix.Sockaddr) (fd int, err error) {
 	fd, err = unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -121,16 +94,19 @@ func connectOnce(domain int, from, to unix.Sockaddr) (fd int, err error) {
 	return fd, nil
 }
 
-// connected says whether a TCP connection that was begun is there by now, and
+// connected says whether a connection that was begun is there by now, and
 // notes its ends.
 func (r remote) connected(c *connection) (bool, error) {
-	c.peer = peerEndpoint(c.fd)
-	if !c.peer.IsValid() {
+	peer, err := syscall.Getpeername(c.fd) // unix's asks for the protocol, too
+	if err != nil {
 		errno, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		if err == nil && errno != 0 {
 			err = syscall.Errno(errno)
 		}
 		return false, os.NewSyscallError("connect", err)
+	}
+	if c.peer = addrPort(peer); !c.peer.IsValid() {
+		return true, nil
 	}
 	// A dial to an ephemeral port of this machine can meet itself (TCP's
 	// simultaneous open) when nobody listens there.

@@ -111,11 +111,13 @@ func isOwnEnd(fd int, endpoint string) bool {
 	if err != nil {
 		return false
 	}
-	if path, ok := sa.(*syscall.SockaddrUnix); ok {
-		return "ipc://"+path.Name == endpoint
+	if file, ok := sa.(*syscall.SockaddrUnix); ok {
+		_, path, _ := strings.Cut(endpoint, "://")
+		return file.Name == path
 	}
-	at, err := netip.ParseAddrPort(strings.TrimPrefix(endpoint, "tcp://"))
-	return err == nil && addrPort(sa) == netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
+	ep, err := ParseEndpoint(endpoint)
+	at := ep.Address()
+	return err == nil && addrPort(sa) == netip.AddrPortFrom(at.Addr().WithZone(""), at.Port())
 }
 
 // Sever ends both directions of a connection of libzmq's, if the descriptor is

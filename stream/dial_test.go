@@ -88,11 +88,11 @@ func blackHoleTCP(t *testing.T) *net.TCPAddr { return blackHoleAt(t, "127.0.0.1"
 // refusing is a TCP address at which nobody listens; the test keeps its port from others.
 func refusing(t *testing.T, ip string) netip.AddrPort {
 	t.Helper()
-	at := remote{address: netip.AddrPortFrom(netip.MustParseAddr(ip), 0)}
-	fd, err := unix.Socket(at.domain(), unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	at := remoteAt(netip.AddrPortFrom(netip.MustParseAddr(ip), 0))
+	fd, err := unix.Socket(at.domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
 		t.Cleanup(func() { _ = unix.Close(fd) })
-		err = unix.Bind(fd, at.sockaddr())
+		err = unix.Bind(fd, at.at)
 	}
 	if err != nil {
 		t.Skip(err)
@@ -166,8 +166,8 @@ func TestDialThatMeetsItself(t *testing.T) {
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}
-	own := remote{address: ownEndpoint(fd)}
-	if err := unix.Connect(fd, own.sockaddr()); err != nil {
+	own := remoteAt(ownEndpoint(fd))
+	if err := unix.Connect(fd, own.at); err != nil {
 		t.Fatal(err)
 	}
 	if connected, err := own.connected(&connection{fd: fd}); connected || !errors.Is(err, syscall.ECONNREFUSED) {
@@ -327,7 +327,7 @@ func TestRoomOfDialsThatTimeOut(t *testing.T) {
 func TestDialOfSilentAddresses(t *testing.T) {
 	r := newRig(t, patientDials)
 	done := r.dial(0, "tcp://"+blackHoleTCP(t).String())
-	silent := remote{address: blackHoleTCP(t).AddrPort()}
+	silent := remoteAt(blackHoleTCP(t).AddrPort())
 	r.onLoop(func(l *loop) {
 		x := l.dialler.only()
 		oldest := x.attempts[0].to
@@ -358,7 +358,7 @@ func TestDialGoesOnBesideSilence(t *testing.T) {
 	fails, answers := blackHoleTCP(t).AddrPort(), l.Addr().(*net.TCPAddr).AddrPort()
 	r.onLoop(func(l *loop) {
 		x := l.dialler.only()
-		x.rest = []remote{{address: fails}, {address: answers}}
+		x.rest = []remote{remoteAt(fails), remoteAt(answers)}
 		l.dialler.try(x)
 		x.at = never // it is not the time that has it go on
 		_ = unix.Shutdown(x.attempts[1].fd, unix.SHUT_RDWR)
@@ -454,8 +454,8 @@ func TestDialThatFailsForWantOfMemory(t *testing.T) {
 		want pairing.Reason
 	}{
 		"the only address":        {nil, pairing.QueueFull},
-		"another address refuses": {[]remote{{address: refusing(t, "127.0.0.1")}}, pairing.DialFailed},
-		"another address is mute": {[]remote{{address: blackHoleTCP(t).AddrPort()}}, pairing.DialFailed},
+		"another address refuses": {[]remote{remoteAt(refusing(t, "127.0.0.1"))}, pairing.DialFailed},
+		"another address is mute": {[]remote{remoteAt(blackHoleTCP(t).AddrPort())}, pairing.DialFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, patientDials, impatient, withWorker("tcp://"+blackHoleTCP(t).String()))

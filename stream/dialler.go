@@ -118,14 +118,11 @@ func (d *dialler) begin(x *dial) {
 		d.fail(x, err)
 		return
 	}
-	if ep.Network == "ipc" {
-		x.rest = []remote{{path: ep.Path}}
-	} else if ip, err := netip.ParseAddr(ep.Host); err == nil {
-		x.rest = []remote{{address: netip.AddrPortFrom(ip.Unmap(), ep.Port)}}
-	} else {
+	if ep.IsName() {
 		d.lookUp(x, ep)
 		return
 	}
+	x.rest = []remote{transportOf(ep).remote(ep)}
 	d.try(x)
 }
 
@@ -141,13 +138,13 @@ func (d *dialler) lookUp(x *dial, ep Endpoint) {
 		ips, err := resolve(ctx, "ip", ep.Host)
 		pool.post(func() {
 			if d.dials[x.id] == x { // not given up since
-				d.found(x, ips, ep.Port, err)
+				d.found(x, ips, ep, err)
 			}
 		})
 	}()
 }
 
-func (d *dialler) found(x *dial, ips []netip.Addr, port uint16, err error) {
+func (d *dialler) found(x *dial, ips []netip.Addr, ep Endpoint, err error) {
 	if err == nil && len(ips) == 0 {
 		err = errNoAddress
 	}
@@ -156,12 +153,13 @@ func (d *dialler) found(x *dial, ips []netip.Addr, port uint16, err error) {
 		return
 	}
 	for _, ip := range ips {
-		x.rest = append(x.rest, remote{address: netip.AddrPortFrom(ip.Unmap(), port)})
+		ep.Host = ip.String()
+		x.rest = append(x.rest, transportOf(ep).remote(ep))
 	}
 	d.try(x)
 }
 
-func lookUpFailed(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+func lookUpFailed(err error) error { return failedTCP(nil, err) }
 
 // try begins a connection to the next address that does not fail at once.
 func (d *dialler) try(x *dial) {
@@ -170,7 +168,7 @@ func (d *dialler) try(x *dial) {
 		x.rest = x.rest[1:]
 		c, connected, err := to.connect(d.sources(to)...)
 		if connected {
-			d.finish(x, c, d.setUp(to, c.fd))
+			d.finish(x, c, to.setUp(c.fd))
 			return
 		}
 		if err == nil {
@@ -196,7 +194,7 @@ func (d *dialler) try(x *dial) {
 
 // sources are the addresses that a dial may come from, the one whose turn it is first.
 func (d *dialler) sources(to remote) (all []netip.Addr) {
-	if to.path != "" {
+	if !to.address.IsValid() {
 		return nil
 	}
 	for _, a := range d.loop.cfg.Sources {
@@ -258,7 +256,7 @@ func (d *dialler) event(x *dial) {
 		}
 		if err == nil {
 			d.settle(x, i)
-			d.finish(x, a.connection, d.setUp(a.to, a.fd))
+			d.finish(x, a.connection, a.to.setUp(a.fd))
 			return
 		}
 		x.failed(a.to, err)
@@ -267,15 +265,6 @@ func (d *dialler) event(x *dial) {
 	if len(x.attempts) < before {
 		d.try(x)
 	}
-}
-
-// setUp sets the options of a connection that is there: those that it needs at once.
-// The others cost as much as all else of a dial, and follow when it lives on, see keepAlive.
-func (d *dialler) setUp(to remote, fd int) error {
-	if to.path != "" {
-		return nil
-	}
-	return noDelay(fd)
 }
 
 // finish ends a dial by a connection, unless that cannot be set up.

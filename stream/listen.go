@@ -3,17 +3,11 @@ package stream
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
-	"net/netip"
 	"os"
-	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/streamq/streamq-proxy/stream/inuse"
 	"github.com/streamq/streamq-proxy/stream/seam"
 )
 
@@ -43,10 +37,8 @@ func (s *socket) bindOne(endpoint string, how listening) error {
 	if err != nil {
 		return err
 	}
-	if ep.Network == "ipc" {
-		if err := FreePath(ep.Path); err != nil {
-			return err
-		}
+	if err := FreePath(ep.File()); err != nil {
+		return err
 	}
 	all, err := ep.Resolve()
 	if err != nil {
@@ -81,7 +73,8 @@ func unusable(err error) bool {
 // options of a listener are those of what it accepts (tcp(7)), which costs libzmq and
 // us nothing for each connection.
 func (s *socket) bindAt(ep Endpoint, how listening) error {
-	fd, err := listenAt(ep, how)
+	transport := transportOf(ep)
+	fd, err := transport.listen(ep, how)
 	if err != nil {
 		return err
 	}
@@ -89,57 +82,17 @@ func (s *socket) bindAt(ep Endpoint, how listening) error {
 		closeDescriptor(fd)
 		return err
 	}
-	if err = errors.Join(s.zmq.SetUseFd(fd), s.zmq.Bind(useFD(ep)), s.zmq.SetUseFd(-1)); err != nil {
+	if err = errors.Join(s.zmq.SetUseFd(fd), s.zmq.Bind(transport.handed(ep)), s.zmq.SetUseFd(-1)); err != nil {
 		seam.Unlisten(fd)
 		return err
 	}
 	s.listeners = append(s.listeners, fd)
-	name := ep
-	if ep.Network == "tcp" {
-		local := ownEndpoint(fd)
-		name.Host, name.Port = local.Addr().String(), local.Port()
-	}
-	s.endpoints = append(s.endpoints, name.String())
-	s.notePath(ep)
+	s.endpoints = append(s.endpoints, transport.bound(ep, fd).String())
+	s.noteFile(ep.File())
 	return nil
 }
 
-// useFD is what libzmq wants to hear beside a descriptor: of the endpoint it takes only the transport.
-func useFD(ep Endpoint) string {
-	if ep.Network == "ipc" {
-		return ep.String()
-	}
-	return "tcp://127.0.0.1:0"
-}
-
-// listenAt makes a listening socket.
-func listenAt(ep Endpoint, how listening) (fd int, err error) {
-	if ep.Network == "ipc" {
-		return newListener(unix.AF_UNIX, &unix.SockaddrUnix{Name: ep.Path}, nil)
-	}
-	options := func(fd int) error {
-		return errors.Join(
-			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
-			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
-			keep(fd, how.keepAlive, how.userTimeout))
-	}
-	if ep.Host == "*" {
-		fd, err = newListener(unix.AF_INET6, &unix.SockaddrInet6{Port: int(ep.Port)}, func(fd int) error {
-			return errors.Join(options(fd), unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0))
-		})
-		if !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EADDRNOTAVAIL) {
-			return fd, err
-		}
-		return newListener(unix.AF_INET, &unix.SockaddrInet4{Port: int(ep.Port)}, options) // a machine without IPv6
-	}
-	ip, err := netip.ParseAddr(ep.Host)
-	if err != nil {
-		return -1, err
-	}
-	r := remote{address: netip.AddrPortFrom(ip.Unmap(), ep.Port)}
-	return newListener(r.domain(), r.sockaddr(), options)
-}
-
+// newListener makes a listening socket; options, which may be nil, come before bind(2).
 func newListener(domain int, at unix.Sockaddr, options func(fd int) error) (fd int, err error) {
 	if fd, err = unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
 		return -1, err
@@ -164,42 +117,13 @@ func newListener(domain int, at unix.Sockaddr, options func(fd int) error) (fd i
 func bindError(err error, ep Endpoint) error {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
-		if ep.Network == "ipc" {
-			return inuse.Unix(ep.Path)
-		}
-		return inuse.TCP(ep.HostPort())
+		return transportOf(ep).inUse(ep)
 	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.EADDRNOTAVAIL):
 		return errors.New("this machine has no such address")
 	case errors.Is(err, unix.EACCES):
 		return errors.New("permission denied")
 	}
 	return err
-}
-
-// FreePath makes way for a unix listener. libzmq would take over the path of a
-// program that is still serving it, so that case is refused here; a file that
-// nobody listens on any more is removed.
-func FreePath(path string) error {
-	if strings.HasPrefix(path, "@") {
-		return nil // bind(2) itself refuses an abstract name in use
-	}
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.Mode()&fs.ModeSocket == 0:
-		return errors.New("the path exists and is not a socket")
-	}
-	c, err := net.DialTimeout("unix", path, time.Second)
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED): // left behind
-		return os.Remove(path)
-	case err == nil:
-		_ = c.Close()
-	}
-	return inuse.Unix(path)
 }
 
 // removePaths deletes the files of unix listeners, which outlive the socket,
@@ -212,13 +136,13 @@ func (s *socket) removePaths() {
 	}
 }
 
-// notePath remembers which file a unix listener has made.
-func (s *socket) notePath(ep Endpoint) {
-	if ep.Network != "ipc" || strings.HasPrefix(ep.Path, "@") {
+// noteFile remembers which file a listener has made.
+func (s *socket) noteFile(path string) {
+	if path == "" {
 		return
 	}
-	if info, err := os.Lstat(ep.Path); err == nil {
-		s.paths[ep.Path] = info
+	if info, err := os.Lstat(path); err == nil {
+		s.paths[path] = info
 	}
 }
 

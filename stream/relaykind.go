@@ -1,6 +1,10 @@
 package stream
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Relay says what moves a pair's bytes.
 type Relay uint8
@@ -17,6 +21,9 @@ const (
 
 var relayNames = [...]string{RelayAuto: "auto", RelayStream: "stream", RelaySplice: "splice"}
 
+// Relays are the names of all relays.
+func Relays() []string { return slices.Clone(relayNames[:]) }
+
 func (r Relay) String() string { return relayNames[r] }
 
 // ParseRelay reads what String writes.
@@ -26,5 +33,5 @@ func ParseRelay(s string) (Relay, error) {
 			return Relay(r), nil
 		}
 	}
-	return 0, fmt.Errorf("relay %q: want auto, stream or splice", s)
+	return 0, fmt.Errorf("relay %q is none of %s", s, strings.Join(Relays(), ", "))
 }

@@ -53,12 +53,12 @@ func portsOf(list string, low, high int) (n int) {
 // have, of the worker with the most: all of its addresses count for themselves, and so
 // do the connections of other processes and those that have ended a minute ago
 // (TIME_WAIT), for the kernel gives out none of their ports either. The kernel is
-// asked, by sock_diag(7). Endpoints over ipc have none.
+// asked, by sock_diag(7). Endpoints without an address have none.
 func PortsInUse(endpoints []string) (int, error) {
 	wanted := map[uint16]map[netip.Addr]bool{} // addresses by port; none for a name, which may have any
 	for _, e := range endpoints {
 		ep, err := endpoint.Parse(e)
-		if err != nil || ep.Network != "tcp" {
+		if err != nil || !ep.Addressed() {
 			continue
 		}
 		ip, err := netip.ParseAddr(ep.Host)

@@ -34,7 +34,7 @@ func TestVerdict(t *testing.T) {
 	} {
 		x := &dial{}
 		for i, err := range c.failures {
-			to := remote{address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)}), 1)}
+			to := remoteAt(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)}), 1))
 			x.failed(to, os.NewSyscallError("connect", err))
 		}
 		if !errors.Is(x.err, c.want) || isWant(x.err) != c.ours {

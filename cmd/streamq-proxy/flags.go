@@ -11,6 +11,7 @@ import (
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
 	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
 // flags are the settings that were given on the command line. What a flag says
@@ -93,7 +94,7 @@ func (f *flags) control(fs *pflag.FlagSet) {
 }
 
 func (f *flags) lists(fs *pflag.FlagSet) {
-	f.pool(fs, "frontend", "frontend", "endpoint", "", "where clients connect: tcp://HOST:PORT or ipc://PATH; may be repeated",
+	f.pool(fs, "frontend", "frontend", "endpoint", "", "where clients connect: "+endpoint.Forms()+"; may be repeated",
 		first(func(p *config.Pool) { p.Frontend = nil }, func(p *config.Pool, v string) error { p.Frontend = append(p.Frontend, v); return nil }))
 	f.pool(fs, "backend", "backend", "endpoint", "", "where workers dial in; may be repeated",
 		first(func(p *config.Pool) { p.Backend = nil }, func(p *config.Pool, v string) error { p.Backend = append(p.Backend, v); return nil }))

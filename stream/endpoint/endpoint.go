@@ -28,92 +28,115 @@ func invalid(endpoint, format string, args ...any) error {
 	return &Error{Endpoint: endpoint, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Endpoint is a parsed tcp:// or ipc:// address.
+// Endpoint is a parsed address. It is asked by its methods for what it is like; only
+// the table of transports knows them by their names.
 type Endpoint struct {
-	Network string // "tcp" or "ipc"
-	Host    string // tcp: an address, a name or "*"; IPv6 without brackets
-	Port    uint16 // tcp: 0 asks the system for a free one (binding only)
-	Path    string // ipc: a file, or "@name" in the abstract namespace
+	Network string // of its transport, what is before "://"
+	Host    string // an address, a name or "*", IPv6 without brackets; "" where there is a Path
+	Port    uint16 // 0 asks the system for a free one (binding only)
+	Path    string // a file, or "@name" in the abstract namespace; "" where there is a Host
 }
 
-// maxIPCPath is what a sockaddr_un holds, less the closing NUL (unix(7)).
-const maxIPCPath = 107
-
-// Parse reads tcp://HOST:PORT, tcp://[IPv6]:PORT, tcp://*:PORT,
-// ipc:///path and ipc://@name (zmq_tcp(7), zmq_ipc(7)). Every error is an [*Error].
+// Parse reads an endpoint of any transport, see [Forms]. Every error is an [*Error].
 func Parse(s string) (Endpoint, error) {
 	network, rest, found := strings.Cut(s, "://")
 	if !found {
-		return Endpoint{}, invalid(s, "want tcp://HOST:PORT or ipc://PATH")
+		return Endpoint{}, invalid(s, "want %s", Forms())
 	}
-	switch network {
-	case "tcp":
-		return parseTCP(s, rest)
-	case "ipc":
-		return parseIPC(s, rest)
+	for _, t := range transports() {
+		if t.network == network {
+			return t.parse(s, rest)
+		}
 	}
-	return Endpoint{}, invalid(s, "transport %q is not served, want tcp or ipc", network)
-}
-
-func parseTCP(whole, rest string) (Endpoint, error) {
-	host, port, err := net.SplitHostPort(rest)
-	if err != nil {
-		return Endpoint{}, invalid(whole, "want tcp://HOST:PORT (an IPv6 address goes in brackets)")
-	}
-	if port == "*" {
-		port = "0" // libzmq's spelling of "any free port"
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return Endpoint{}, invalid(whole, "port %q is not a number from 0 to 65535", port)
-	}
-	if host == "" || strings.ContainsAny(host, " \t\r\n/;") {
-		return Endpoint{}, invalid(whole, "no usable host (write * for every address of this machine)")
-	}
-	return Endpoint{Network: "tcp", Host: host, Port: uint16(n)}, nil
-}
-
-func parseIPC(whole, path string) (Endpoint, error) {
-	switch {
-	case path == "" || path == "@" || path == "*":
-		return Endpoint{}, invalid(whole, "want ipc:///path/of/socket or ipc://@name")
-	case len(path) > maxIPCPath:
-		return Endpoint{}, invalid(whole, "the path has %d bytes, a unix socket takes %d", len(path), maxIPCPath)
-	case strings.ContainsRune(path, 0):
-		return Endpoint{}, invalid(whole, "a NUL in the path")
-	}
-	return Endpoint{Network: "ipc", Path: path}, nil
+	return Endpoint{}, invalid(s, "transport %q is not served, want %s", network, strings.Join(Networks(), " or "))
 }
 
 // String is the endpoint in the form that [Parse] reads.
 func (e Endpoint) String() string {
-	if e.Network == "ipc" {
-		return "ipc://" + e.Path
+	if e.Addressed() {
+		return e.Network + "://" + e.HostPort()
 	}
-	return "tcp://" + e.HostPort()
+	return e.Network + "://" + e.Path
 }
 
-// HostPort is HOST:PORT of a tcp endpoint, as package net wants it.
+// Addressed says whether peers are known by an IP address and a port.
+func (e Endpoint) Addressed() bool { return e.Host != "" }
+
+// HostPort is HOST:PORT of an endpoint that is addressed, as package net wants it.
 func (e Endpoint) HostPort() string {
 	return net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
+}
+
+// Address is the IP and the port; not valid where there is a name to look up, or nothing of
+// the kind.
+func (e Endpoint) Address() netip.AddrPort {
+	ip, err := netip.ParseAddr(e.Host)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(ip.Unmap(), e.Port)
+}
+
+// File is what a listener makes in the file system, and leaves there; "" for nothing.
+func (e Endpoint) File() string {
+	if strings.HasPrefix(e.Path, "@") {
+		return ""
+	}
+	return e.Path
+}
+
+// Beside is an endpoint that belongs to this one: a port up, or the file with the
+// suffix. That of a port that is the system's to choose is one as well.
+func (e Endpoint) Beside(suffix string) Endpoint {
+	switch {
+	case !e.Addressed():
+		e.Path += suffix
+	case e.Port != 0:
+		e.Port++
+	}
+	return e
+}
+
+// Meets says whether two endpoints cannot both be bound. Names are not resolved; what
+// that leaves is found by binding.
+func (e Endpoint) Meets(other Endpoint) bool {
+	switch {
+	case e.Network != other.Network:
+		return false
+	case !e.Addressed():
+		return e.Path == other.Path
+	case e.Port == 0 || e.Port != other.Port:
+		return false
+	}
+	return e.Host == other.Host || e.Host == "*" || other.Host == "*"
 }
 
 // Dialable says why nobody can connect to the endpoint, nil when it is possible:
 // a wildcard and port 0 are for binding only. The error is an [*Error].
 func (e Endpoint) Dialable() error {
-	if e.Network == "tcp" && (e.Host == "*" || e.Port == 0) {
+	if e.Addressed() && (e.Host == "*" || e.Port == 0) {
 		return invalid(e.String(), "want a host and a port to connect to")
 	}
 	return nil
 }
 
+// IsName says whether the host has to be looked up before anything can be done with it.
+func (e Endpoint) IsName() bool {
+	return e.Addressed() && e.Host != "*" && !e.Address().IsValid()
+}
+
+// CheckName says why there is no name to look up, nil where there is one. The error is an [*Error].
+func (e Endpoint) CheckName() error {
+	if e.IsName() {
+		return nil
+	}
+	return invalid(e.String(), "there is no name to look up, want tcp://NAME:PORT")
+}
+
 // Resolve replaces a name by its addresses, at least one, and the name of a network
 // interface by the addresses that it has: a link-local one with its zone.
 func (e Endpoint) Resolve() ([]Endpoint, error) {
-	if e.Network != "tcp" || e.Host == "*" {
-		return []Endpoint{e}, nil
-	}
-	if _, err := netip.ParseAddr(e.Host); err == nil {
+	if !e.IsName() {
 		return []Endpoint{e}, nil
 	}
 	hosts, err := addressesOf(e.Host)

@@ -70,3 +70,68 @@ func TestDialable(t *testing.T) {
 		}
 	}
 }
+
+// What others ask of an endpoint in place of its network.
+func TestQuestions(t *testing.T) {
+	for text, want := range map[string]struct {
+		addressed, name bool
+		address, file   string
+		beside          string
+	}{
+		"tcp://127.0.0.1:5555":       {true, false, "127.0.0.1:5555", "", "tcp://127.0.0.1:5556"},
+		"tcp://[::ffff:127.0.0.1]:1": {true, false, "127.0.0.1:1", "", "tcp://[::ffff:127.0.0.1]:2"},
+		"tcp://*:5555":               {true, false, "invalid AddrPort", "", "tcp://*:5556"},
+		"tcp://127.0.0.1:0":          {true, false, "127.0.0.1:0", "", "tcp://127.0.0.1:0"},
+		"tcp://localhost:1":          {true, true, "invalid AddrPort", "", "tcp://localhost:2"},
+		"ipc:///run/a.sock":          {false, false, "invalid AddrPort", "/run/a.sock", "ipc:///run/a.sock.x"},
+		"ipc://@name":                {false, false, "invalid AddrPort", "", "ipc://@name.x"},
+	} {
+		e, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Addressed() != want.addressed || e.IsName() != want.name || e.Address().String() != want.address || e.File() != want.file {
+			t.Errorf("%s: addressed %v, a name %v, address %v, file %q", text, e.Addressed(), e.IsName(), e.Address(), e.File())
+		}
+		if got := e.Beside(".x").String(); got != want.beside {
+			t.Errorf("%s is beside %s", got, text)
+		}
+		if err := e.CheckName(); (err == nil) != want.name || err != nil && !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestMeets(t *testing.T) {
+	for _, tc := range []struct {
+		a, b string
+		want bool
+	}{
+		{"tcp://127.0.0.1:1", "tcp://127.0.0.1:1", true},
+		{"tcp://127.0.0.1:1", "tcp://*:1", true},
+		{"tcp://127.0.0.1:1", "tcp://127.0.0.2:1", false},
+		{"tcp://127.0.0.1:1", "tcp://127.0.0.1:2", false},
+		{"tcp://127.0.0.1:0", "tcp://127.0.0.1:0", false},
+		{"ipc:///a", "ipc:///a", true},
+		{"ipc:///a", "ipc://@a", false},
+		{"ipc:///a", "tcp://*:1", false},
+	} {
+		a, _ := Parse(tc.a)
+		b, _ := Parse(tc.b)
+		if a.Meets(b) != tc.want || b.Meets(a) != tc.want {
+			t.Errorf("%s and %s meet: %v, want %v", tc.a, tc.b, a.Meets(b), tc.want)
+		}
+	}
+}
+
+// SRV records have a name and no port.
+func TestParseService(t *testing.T) {
+	for text, want := range map[string]string{
+		"tcp://_zmtp._tcp.orders.example": "_zmtp._tcp.orders.example",
+		"tcp://":                          "", "tcp://a:1": "", "ipc://a": "", "a": "", "tcp://[::1]": "",
+	} {
+		if name, err := ParseService(text); name != want || (err == nil) != (want != "") || err != nil && !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s is %q, %v", text, name, err)
+		}
+	}
+}

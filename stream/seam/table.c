@@ -245,6 +245,8 @@ int seam_shut(int listener) {
 	return error;
 }
 
+static int is_ip(const struct sockaddr *name) { return name->sa_family == AF_INET || name->sa_family == AF_INET6; }
+
 // rebind gives a listener that was shut its port again, if that was one which the
 // kernel had chosen: shutdown(2) takes it, and listen(2) would take any other.
 static int rebind(int listener, const struct sockaddr *name) {
@@ -259,7 +261,7 @@ int seam_open(int listener, int backlog) {
 	const struct sockaddr *name = &e->birth.peer.any;
 	if (!e->shut) {
 		error = EALREADY;
-	} else if (name->sa_family == AF_UNIX) {
+	} else if (!is_ip(name)) {
 		error = EOPNOTSUPP; // listen(2) would say nothing, and have accept(2) fail at once, for ever
 	} else if (rebind(listener, name) != 0 || listen(listener, backlog) != 0) {
 		error = errno;
@@ -292,7 +294,7 @@ void seam_born(int listener, int fd, const struct sockaddr *peer, socklen_t leng
 		atomic_store(&e->allowed, atomic_load(&l->allowed));
 		e->birth.listener = listener;
 		e->birth.taken = take;
-		if (peer && length <= sizeof e->birth.peer && peer->sa_family != AF_UNIX) memcpy(&e->birth.peer, peer, length);
+		if (peer && length <= sizeof e->birth.peer && is_ip(peer)) memcpy(&e->birth.peer, peer, length);
 		atomic_store(&e->take, take);
 		atomic_fetch_add(&followed, 1);
 		seam_unlock(fd);

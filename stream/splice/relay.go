@@ -90,8 +90,8 @@ func (r *Relay) now() time.Duration { return time.Since(r.start) }
 // sockets are then as they were.
 func (r *Relay) Start(a, b int, rest [2][]byte, end End, passed *[2]Counters, notify func()) (*Pair, error) {
 	p := &Pair{relay: r, passed: passed, notify: notify, stopped: true}
-	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true, thorough: local(a), rest: rest[0]}
-	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true, thorough: local(b), rest: rest[1]}
+	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true, thorough: !tcp(a), rest: rest[0]}
+	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true, thorough: !tcp(b), rest: rest[1]}
 	p.resume(end)
 	p.active.Store(int64(r.now()))
 	r.enter(p)
@@ -115,10 +115,10 @@ func (p *Pair) begun() (*thread, error) {
 	return p.thread, err
 }
 
-// local says whether fd is a unix socket.
-func local(fd int) bool {
+// tcp says whether fd is a TCP socket. Of what is none a short read says less.
+func tcp(fd int) bool {
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
-	return err == nil && domain == unix.AF_UNIX
+	return err == nil && (domain == unix.AF_INET || domain == unix.AF_INET6)
 }
 
 // enter gives a pair its place.

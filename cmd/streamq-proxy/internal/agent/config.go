@@ -60,7 +60,7 @@ func (c *Config) check() (proxy, worker string, err error) {
 		switch {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
-		case e.Network != "tcp":
+		case !e.Addressed():
 			errs = append(errs, fmt.Errorf("%s: %q is not over tcp", name, s))
 		default:
 			if err := e.Dialable(); err != nil {

@@ -82,7 +82,7 @@ func (c *checker) choices(i int, p *Pool, cfg *stream.Config) {
 	if p.Relay != "" {
 		relay, err := stream.ParseRelay(p.Relay)
 		if err != nil {
-			err = oneOf(p.Relay, "auto", "stream", "splice")
+			err = oneOf(p.Relay, stream.Relays()...)
 		}
 		c.fail(i, "relay", err)
 		cfg.Relay = relay

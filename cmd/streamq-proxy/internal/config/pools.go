@@ -37,7 +37,7 @@ func (c *checker) across(pools []stream.Config) {
 				}
 				l := listener{ep, e, p.Name}
 				for _, other := range all {
-					if l.meets(other) {
+					if l.Meets(other.Endpoint) {
 						c.add(i, fmt.Sprintf("%s[%d]", list.setting, k), l.conflict(other))
 						break
 					}
@@ -46,21 +46,6 @@ func (c *checker) across(pools []stream.Config) {
 			}
 		}
 	}
-}
-
-// meets says whether two endpoints cannot both be bound. Names are not
-// resolved; what that leaves is found by binding.
-func (l listener) meets(other listener) bool {
-	if l.Network != other.Network {
-		return false
-	}
-	if l.Network == "ipc" {
-		return l.Path == other.Path
-	}
-	if l.Port == 0 || l.Port != other.Port {
-		return false
-	}
-	return l.Host == other.Host || l.Host == "*" || other.Host == "*"
 }
 
 func (l listener) conflict(other listener) string {

@@ -91,8 +91,8 @@ func (c *checker) finder(pool int, at string, w *Worker) discovery.Spec {
 		if err == nil {
 			err = ep.Dialable()
 		}
-		if _, notAName := netip.ParseAddr(ep.Host); err == nil && (ep.Network != "tcp" || notAName == nil) {
-			err = fmt.Errorf("%q: there is no name to look up, want tcp://NAME:PORT", w.Endpoint)
+		if err == nil {
+			err = ep.CheckName()
 		}
 		c.fail(pool, at+".endpoint", plain(err))
 		s.Host, s.Port = ep.Host, ep.Port
@@ -101,10 +101,8 @@ func (c *checker) finder(pool int, at string, w *Worker) discovery.Spec {
 		if w.Weight != "" {
 			c.add(pool, at+".weight", "the weights are those of the SRV records")
 		}
-		name, isTCP := strings.CutPrefix(w.Endpoint, "tcp://")
-		if !isTCP || name == "" || strings.ContainsAny(name, " \t\r\n/:;*[]") {
-			c.add(pool, at+".endpoint", fmt.Sprintf("%q: want tcp://NAME of SRV records, such as tcp://_zmtp._tcp.orders.example: they say the ports", w.Endpoint))
-		}
+		name, err := endpoint.ParseService(w.Endpoint)
+		c.fail(pool, at+".endpoint", plain(err))
 		s.Host = name
 	default:
 		c.fail(pool, at+".resolve", oneOf(w.Resolve, resolveAddresses, resolveServices))

@@ -15,6 +15,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
 // errNothing is of a name without addresses: it changes nothing.
@@ -170,7 +171,7 @@ func (r *resolver) addresses(s Spec) lookup {
 		for _, ip := range all {
 			a.workers = append(a.workers, pairing.WorkerConfig{
 				Name:     fmt.Sprintf("%s-%s", s.Name, ip),
-				Endpoint: "tcp://" + netip.AddrPortFrom(ip, s.Port).String(),
+				Endpoint: endpoint.At(netip.AddrPortFrom(ip, s.Port)).String(),
 				Weight:   s.Weight, MaxPairs: s.MaxPairs, MaxHandshakes: s.MaxHandshakes,
 			})
 		}
@@ -204,9 +205,9 @@ func (r *resolver) services(s Spec) lookup {
 				return answer{}, r.brief(err)
 			}
 			for _, ip := range all {
-				at := netip.AddrPortFrom(ip, one.Port).String()
+				at := endpoint.At(netip.AddrPortFrom(ip, one.Port))
 				a.workers = append(a.workers, pairing.WorkerConfig{
-					Name: fmt.Sprintf("%s-%s", s.Name, at), Endpoint: "tcp://" + at,
+					Name: fmt.Sprintf("%s-%s", s.Name, at.HostPort()), Endpoint: at.String(),
 					Weight: weight(one.Weight, most), MaxPairs: s.MaxPairs, MaxHandshakes: s.MaxHandshakes,
 				})
 			}
