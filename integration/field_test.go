@@ -18,15 +18,23 @@ import (
 
 // What docs/field.md says, each shown. The times of balancers are shortened a hundredfold or more.
 
-// startNginx has nginx pass connections on from front to a streamq-proxy, and cut those that are idle.
-func startNginx(t testing.TB, front, to string, idle time.Duration) {
+// findNginx is the program, its module stream and its environment; the test is skipped where they are missing.
+func findNginx(t testing.TB) (path, module string, env []string) {
 	t.Helper()
 	root, err := filepath.Abs(unpackedPeers)
 	must(t, err)
-	path, module := filepath.Join(root, "usr/sbin/nginx"), filepath.Join(root, "usr/lib/nginx/modules/ngx_stream_module.so")
+	path, module = filepath.Join(root, "usr/sbin/nginx"), filepath.Join(root, "usr/lib/nginx/modules/ngx_stream_module.so")
 	if _, err := os.Stat(path); err != nil {
 		t.Skip("nginx is missing, with which the test runs: tools/setup.sh bench fetches it")
 	}
+	libraries, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu*"))
+	return path, module, []string{"LD_LIBRARY_PATH=" + strings.Join(libraries, ":")}
+}
+
+// startNginx has nginx pass connections on from front to a streamq-proxy, and cut those that are idle.
+func startNginx(t testing.TB, front, to string, idle time.Duration) {
+	t.Helper()
+	path, module, env := findNginx(t)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "nginx.conf")
 	must(t, os.WriteFile(config, fmt.Appendf(nil, `load_module %s;
@@ -39,8 +47,7 @@ stream {
 }
 `, module, dir, front, to, idle.Milliseconds()), 0o600))
 	command := exec.Command(path, "-p", dir, "-e", "stderr", "-c", config)
-	libraries, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu*"))
-	command.Env = append(command.Environ(), "LD_LIBRARY_PATH="+strings.Join(libraries, ":"))
+	command.Env = append(command.Environ(), env...)
 	var said strings.Builder
 	command.Stderr = &said
 	must(t, command.Start())

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,8 +19,7 @@ import (
 // readme is README.md as a user has it, with free endpoints in the place of its own.
 type readme struct {
 	snippets map[string]snippet
-	commands [][]string // what follows "streamq-proxy run" in its shell blocks
-	files    []string   // its YAML blocks
+	commands [][]string // what follows "streamq-proxy" in its shell blocks
 }
 
 // snippet is a block of Python that the comment "<!-- test: NAME -->" stands before.
@@ -51,12 +51,10 @@ func readReadme(t testing.TB) readme {
 			r.snippets[name] = snippet{file: strings.TrimPrefix(first, "# "), code: body}
 		case language == "sh":
 			for line := range strings.Lines(body) {
-				if _, flags, ok := strings.Cut(line, "streamq-proxy run "); ok {
-					r.commands = append(r.commands, strings.Fields(flags))
+				if command, ok := strings.CutPrefix(line, "streamq-proxy "); ok {
+					r.commands = append(r.commands, strings.Fields(command))
 				}
 			}
-		case language == "yaml":
-			r.files = append(r.files, body)
 		}
 	}
 	return r
@@ -71,15 +69,15 @@ func freePort(t testing.TB, address string) string {
 	return l.Addr().String()
 }
 
-// command is the first command with this flag.
-func (r readme) command(t testing.TB, flag string) []string {
+// flags are those of the first command with this verb and this flag.
+func (r readme) flags(t testing.TB, verb, flag string) []string {
 	t.Helper()
 	for _, c := range r.commands {
-		if strings.Contains(strings.Join(c, " "), flag+" ") {
-			return c
+		if c[0] == verb && slices.Contains(c, flag) {
+			return c[1:]
 		}
 	}
-	t.Fatalf("no command in the README has %s", flag)
+	t.Fatalf("no %s in the README has %s", verb, flag)
 	return nil
 }
 
@@ -106,29 +104,25 @@ func (r readme) promised(t testing.TB) string {
 	return promise
 }
 
-// TestReadmeSnippets does what the README tells a user to do, for both kinds of worker, and has what it promises.
+// TestReadmeSnippets does what the README tells a user to do, for each kind of worker, and has what it promises.
 func TestReadmeSnippets(t *testing.T) {
-	for flag, name := range map[string]string{"--worker": "worker-listen", "--backend": "worker-dial-in"} {
-		t.Run(name, func(t *testing.T) {
+	for _, way := range []struct {
+		name, flag, worker string
+		agent              bool
+	}{
+		{"worker-listen", "--worker", "worker-listen", false},
+		{"worker-dial-in", "--backend", "worker-dial-in", false},
+		{"agent", "--backend", "worker-listen", true},
+	} {
+		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
 			r := readReadme(t)
 			dir := t.TempDir()
-			startProxy(t, r.command(t, flag)...)
-			served := r.write(t, name, dir)
-			var complaint strings.Builder
-			served.Stderr = &complaint
-			must(t, served.Start())
-			t.Cleanup(func() {
-				_ = served.Process.Kill() // it serves for ever
-				_ = served.Wait()         // and says that it was killed
-				if t.Failed() {
-					t.Logf("the worker said: %s", complaint.String())
-				}
-			})
-			eventually(t, "the worker has written its public key", func() bool {
-				key, _ := os.ReadFile(filepath.Join(dir, "worker.pub")) // not there yet
-				return len(key) == 40
-			})
+			startProxy(t, r.flags(t, "run", way.flag)...)
+			r.serve(t, way.worker, dir)
+			if way.agent {
+				runAgent(t, r.flags(t, "agent", "--slots")...)
+			}
 			for range 2 { // the second on a connection that the worker has made anew
 				said, err := r.write(t, "client", dir).CombinedOutput()
 				if got := strings.TrimSpace(string(said)); err != nil || got != r.promised(t) {
@@ -139,18 +133,72 @@ func TestReadmeSnippets(t *testing.T) {
 	}
 }
 
-// TestReadmeFiles has every YAML file of the README checked by the program.
-func TestReadmeFiles(t *testing.T) {
-	r := readReadme(t)
-	if len(r.files) == 0 {
-		t.Fatal("the README has no file")
-	}
-	for i, text := range r.files {
-		path := filepath.Join(t.TempDir(), fmt.Sprintf("%d.yaml", i))
-		must(t, os.WriteFile(path, []byte(text), 0o600))
-		if said, err := exec.Command(os.Getenv(binaryVariable), "check", path).CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, said)
+// serve runs a worker until the end of the test, and returns when clients can know its key.
+func (r readme) serve(t testing.TB, worker, dir string) {
+	t.Helper()
+	served := r.write(t, worker, dir)
+	var complaint strings.Builder
+	served.Stderr = &complaint
+	must(t, served.Start())
+	t.Cleanup(func() {
+		_ = served.Process.Kill() // it serves for ever
+		_ = served.Wait()         // and says that it was killed
+		if t.Failed() {
+			t.Logf("the worker said: %s", complaint.String())
 		}
+	})
+	eventually(t, "the worker has written its public key", func() bool {
+		key, _ := os.ReadFile(filepath.Join(dir, "worker.pub")) // not there yet
+		return len(key) == 40
+	})
+}
+
+// TestReadmeMakes has both of the README's first commands be steps of what must pass before a change is taken.
+func TestReadmeMakes(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	must(t, err)
+	steps, err := os.ReadFile("../.ci/run")
+	must(t, err)
+	commands := regexp.MustCompile(`(?m)^make [a-z-]+`).FindAllString(string(readme), -1)
+	if len(commands) < 2 {
+		t.Fatalf("the README has only %q", commands)
+	}
+	for _, command := range commands {
+		if !regexp.MustCompile(`(?m)^step \w+ ` + command + `$`).Match(steps) {
+			t.Errorf("%s is no step", command)
+		}
+	}
+}
+
+// TestReadmeTree has every package of the tree that the README shows be there, and every package be in it.
+func TestReadmeTree(t *testing.T) {
+	shown := map[string]bool{}
+	for _, f := range blocks(t, "README.md") {
+		if f.mark != "<!-- test: "+t.Name()+" -->" {
+			continue
+		}
+		for line := range strings.Lines(f.body) {
+			directory, _, _ := strings.Cut(line, " ")
+			shown[directory] = true
+			if _, err := os.Stat(filepath.Join("..", directory, "doc.go")); err != nil {
+				t.Errorf("%s: %v", directory, err)
+			}
+		}
+	}
+	packages := 0
+	for _, pattern := range []string{"../*/doc.go", "../*/*/doc.go"} {
+		found, err := filepath.Glob(pattern)
+		must(t, err)
+		for _, file := range found {
+			directory := strings.TrimPrefix(filepath.Dir(file), "../")
+			packages++
+			if !shown[directory] && !strings.HasPrefix(directory, "tools/") {
+				t.Errorf("%s is not in the README's tree", directory)
+			}
+		}
+	}
+	if packages < 12 {
+		t.Errorf("only %d packages were found", packages)
 	}
 }
 

@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +24,37 @@ func TestSlotLost(t *testing.T) {
 		return strings.Contains(p.said(), "a client cost a worker slots for good") && strings.Contains(p.said(), `"address":"127.0.0.1"`)
 	})
 	t.Logf("after %v", time.Since(begun))
+	sameKeys(t, "docs/slots.md", p.said())
 	if n := p.scrape(t).of(t, "slots_lost_total"); n != 1 {
 		t.Errorf("%v slots are lost, of one", n)
 	}
+}
+
+// sameKeys has the proxy say the line of its log that a document shows, with the same keys.
+func sameKeys(t *testing.T, document, said string) {
+	t.Helper()
+	for _, f := range blocks(t, document) {
+		message := regexp.MustCompile(`msg="([^"]+)"(.*)`).FindStringSubmatch(f.body)
+		if message == nil {
+			continue
+		}
+		for line := range strings.Lines(said) {
+			if !strings.Contains(line, message[1]) {
+				continue
+			}
+			var entry map[string]any
+			must(t, json.Unmarshal([]byte(line), &entry))
+			for _, key := range regexp.MustCompile(` (\w+)=`).FindAllStringSubmatch(message[2], -1) {
+				if _, ok := entry[key[1]]; !ok {
+					t.Errorf("%v shows %s, which the proxy does not say: %s", f, key[1], line)
+				}
+				delete(entry, key[1])
+			}
+			if len(entry) != 3 { // time, level and message
+				t.Errorf("%v does not show all of %s", f, line)
+			}
+			return
+		}
+	}
+	t.Errorf("%s shows no line that the proxy says", document)
 }

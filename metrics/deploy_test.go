@@ -399,6 +399,22 @@ func TestEveryAlertIsTested(t *testing.T) {
 	}
 }
 
+// prometheusConfig is a file with what the manual shows of prometheus.yml, and the alerts beside it.
+func prometheusConfig(t *testing.T) string {
+	t.Helper()
+	config := regexp.MustCompile("(?s)```yaml\n(# prometheus.yml\n.*?)```").FindSubmatch(readFile(t, "../deploy/README.md"))
+	if config == nil {
+		t.Fatal("the manual shows no prometheus.yml")
+	}
+	dir := t.TempDir()
+	for name, text := range map[string][]byte{"prometheus.yml": config[1], "alerts.yml": readFile(t, alertsFile)} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "prometheus.yml")
+}
+
 // Prometheus itself accepts the metrics, the alerts, their tests, and the
 // dashboard's queries, which are made rules for that.
 func TestPromtool(t *testing.T) {
@@ -426,6 +442,7 @@ func TestPromtool(t *testing.T) {
 		{"check", "rules", "--lint=all", "--lint-fatal", alertsFile},
 		{"check", "rules", "--lint=all", "--lint-fatal", queries},
 		{"test", "rules", alertsTestFile},
+		{"check", "config", prometheusConfig(t)},
 	} {
 		c := exec.Command(promtool, args...)
 		c.Stdin = bytes.NewReader(scrape(t))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -208,9 +209,31 @@ func TestUnits(t *testing.T) {
 		if err := os.WriteFile(unit, bytes.ReplaceAll(text, []byte("/usr/bin/"), []byte(root+"/usr/bin/")), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		for i, changes := range dropIns(t) { // what `systemctl edit` writes
+			dir := unit + ".d"
+			if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.conf", i)), changes, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		out, err := exec.Command("systemd-analyze", "verify", "--man=no", unit).CombinedOutput()
 		if strings.Contains(string(out), "streamq-proxy") {
 			t.Errorf("%v\n%s", err, out)
 		}
 	}
+}
+
+// dropIns are the changes of a unit that the manual shows.
+func dropIns(t *testing.T) (all [][]byte) {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("(?s)```ini\n(.*?)```").FindAllSubmatch(text, -1) {
+		all = append(all, bytes.ReplaceAll(m[1], []byte("\n  "), []byte("\n")))
+	}
+	if len(all) == 0 {
+		t.Fatal("the manual shows no change of a unit")
+	}
+	return all
 }

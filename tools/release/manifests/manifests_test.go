@@ -2,10 +2,12 @@ package manifests
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +125,28 @@ func (s settings) grace(t *testing.T) time.Duration {
 		grace += d
 	}
 	return grace
+}
+
+// The probes that the manual shows are of a container, and the time to end is a pod's.
+func TestProbesOfTheManual(t *testing.T) {
+	text, err := os.ReadFile("../../../deploy/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile("(?s)```yaml\n(# Kubernetes, .*?)(terminationGracePeriodSeconds: .*?)```").FindSubmatch(text)
+	if shown == nil {
+		t.Fatal("the manual shows no probes")
+	}
+	var container core.Container
+	var pod core.PodSpec
+	if err := errors.Join(yaml.UnmarshalStrict(shown[1], &container), yaml.UnmarshalStrict(shown[2], &pod)); err != nil {
+		t.Fatal(err)
+	}
+	for _, probe := range []*core.Probe{container.LivenessProbe, container.ReadinessProbe} {
+		if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Port.IntValue() != 9555 {
+			t.Errorf("a probe is %v", probe)
+		}
+	}
 }
 
 // What is served, probed and allowed is what the configuration has.
