@@ -1,6 +1,8 @@
 package control
 
 import (
+	"net/netip"
+
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
@@ -23,8 +25,8 @@ func peerVerbs() []Verb {
 			Help: "ends the identity's connections and forgets what it said", run: bye,
 		},
 		{
-			Name: "WHOIS", Args: "IP:PORT [pool=NAME]", Level: wire.Peer,
-			Help: "whom a worker's connection serves: the client's address, identity, since when", run: whois,
+			Name: "WHOIS", Args: "IP[:PORT] [pool=NAME]", Level: wire.Peer,
+			Help: "whom a worker's connection serves: the client's address, identity, since when; without a port by client-addresses, of several connections the newest", run: whois,
 		},
 	}
 }
@@ -143,15 +145,17 @@ func bye(c *call) (wire.Reply, error) {
 }
 
 func whois(c *call) (wire.Reply, error) {
-	e, err := farEnd(c.arg(0))
-	if err != nil {
-		return wire.Reply{}, err
-	}
 	pool, err := c.pool()
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	a, err := pool.Whois(c.ctx, e)
+	var a *stream.Acquaintance
+	e := c.arg(0)
+	if ip, isAddress := netip.ParseAddr(e); isAddress == nil {
+		a, err = pool.WhoisAddress(c.ctx, ip.Unmap(), c.owns)
+	} else if e, err = farEnd(e); err == nil {
+		a, err = pool.Whois(c.ctx, e)
+	}
 	switch {
 	case err != nil:
 		return wire.Reply{}, err
@@ -164,6 +168,6 @@ func whois(c *call) (wire.Reply, error) {
 	}
 	return wire.NewReply(wire.OK, wire.Known{
 		Client: a.Client.Origin.Endpoint, Address: a.Client.Origin.Address, Identity: a.Client.Identity,
-		Since: wire.InSeconds(a.Client.Paired), Balancer: balancer(a.Balancer),
+		Since: wire.InSeconds(a.Client.Paired), Balancer: balancer(a.Balancer), Connections: a.Connections,
 	})
 }

@@ -22,6 +22,7 @@ type families struct {
 	choices, dials, dialFailures, probes      *prometheus.Desc
 	dialTimes, noPort, workers                *prometheus.Desc
 	ports, portsInUse                         *prometheus.Desc
+	shown, shownTaken                         *prometheus.Desc
 	leases, hints, hintsExpired               *prometheus.Desc
 	rebalanceLeft                             *prometheus.Desc
 	identities, affinities                    *prometheus.Desc
@@ -87,6 +88,8 @@ func (f *families) describeWorkers() {
 	f.dialFailures = f.add("dial_failures_total", "Dials that failed.")
 	f.ports = f.add("source_ports", "Ports for connections to one worker: of net.ipv4.ip_local_port_range, from every source address.")
 	f.portsInUse = f.add("source_ports_in_use", "Ports of these that are in use, of the worker with the most; a connection that has ended keeps its own for a minute.")
+	f.shown = f.add("client_addresses", "Addresses that workers may see clients by (client-addresses); 0 without a prefix.")
+	f.shownTaken = f.add("client_addresses_taken", "Addresses of these that are in use, or were within the last minute.")
 	f.noPort = f.add("dials_without_port_total", "Dials for which this machine had no source port: more source addresses, or a wider net.ipv4.ip_local_port_range.")
 	f.dialTimes = f.add("dial_seconds", "Time that dials of workers took, those excluded whose client went meanwhile.", "result")
 	f.probes = f.add("probes_total", "Dials that only looked whether a worker is back.")

@@ -42,6 +42,8 @@ func (s sampler) snapshot(from *stream.Snapshot) {
 	s.slotsOf(&from.Stats)
 	s.choicesOf(&from.Stats)
 	s.workersOf(from)
+	s.gauge(s.shown, float64(from.ClientAddresses))
+	s.gauge(s.shownTaken, float64(from.ClientAddressesTaken))
 	s.portsOf(from)
 }
 

@@ -101,6 +101,9 @@ func (l *loop) report(r *pairing.Record) {
 	if c != nil && c.flow != nil {
 		a.Mechanism = c.flow.handshake.Mechanism()
 		a.BytesIn, a.BytesOut = c.flow.passed[0], c.flow.passed[1]
+		if o := c.flow.worker.own(); o != nil {
+			a.Shown = o.shown.address
+		}
 	}
 	l.cfg.Access(a)
 }

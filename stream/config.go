@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/clientaddr"
 )
 
 // Bounds and defaults of a [Config].
@@ -72,6 +73,9 @@ type Config struct {
 	// Sources are addresses of this machine that workers are dialled from, in turn; none:
 	// the kernel chooses. To one of a family that has none here it does, too.
 	Sources []netip.Addr
+	// ClientAddresses say what workers that listen see of clients, in place of Sources. Cannot
+	// change while the pool runs.
+	ClientAddresses clientaddr.Setting
 	// KeepAlive applies to every TCP connection, accepted or dialled.
 	KeepAlive KeepAlive
 	// UserTimeout is how long bytes that were sent on a TCP connection may stay
@@ -99,6 +103,8 @@ type Access struct {
 	Summed bool
 	// Balancer is who connected for the client, and what it has said of it; nil for none.
 	Balancer *Balancer
+	// Shown is what the worker saw of the client, see [Config.ClientAddresses]; invalid for nothing.
+	Shown netip.Addr
 	// Mechanism the client asked for; "" when it never came that far.
 	Mechanism string
 	// BytesIn went from the client to the worker, BytesOut came back.
@@ -158,6 +164,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("connect-timeout %v: must be above zero", c.ConnectTimeout))
 	}
 	errs = append(errs, c.checkKeepAlive()...)
+	errs = append(errs, c.checkClientAddresses()...)
 	if c.ExpectAny && len(c.Mechanisms) > 0 {
 		errs = append(errs, errors.New("mechanisms: with expect any nobody looks at what a client asks for"))
 	}

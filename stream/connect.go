@@ -8,12 +8,15 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/stream/source"
 )
 
 // connection is one that was dialled. The ends are of TCP only.
 type connection struct {
 	fd          int // -1 for none
 	peer, local netip.AddrPort
+	shown       netip.Addr // what the worker sees of the client, see clientaddress.go; invalid for nothing
 }
 
 // remote is where a dial goes.
@@ -48,13 +51,13 @@ func (r remote) setUp(fd int) error {
 // connect begins a connection to r and never blocks: connected says that it is
 // there already. It comes from the first of the sources that has a port; from where
 // the kernel likes if there are none.
-func (r remote) connect(sources ...netip.Addr) (c connection, connected bool, err error) {
+func (r remote) connect(sources ...source.Address) (c connection, connected bool, err error) {
 	// connect(2) can find all ports in use for an instant in which they are not;
 	// Go's net tries three times, too.
 	for i := range max(3, len(sources)) {
-		var from unix.Sockaddr
+		var from source.Address
 		if len(sources) > 0 {
-			_, from = sockaddrOf(netip.AddrPortFrom(sources[i%len(sources)], 0))
+			from = sources[i%len(sources)]
 		}
 		if c.fd, err = connectOnce(r.domain, from, r.at); !errors.Is(err, unix.EADDRNOTAVAIL) {
 			break
@@ -73,17 +76,16 @@ func (r remote) connect(sources ...netip.Addr) (c connection, connected bool, er
 }
 
 // connectOnce returns a connection that may be under way yet.
-func connectOnce(domain int, from, to unix.Sockaddr) (fd int, err error) {
+func connectOnce(domain int, from source.Address, to unix.Sockaddr) (fd int, err error) {
 	fd, err = unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
-	if from != nil {
-		// The port is chosen by connect, which knows the other end: bind would have it for none other.
-		err = errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1), unix.Bind(fd, from))
-		if err != nil {
+	if from.IsValid() {
+		_, at := sockaddrOf(netip.AddrPortFrom(from.Addr, 0))
+		if err = from.Bind(fd, at); err != nil {
 			closeDescriptor(fd)
-			return -1, os.NewSyscallError("bind", err)
+			return -1, err
 		}
 	}
 	err = unix.Connect(fd, to)

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"errors"
+
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
@@ -13,7 +15,12 @@ func (l *loop) dial(a pairing.Action) {
 	l.cancelDial(a.Peer) // to a worker that has been taken out meanwhile
 	client, worker := a.Peer, a.Worker
 	l.dialler.connect(client, a.Endpoint, func(id pairing.PeerID, to connection, err error) {
-		if err != nil {
+		switch {
+		case err == nil:
+		case l.unanswered(err):
+			l.judgeSilence(a, err)
+			return
+		default:
 			l.dialFailed(client, worker, err)
 			return
 		}
@@ -30,7 +37,7 @@ func (l *loop) dialled(client, id pairing.PeerID, to connection) {
 	if to.peer.IsValid() {
 		c.origin = pairing.Origin{Address: to.peer.Addr().String(), Endpoint: to.peer.String()}
 	}
-	l.know(c, to.local)
+	l.know(c, to)
 	l.count(+1)
 	l.act(l.table.Dialled(l.now(), client, c.id, c))
 }
@@ -38,6 +45,10 @@ func (l *loop) dialled(client, id pairing.PeerID, to connection) {
 func (l *loop) dialFailed(client pairing.PeerID, worker string, err error) {
 	if isWant(err) {
 		l.act(l.table.End(l.now(), client, pairing.QueueFull))
+		return
+	}
+	if errors.Is(err, errNoClientAddress) {
+		l.refuseUnshown(client, worker, err)
 		return
 	}
 	if noPort(err) {

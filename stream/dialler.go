@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/source"
 )
 
 const (
@@ -63,6 +64,7 @@ type dial struct {
 	deadline time.Duration
 	forget   context.CancelFunc // ends the look-up, nil if there is none
 	rest     []remote           // that are to be tried
+	shown    netip.Addr         // what a worker is to see of the client, once that is known; invalid for nothing
 	attempts []attempt          // that are under way, oldest first
 	err      error              // of what has failed, see verdict
 }
@@ -166,7 +168,7 @@ func (d *dialler) try(x *dial) {
 	for len(x.rest) > 0 {
 		to := x.rest[0]
 		x.rest = x.rest[1:]
-		c, connected, err := to.connect(d.sources(to)...)
+		c, connected, err := d.connectOne(x, to)
 		if connected {
 			d.finish(x, c, to.setUp(c.fd))
 			return
@@ -192,14 +194,22 @@ func (d *dialler) try(x *dial) {
 	d.wakeAt(x, x.deadline)
 }
 
+// connectOne begins a connection to an address, from where it is to come.
+func (d *dialler) connectOne(x *dial, to remote) (connection, bool, error) {
+	if x.client != 0 && d.loop.shown.setting.Some() {
+		return d.connectShown(x, to)
+	}
+	return to.connect(d.sources(to)...)
+}
+
 // sources are the addresses that a dial may come from, the one whose turn it is first.
-func (d *dialler) sources(to remote) (all []netip.Addr) {
+func (d *dialler) sources(to remote) (all []source.Address) {
 	if !to.address.IsValid() {
 		return nil
 	}
 	for _, a := range d.loop.cfg.Sources {
 		if a.Is4() == to.address.Addr().Is4() {
-			all = append(all, a)
+			all = append(all, source.Address{Addr: a})
 		}
 	}
 	if len(all) > 1 {
@@ -269,11 +279,15 @@ func (d *dialler) event(x *dial) {
 
 // finish ends a dial by a connection, unless that cannot be set up.
 func (d *dialler) finish(x *dial, to connection, err error) {
+	if err == nil {
+		err = x.seen(to)
+	}
 	if err != nil {
 		closeDescriptor(to.fd)
 		d.fail(x, err)
 		return
 	}
+	to.shown, x.shown = x.shown, netip.Addr{}
 	d.giveUp(x)
 	x.done(x.id, to, nil)
 }
@@ -296,6 +310,7 @@ func (d *dialler) giveUp(x *dial) {
 	for len(x.attempts) > 0 {
 		d.abandon(x, 0)
 	}
+	d.loop.shown.release(d.loop.clock, x.shown)
 	d.loop.ctx.descriptors.Add(-1)
 }
 

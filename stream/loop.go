@@ -31,6 +31,7 @@ type loop struct {
 	dialler  *dialler
 	allowed  map[string]bool  // mechanisms; nil = any
 	locals   map[string]*conn // that were dialled, by our own end
+	shown    shown            // what workers see of clients
 
 	start time.Time
 	clock time.Duration // since start, as last set by now
@@ -104,6 +105,7 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 		allowed: mechanismSet(cfg.Mechanisms),
 		start:   time.Now(),
 		locals:  map[string]*conn{},
+		shown:   newShown(cfg.ClientAddresses),
 		readBuf: make([]byte, readBuffer),
 		batch:   new(batch),
 	}
@@ -126,6 +128,9 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 }
 
 func (l *loop) open() (err error) {
+	if err := TryClientAddresses(l.cfg.ClientAddresses); err != nil {
+		return fmt.Errorf("pool %s: %w", l.cfg.Name, err)
+	}
 	if l.poller, err = newPoller(); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"net"
-	"net/netip"
 
 	"github.com/streamq/streamq-proxy/pairing"
 )
@@ -235,6 +234,8 @@ type Acquaintance struct {
 	Client pairing.PeerInfo // the zero value while it serves nobody
 	// Balancer is who has connected for the client, nil for none.
 	Balancer *Balancer
+	// Connections that are meant: of an address there may be several, see [Pool.WhoisAddress].
+	Connections int
 }
 
 // Whois tells of a worker's connection by the far end that the worker sees: the
@@ -252,28 +253,39 @@ func (p *Pool) Whois(ctx context.Context, endpoint string) (*Acquaintance, error
 		if worker == nil {
 			return nil
 		}
-		a := &Acquaintance{Host: host}
-		if client := worker.Partner(); client != nil {
-			a.Client, _ = l.table.Info(l.now(), client.ID)
-			a.Balancer = l.balancerOf(client.ID)
-		}
-		return a
+		return l.acquaintance(worker, host)
 	})
 }
 
-// know notes the proxy's own end of a connection that it dialled.
-func (l *loop) know(c *conn, local netip.AddrPort) {
-	if local.IsValid() {
-		o := c.own()
-		o.local = local.String()
+func (l *loop) acquaintance(worker *pairing.Peer, host string) *Acquaintance {
+	a := &Acquaintance{Host: host, Connections: 1}
+	if client := worker.Partner(); client != nil {
+		a.Client, _ = l.table.Info(l.now(), client.ID)
+		a.Balancer = l.balancerOf(client.ID)
+	}
+	return a
+}
+
+// know notes the proxy's own end of a connection that it dialled, and what the worker
+// sees of the client by it.
+func (l *loop) know(c *conn, to connection) {
+	o := c.own()
+	if to.local.IsValid() {
+		o.local = to.local.String()
 		l.locals[o.local] = c
 	}
+	o.shown = l.shown.add(to.shown, c)
 }
 
 func (l *loop) unknow(c *conn) {
-	if o := c.own(); o != nil && o.local != "" && l.locals[o.local] == c {
+	o := c.own()
+	if o == nil {
+		return
+	}
+	if o.local != "" && l.locals[o.local] == c {
 		delete(l.locals, o.local)
 	}
+	l.shown.remove(l.clock, o.shown)
 }
 
 // HostOf is the host of an IP:PORT.

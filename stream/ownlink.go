@@ -19,6 +19,7 @@ type ownLink struct {
 	keepLater bool   // a dialled TCP connection that has not been given its options yet
 	interest  uint32 // what the poller watches for, 0 = not registered
 	local     string // our own end of a dialled connection, IP:PORT
+	shown     shownPlace
 }
 
 func (o *ownLink) descriptor() int { return o.fd }

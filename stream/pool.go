@@ -157,7 +157,7 @@ func (p *Pool) Drain(deadline time.Duration) {
 
 // Reload puts cfg in force: workers are added, removed and reweighted; limits,
 // time limits, policy, lease, relay and mechanisms apply to what comes; no pair
-// is touched. Endpoints, the name, the group, PairBuffer, KeepAlive and UserTimeout cannot change
+// is touched. Endpoints, the name, the group, ClientAddresses, PairBuffer, KeepAlive and UserTimeout cannot change
 // while a pool runs: then the error says which, and nothing has changed.
 func (p *Pool) Reload(ctx context.Context, cfg Config) error {
 	if err := cfg.Validate(); err != nil {

@@ -23,6 +23,7 @@ func (l *loop) reloadable(cfg Config) error {
 	differ("pair-buffer", cfg.PairBuffer == l.fixed.PairBuffer)
 	differ("keepalive", cfg.KeepAlive == l.fixed.KeepAlive)
 	differ("user-timeout", cfg.UserTimeout == l.fixed.UserTimeout)
+	differ("client-addresses", cfg.ClientAddresses == l.shown.setting)
 	differ("group", cfg.Group.Name() == l.fixed.Group)
 	return errors.Join(errs...)
 }

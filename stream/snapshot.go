@@ -36,6 +36,9 @@ type Snapshot struct {
 	Commands int
 	// SourceAddresses are what workers are dialled from in turn; 0 where the kernel chooses.
 	SourceAddresses int
+	// ClientAddresses are what clients have addresses of at the worker, 0 for none of a prefix;
+	// ClientAddressesTaken of them are in use, or were within the last minute.
+	ClientAddresses, ClientAddressesTaken int
 	// Usable: a worker could take a client, now or when one of its pairs ends.
 	Usable bool
 	// Returning: a worker that dials in is away for a moment, see [pairing.Table.Returning].
@@ -63,6 +66,7 @@ func (p *Pool) Snapshot(ctx context.Context) (Snapshot, error) {
 
 func (l *loop) snapshot() Snapshot {
 	used, limit := l.ctx.Descriptors()
+	taken, all := l.shown.usage(l.now())
 	return Snapshot{
 		Pool:            l.fixed.Name,
 		Stats:           l.table.Stats(l.now()),
@@ -79,10 +83,11 @@ func (l *loop) snapshot() Snapshot {
 		Stalls:          l.stalls.count,
 		Stalled:         l.stalls.total,
 		SourceAddresses: len(l.cfg.Sources),
-		Usable:          l.table.Usable(),
-		Returning:       l.table.Returning(l.now()),
-		Draining:        l.draining.on,
-		Refusing:        l.refusing.on,
-		Paused:          l.halt.on,
+		ClientAddresses: all, ClientAddressesTaken: taken,
+		Usable:    l.table.Usable(),
+		Returning: l.table.Returning(l.now()),
+		Draining:  l.draining.on,
+		Refusing:  l.refusing.on,
+		Paused:    l.halt.on,
 	}
 }

@@ -29,11 +29,11 @@ func verdict(soFar, failure error) error {
 	return soFar
 }
 
-// tells is how much is learnt of the worker by a failure: of a want of ours nothing, of a
+// tells is how much is learnt of the worker by a failure: of a want of ours, or of the client's, nothing, of a
 // unix listener without room that it may be there, of all others that it cannot be reached.
 func tells(failure error) int {
 	switch {
-	case isWant(failure):
+	case isWant(failure), errors.Is(failure, errNoClientAddress):
 		return 0
 	case errors.Is(failure, unix.EAGAIN), noPort(failure):
 		return 1

@@ -182,6 +182,7 @@ else
 	need_package libc6-dev
 	need_package libzmq3-dev
 	need_package python3-zmq
+	need_package libczmq-dev # whose zauth a test has as a worker; that is skipped elsewhere
 	if [ "${1:-}" = peers ]; then
 		need_command node nodejs
 		need_command npm npm

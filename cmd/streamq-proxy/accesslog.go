@@ -56,6 +56,9 @@ func attributes(a *stream.Access) []slog.Attr {
 		slog.Duration("total", a.Total),
 		slog.Int("dials", a.Dials),
 	}
+	if a.Shown.IsValid() {
+		all = append(all, slog.String("shown", a.Shown.String()))
+	}
 	if b := a.Balancer; b != nil {
 		all = append(all, slog.String("balancer", b.Endpoint))
 		if b.UniqueID != "" {

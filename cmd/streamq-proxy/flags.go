@@ -114,6 +114,8 @@ func (f *flags) lists(fs *pflag.FlagSet) {
 			p.Source = append(p.Source, strings.Split(v, ",")...)
 			return nil
 		}))
+	f.pool(fs, "client-addresses", "client-addresses", "PREFIX[,stable]|transparent", "", "what a worker that the proxy dials sees of each client: an address of this prefix (127.64.0.0/10 on this machine), by stable the same one for each client's address, or the client's own",
+		plainly(func(p *config.Pool) *string { return &p.ClientAddresses }))
 	f.pool(fs, "workers-file", "workers-file", "file", "", "a list of workers in YAML or JSON, which is watched",
 		plainly(func(p *config.Pool) *string { return &p.WorkersFile }))
 	f.pool(fs, "mechanisms", "mechanisms", "NAME,...", "", "security mechanisms that a client may use (NULL, PLAIN, CURVE, GSSAPI); any if not given",

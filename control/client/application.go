@@ -122,7 +122,8 @@ func (c *Client) KeepAlive(ctx context.Context, identity string) error {
 
 // Whois tells a worker whom one of its connections serves. endpoint is IP:PORT:
 // of a connection that the worker dialled in, its local address; of one that it
-// accepted, the remote address. pool is "" where there is one.
+// accepted, the remote address. The address alone will do, as ZAP has it, where the pool
+// has client-addresses. pool is "" where there is one.
 func (c *Client) Whois(ctx context.Context, endpoint, pool string) (k wire.Known, err error) {
 	return k, c.ask(ctx, &k, "WHOIS", withPool([]string{endpoint}, pool)...)
 }

@@ -218,6 +218,10 @@ type Known struct {
 	Since    Seconds `json:"since"`              // that it has been paired
 	// Balancer is who connected for the client, nil for none.
 	Balancer *Balancer `json:"balancer,omitempty"`
+	// Connections that the worker sees by the address, where it was asked for one without a
+	// port; of more than one, Since is the newest's, and Client, and an Identity and a Balancer that not
+	// all of them have, are left out. Of an endpoint it is 1.
+	Connections int `json:"connections"`
 }
 
 // Pools are the reply to POOLS.

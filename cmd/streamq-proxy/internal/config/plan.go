@@ -66,6 +66,7 @@ func (s *Settings) Plan(cpus int) (*Plan, error) {
 	}
 	c.groups(p.Pools)
 	c.across(p.Pools)
+	c.prefixes(p.Pools)
 	if len(c.mistakes) > 0 {
 		return nil, c.mistakes
 	}

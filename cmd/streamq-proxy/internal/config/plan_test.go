@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -18,6 +19,7 @@ import (
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/stream/clientaddr"
 )
 
 // testCPUs are those of the tests' process.
@@ -84,7 +86,8 @@ pools:
     on-down: end
   - name: anything
     frontend: ["tcp://[::1]:0"]
-    backend: ["tcp://[::1]:0"]
+    workers: [{endpoint: "tcp://127.0.0.1:1"}]
+    client-addresses: 127.64.0.0/10,stable
     expect: any
   - name: defaults
     frontend: ["tcp://[::1]:0"]
@@ -135,6 +138,8 @@ pools:
 	standard.Frontend, standard.Backend = []string{"tcp://[::1]:0"}, []string{"tcp://[::1]:0"}
 	anything := standard
 	anything.Name, anything.ExpectAny = "anything", true
+	anything.Backend, anything.Workers = nil, []pairing.WorkerConfig{{Name: "127.0.0.1:1", Endpoint: "tcp://127.0.0.1:1", Weight: 1}}
+	anything.ClientAddresses = clientaddr.Setting{Prefix: netip.MustParsePrefix("127.64.0.0/10"), Stable: true}
 	want := &Plan{
 		CPUs: testCPUs, IOThreads: 2, RelayThreads: 3, DrainDelay: 15 * time.Second, DrainTimeout: time.Minute, ReadyAll: true, LogLevel: slog.LevelWarn, LogJSON: true,
 		Control: control.Config{
@@ -149,7 +154,7 @@ pools:
 			{Kind: discovery.File, Path: "/run/workers.yaml", Interval: time.Second},
 		}, nil, nil},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(stream.Config{}, "Access")); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(clientaddr.Setting{}), cmpopts.IgnoreFields(stream.Config{}, "Access")); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }
@@ -172,7 +177,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(p, again, cmpopts.IgnoreFields(stream.Config{}, "Access")); diff != "" {
+	if diff := cmp.Diff(p, again, cmpopts.EquateComparable(clientaddr.Setting{}), cmpopts.IgnoreFields(stream.Config{}, "Access")); diff != "" {
 		t.Errorf("-nothing said +defaults said\n%s", diff)
 	}
 }
@@ -183,6 +188,9 @@ func TestMistakesInFiles(t *testing.T) {
 	t.Parallel()
 	const endpoints = "    frontend: [tcp://127.0.0.1:1]\n    backend: [tcp://127.0.0.1:2]\n"
 	pool := func(lines string) string { return "pools:\n  - name: a\n" + endpoints + lines }
+	dialling := func(addresses string) string {
+		return pool("    client-addresses: " + addresses + "\n    workers: [{endpoint: \"tcp://127.0.0.1:3\"}]\n")
+	}
 	for _, c := range []struct{ name, text, says string }{
 		{"unknown key", pool("    nonsense: 3\n"), `f.yaml:5:5: unknown field "nonsense"`},
 		{"which pools have to be ready", "ready: most\n" + pool(""), `f.yaml:1:8: ready: "most" is unknown, want any or all`},
@@ -218,6 +226,17 @@ func TestMistakesInFiles(t *testing.T) {
 			"pools:\n  - {name: a, group: g, frontend: ['tcp://*:1'], workers: [{endpoint: 'tcp://h:1'}]}\n" +
 				"  - {name: b, group: g, frontend: ['tcp://*:2'], workers: [{endpoint: 'tcp://h:2'}]}\n",
 			`f.yaml:3:22: group: no worker of pool b has the name of one of pool a: in a group the same name is the same worker`,
+		},
+		{"client-addresses", dialling("127.64.0.0/10,firm"), `f.yaml:5:23: client-addresses: "127.64.0.0/10,firm" is neither a prefix`},
+		{"client-addresses and source", dialling("127.64.0.0/10") + "    source: [127.0.0.2]\n", `f.yaml:5:23: client-addresses: workers are dialled from the clients' addresses, and source has none to choose from`},
+		{"client-addresses of nobody who is dialled", pool("    client-addresses: 127.64.0.0/10\n"), `f.yaml:5:23: client-addresses: the pool dials no worker`},
+		{"client-addresses of another family", dialling("2001:db8::/64"), `f.yaml:6:26: endpoint: client-addresses: worker 127.0.0.1:3, at 127.0.0.1, cannot be reached from 2001:db8::/64`},
+		{"client-addresses with a worker among them", pool("    client-addresses: 127.64.0.0/10\n    workers: [{endpoint: \"tcp://127.64.0.1:3\"}]\n"), `f.yaml:6:26: endpoint: client-addresses: worker 127.64.0.1:3 is itself at one of 127.64.0.0/10`},
+		{"client-addresses over ipc", pool("    client-addresses: transparent\n    workers: [{endpoint: \"ipc:///a\"}]\n"), `f.yaml:6:26: endpoint: client-addresses: worker /a, at ipc:///a, sees no addresses`},
+		{"clients without an address", "pools:\n  - frontend: [\"ipc:///a\"]\n    workers: [{endpoint: \"tcp://a:1\"}]\n    client-addresses: transparent\n", `f.yaml:2:16: frontend: clients over ipc have no address of their own`},
+		{
+			"client-addresses twice", dialling("127.64.0.0/10") + "  - name: b\n    frontend: [tcp://*:4]\n    client-addresses: 127.65.0.0/16\n    workers: [{endpoint: \"tcp://127.0.0.1:3\"}]\n",
+			`f.yaml:9:23: client-addresses: 127.65.0.0/16 has addresses of 127.64.0.0/10 (pool a)`,
 		},
 		{"relay", pool("    relay: fast\n"), `f.yaml:5:12: relay: "fast" is unknown, want auto, stream or splice`},
 		{"lease", pool("    lease: long\n"), `f.yaml:5:12: lease: "long" is unknown, want none, heartbeat, idle or ttl`},

@@ -56,6 +56,7 @@ func (c *checker) pool(i int, p *Pool) (stream.Config, []discovery.Spec) {
 	for k, s := range p.AcceptProxy {
 		c.fail(i, fmt.Sprintf("accept-proxy[%d]", k), cfg.ProxySenders.Add(s))
 	}
+	c.clientAddresses(i, p, &cfg)
 	return cfg, finders
 }
 

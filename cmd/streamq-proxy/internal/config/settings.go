@@ -56,6 +56,7 @@ type Pool struct {
 	Mechanisms        []string `yaml:"mechanisms"`
 	AcceptProxy       []string `yaml:"accept-proxy"`
 	Source            []string `yaml:"source"`
+	ClientAddresses   string   `yaml:"client-addresses"`
 	HandshakeTimeout  string   `yaml:"handshake-timeout"`
 	ConnectTimeout    string   `yaml:"connect-timeout"`
 	SlotMaxAge        string   `yaml:"slot-max-age"`
