@@ -27,7 +27,7 @@ BENCHFLAGS  ?=
 MATRIXFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers matrix matrix-quick promtool test-deploy release test-packages soak torture bench bench-agent bench-quick bench-control microbench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers matrix matrix-quick promtool test-deploy release test-packages soak torture bench bench-agent bench-quick bench-control syscalls microbench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ bench-quick: build ## see in two minutes or three that the benchmark still runs
 	@tools/setup.sh bench
 	go run ./integration/bench -proxy $(BINARY) -quick
 	go run ./integration/bench -agent -proxy $(BINARY) -quick
+
+syscalls: build ## count the system calls that a connection costs, by strace, in a minute or two
+	@tools/syscalls.sh $(BINARY)
 
 microbench: setup ## run the benchmarks of single functions (BENCH=regexp BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// slowed has strace, if it is installed, delay so many microseconds before each of these system calls of a process, from
+// slowed has strace delay so many microseconds before each of these system calls of a process, from
 // now until the test ends. What is read one after the other is then read far apart.
 func slowed(t *testing.T, pid int, calls string, delay int) {
 	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
-		t.Skip("strace is not installed")
+		t.Skip("strace is missing: tools/setup.sh installs it")
 	}
 	c := exec.Command(strace, "-f", "-o", "/dev/null", "-e", "trace="+calls,
 		"-e", fmt.Sprintf("inject=%s:delay_enter=%d", calls, delay), "-p", fmt.Sprint(pid))
@@ -37,7 +37,7 @@ func slowed(t *testing.T, pid int, calls string, delay int) {
 			return
 		}
 	}
-	t.Skip("strace may not trace here")
+	t.Skip("strace may not trace a process here (ptrace(2) is denied, as in a container without CAP_SYS_PTRACE)")
 }
 
 // TestTortureBytewise has clients send their greetings a byte at a time, unasked, to a worker that dials in, while the

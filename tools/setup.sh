@@ -179,6 +179,7 @@ else
 	need_command pkg-config pkg-config
 	need_command make make
 	need_command ip iproute2 # network namespaces for tests that cut cables; those are skipped elsewhere, and for other users than root
+	need_command strace strace # tests that delay system calls, and `make syscalls`
 	need_package libc6-dev
 	need_package libzmq3-dev
 	need_package python3-zmq

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -274,5 +275,18 @@ func TestARowThatFails(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "  direct  ") {
 		t.Errorf("the other row is not there:\n%s", out.String())
+	}
+}
+
+// tools/syscalls.sh divides by how many connections the connect cases have.
+func TestSyscallsCountsAllConnections(t *testing.T) {
+	script, err := os.ReadFile("../../tools/syscalls.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range allCases(false) {
+		if n := c.count + c.warm; c.kind == connecting && !strings.Contains(string(script), fmt.Sprintf("\nconnections=%d ", n)) {
+			t.Errorf("%s has %d connections, the script another number", c.name, n)
+		}
 	}
 }
