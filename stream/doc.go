@@ -32,6 +32,17 @@
 // A descriptor that came through a STREAM socket is closed when libzmq and the loop have both
 // let go of it (package seam); until then its number is no other's.
 //
+// # What a pair goes through
+//
+//	handshaking --both have said READY--> young --a second, 16 chunks, a backlog--> lent
+//
+// handshaking: each chunk is watched (relay.go). young: nothing is looked at any more, and the
+// loop moves the bytes itself, its end included (young.go), which spares a pair that is soon
+// over what lending it costs. lent: the threads of package splice have it, with its half-closes
+// and its end (lend.go, halfclose.go). A pair of which a side is a STREAM socket's is never lent.
+//
+// # How it is decided
+//
 // What the table decides is not done where it is heard: act puts it into a queue, and settle,
 // which the loop calls behind each event, works that off (actions.go). So no connection changes
 // under the hands of a function that is in the middle of it.

@@ -1,4 +1,3 @@
-// Package terminal finds out what a person looks at.
 package terminal
 
 import (

@@ -1,4 +1,3 @@
-// Package terminaltest makes terminals for tests.
 package terminaltest
 
 import (

@@ -1,0 +1,3 @@
+// Package terminal finds out what a person looks at: whether a file is a terminal, and
+// what fits into it.
+package terminal

@@ -1,0 +1,2 @@
+// Package terminaltest makes terminals for tests.
+package terminaltest
