@@ -16,7 +16,8 @@ import (
 const readBuffer = 64 << 10
 
 // loop owns a pool's sockets, connections and table. Only the goroutine of
-// Pool.Run touches it (and Open, before), except for ctx, pool and fixed.
+// Pool.Run touches it (and Open, before), except for ctx, pool, fixed and the
+// endpoints of the sockets, which are bound when Open returns and stay as they are.
 type loop struct {
 	ctx   *Context
 	pool  *Pool
@@ -320,75 +321,6 @@ func (l *loop) patience() (time.Duration, error) {
 	return min(max(0, at-time.Since(l.start)), stallLook), nil
 }
 
-func (l *loop) event(t token, mask uint32) {
-	switch t {
-	case wakeToken:
-		l.pool.wake.reset()
-	case newsToken:
-		l.hear()
-	case frontendToken:
-		l.frontend.signalled, l.frontend.settled = true, false
-	case backendToken:
-		l.backend.signalled, l.backend.settled = true, false
-	default:
-		if c := l.find(pairing.PeerID(t)); c != nil {
-			l.ownEvent(c, mask)
-		} else if x := l.dialler.dials[pairing.PeerID(t)]; x != nil {
-			l.dialler.event(x)
-		}
-	}
-}
-
-// ownEvent is about a connection's descriptor.
-func (l *loop) ownEvent(c *conn, mask uint32) {
-	mask = c.link.wanted(mask)
-	switch {
-	case mask == 0:
-		return
-	case c.lent(): // in this very turn
-		return
-	case c.leftYoung():
-		l.failedYoung(c, mask)
-		return
-	case c.paused && c.flow == nil, c.own() == nil: // it has left before it had a partner
-		l.ended(c, howEnded(c))
-		return
-	}
-	if mask&pollOut != 0 {
-		l.flush(c)
-		l.settle()
-	}
-	if c.phase != dead && mask&^pollOut != 0 {
-		l.readOwn(c)
-	}
-}
-
-// hear takes the seam's news: peers of STREAM sockets that have room, or everything.
-// What is left is announced anew.
-func (l *loop) hear() {
-	for _, fd := range l.owner.News(l.told[:]) {
-		for _, s := range l.sockets() {
-			l.roomAt(s, fd)
-		}
-	}
-}
-
-// hearOfRoom is hear for those who had room before it could be waited for.
-func (l *loop) hearOfRoom(s *socket) {
-	roomy := s.roomy
-	s.roomy = nil
-	for _, fd := range roomy {
-		l.roomAt(s, fd)
-	}
-}
-
-func (l *loop) roomAt(s *socket, fd int32) {
-	if c := s.peers[fd]; c != nil {
-		l.room(c)
-		l.settle()
-	}
-}
-
 func (l *loop) runCommands() {
 	for range cap(l.pool.commands) {
 		select {
@@ -399,43 +331,6 @@ func (l *loop) runCommands() {
 			return
 		}
 	}
-}
-
-// receive takes what a socket brings in one turn.
-func (l *loop) receive(s *socket) error {
-	for left := receiveBatch; left > 0; {
-		messages, done, err := s.receive(l.batch, left)
-		if err != nil {
-			return err
-		}
-		for i := range l.batch.runs() {
-			r := l.batch.run(i)
-			if len(r.data) == 0 {
-				l.notice(s, &r)
-			} else if c := l.find(peerID(s.side, r.peer)); c != nil {
-				l.heard(c, &r)
-			}
-			l.settle()
-		}
-		if done {
-			return nil
-		}
-		left -= max(messages, 1)
-	}
-	l.gathering.due = false // there is a whole batch to be had already
-	return nil
-}
-
-// heard is what a peer of a STREAM socket has sent.
-func (l *loop) heard(c *conn, r *run) {
-	link, ok := c.link.(*streamLink)
-	if !ok {
-		return // libzmq has nothing to tell of what was taken from it
-	}
-	link.heard(r.messages)
-	l.data(c, r.data)
-	l.gathering.due = l.gathering.due || c.flow != nil && l.gathering.many(c, r)
-	l.updateInterest(c)
 }
 
 // find is the connection with that id, nil if there is none.

@@ -39,8 +39,7 @@ seam_entry *seam_of(int fd) {
 
 int64_t seam_followed(void) { return atomic_load(&followed); }
 
-// lock_kind is the entry of a descriptor that is of that kind, locked; NULL when it is not.
-static seam_entry *lock_kind(int fd, seam_kind kind) {
+seam_entry *seam_lock_kind(int fd, seam_kind kind) {
 	if (fd < 0 || fd >= SEAM_DESCRIPTORS) return NULL;
 	seam_lock(fd);
 	seam_entry *e = &table[fd];
@@ -49,11 +48,9 @@ static seam_entry *lock_kind(int fd, seam_kind kind) {
 	return NULL;
 }
 
-static seam_entry *lock_connection(int fd) { return lock_kind(fd, CONNECTION); }
+static seam_entry *lock_connection(int fd) { return seam_lock_kind(fd, CONNECTION); }
 
-static seam_entry *lock_listener(int fd) { return lock_kind(fd, LISTENER); }
-
-static int real_close(int fd) { return (int)syscall(SYS_close, fd); }
+int seam_real_close(int fd) { return (int)syscall(SYS_close, fd); }
 
 static int control(int epoll, int op, int fd, struct epoll_event *event) {
 	return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
@@ -98,7 +95,7 @@ static void take_off(seam_owner *o, seam_entry *e) {
 		o->last = e->before;
 }
 
-static void begin(int fd, seam_kind kind, seam_owner *owner) {
+seam_entry *seam_begin(int fd, seam_kind kind, seam_owner *owner) {
 	seam_entry *e = &table[fd];
 	int before = atomic_load(&highest);
 	while (before < fd && !atomic_compare_exchange_weak(&highest, &before, fd)) {
@@ -117,17 +114,16 @@ static void begin(int fd, seam_kind kind, seam_owner *owner) {
 	atomic_store(&e->sent, 0);
 	atomic_store(&e->awaited, UINT64_MAX);
 	atomic_store(&e->kind, kind);
+	return e;
 }
 
-// end forgets a descriptor, before its number can become another's.
-static void end(seam_entry *e) {
+void seam_forget(seam_entry *e) {
 	if (atomic_load(&e->kind) == CONNECTION) atomic_fetch_sub(&followed, 1);
 	atomic_store(&e->kind, NOTHING);
 }
 
-// apply has the kernel watch for what libzmq wants, less what it shall not hear of.
 // Nothing is asked of the kernel where nothing changes, nor before there is anything to watch for.
-static int apply(seam_entry *e, int fd) {
+int seam_apply(seam_entry *e, int fd) {
 	if (e->epoll < 0 || e->parked) return 0;
 	uint32_t mask = e->wanted;
 	if (e->held) mask &= ~(uint32_t)EPOLLIN;
@@ -166,12 +162,12 @@ static int disown(seam_entry *e, int fd) {
 	pthread_mutex_unlock(&e->owner->lock);
 	e->owner = NULL;
 	if (!e->libzmq) {
-		end(e);
+		seam_forget(e);
 		return 1;
 	}
 	atomic_store(&e->allowed, UINT64_MAX);
 	e->held = e->parked = 0;
-	apply(e, fd);
+	seam_apply(e, fd);
 	return 0;
 }
 
@@ -191,94 +187,11 @@ void seam_end(seam_owner *owner) {
 				e->owner = NULL;
 		}
 		seam_unlock(fd);
-		if (close_it) real_close(fd);
+		if (close_it) seam_real_close(fd);
 	}
 	pthread_mutex_unlock(&births);
 	pthread_mutex_destroy(&owner->lock);
 	free(owner);
-}
-
-int seam_listen(seam_owner *owner, int listener, int take, uint64_t reads) {
-	if (listener < 0 || listener >= SEAM_DESCRIPTORS) return EMFILE;
-	seam_lock(listener);
-	begin(listener, LISTENER, owner);
-	atomic_store(&table[listener].allowed, reads);
-	atomic_store(&table[listener].take, take != 0);
-	seam_unlock(listener);
-	return 0;
-}
-
-int seam_favour(int listener) {
-	if (listener < 0 || listener >= SEAM_DESCRIPTORS) return EMFILE;
-	seam_lock(listener);
-	seam_entry *e = &table[listener];
-	if (atomic_load(&e->kind) != LISTENER) begin(listener, LISTENER, NULL);
-	atomic_store(&e->favoured, 1);
-	seam_unlock(listener);
-	return 0;
-}
-
-void seam_unlisten(int listener) {
-	seam_entry *e = lock_listener(listener);
-	if (!e) return;
-	end(e);
-	seam_unlock(listener);
-	real_close(listener);
-}
-
-void seam_take(int listener, int take) {
-	seam_entry *e = lock_listener(listener);
-	if (!e) return;
-	atomic_store(&e->take, take != 0);
-	seam_unlock(listener);
-}
-
-int seam_shut(int listener) {
-	seam_entry *e = lock_listener(listener);
-	if (!e) return ENOENT;
-	e->shut = 1;
-	int error = apply(e, listener);
-	socklen_t size = sizeof e->birth.peer;
-	if (getsockname(listener, &e->birth.peer.any, &size) != 0 && !error) error = errno; // for seam_open
-	if (shutdown(listener, SHUT_RD) != 0 && errno != ENOTCONN) error = errno;
-	seam_unlock(listener);
-	return error;
-}
-
-static int is_ip(const struct sockaddr *name) { return name->sa_family == AF_INET || name->sa_family == AF_INET6; }
-
-// rebind gives a listener that was shut its port again, if that was one which the
-// kernel had chosen: shutdown(2) takes it, and listen(2) would take any other.
-static int rebind(int listener, const struct sockaddr *name) {
-	socklen_t size = name->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-	return bind(listener, name, size) == 0 || errno == EINVAL ? 0 : -1; // EINVAL: it has it yet
-}
-
-int seam_open(int listener, int backlog) {
-	seam_entry *e = lock_listener(listener);
-	if (!e) return ENOENT;
-	int error = 0;
-	const struct sockaddr *name = &e->birth.peer.any;
-	if (!e->shut) {
-		error = EALREADY;
-	} else if (!is_ip(name)) {
-		error = EOPNOTSUPP; // listen(2) would say nothing, and have accept(2) fail at once, for ever
-	} else if (rebind(listener, name) != 0 || listen(listener, backlog) != 0) {
-		error = errno;
-	} else {
-		e->shut = 0;
-		error = apply(e, listener);
-	}
-	seam_unlock(listener);
-	return error;
-}
-
-void seam_pause(int listener, int paused) {
-	seam_entry *e = lock_listener(listener);
-	if (!e) return;
-	e->paused = paused != 0;
-	apply(e, listener);
-	seam_unlock(listener);
 }
 
 void seam_born(int listener, int fd, const struct sockaddr *peer, socklen_t length) {
@@ -289,12 +202,11 @@ void seam_born(int listener, int fd, const struct sockaddr *peer, socklen_t leng
 	if (owner) {
 		int take = atomic_load(&l->take);
 		seam_lock(fd);
-		seam_entry *e = &table[fd];
-		begin(fd, CONNECTION, owner);
+		seam_entry *e = seam_begin(fd, CONNECTION, owner);
 		atomic_store(&e->allowed, atomic_load(&l->allowed));
 		e->birth.listener = listener;
 		e->birth.taken = take;
-		if (peer && length <= sizeof e->birth.peer && is_ip(peer)) memcpy(&e->birth.peer, peer, length);
+		if (peer && length <= sizeof e->birth.peer && seam_is_ip(peer)) memcpy(&e->birth.peer, peer, length);
 		atomic_store(&e->take, take);
 		atomic_fetch_add(&followed, 1);
 		seam_unlock(fd);
@@ -323,7 +235,7 @@ int seam_interest(seam_entry *e, int epoll, int op, int fd, struct epoll_event *
 		e->wanted = event->events;
 		e->data = event->data;
 		// libzmq is not told of what it is not to have, and what is taken it shall leave alone.
-		if (atomic_load(&e->kind) == LISTENER || !e->birth.taken) error = apply(e, fd);
+		if (atomic_load(&e->kind) == LISTENER || !e->birth.taken) error = seam_apply(e, fd);
 	}
 	seam_unlock(fd);
 	if (error) errno = error;
@@ -335,7 +247,7 @@ int seam_hold(seam_entry *e, int fd) {
 	int hold = !atomic_load(&e->take) && atomic_load(&e->reads) >= atomic_load(&e->allowed);
 	if (hold && !e->held) {
 		e->held = 1;
-		apply(e, fd);
+		seam_apply(e, fd);
 	} else if (hold && e->added) {
 		// It is held and libzmq came all the same: an error or the end of both ways is
 		// announced whatever is asked for, again and again.
@@ -354,7 +266,7 @@ int seam_allow(int fd, uint64_t reads) {
 	atomic_store(&e->allowed, reads);
 	if (e->libzmq && e->held && atomic_load(&e->reads) < reads) {
 		e->held = e->parked = 0;
-		error = apply(e, fd);
+		error = seam_apply(e, fd);
 	}
 	seam_unlock(fd);
 	return error;
@@ -395,7 +307,7 @@ void seam_sever(int fd) {
 	shutdown(fd, SHUT_RDWR);
 	if (e->libzmq) {
 		e->held = e->parked = 0;
-		apply(e, fd);
+		seam_apply(e, fd);
 	}
 	seam_unlock(fd);
 }
@@ -405,7 +317,7 @@ void seam_release(int fd) {
 	if (!e) return;
 	int close_it = e->owner && disown(e, fd);
 	seam_unlock(fd);
-	if (close_it) real_close(fd);
+	if (close_it) seam_real_close(fd);
 }
 
 int seam_closed(seam_entry *e, int fd) {
@@ -418,9 +330,9 @@ int seam_closed(seam_entry *e, int fd) {
 		e->epoll = -1;
 		kept = e->owner != NULL;
 	}
-	if (!kept) end(e);
+	if (!kept) seam_forget(e);
 	seam_unlock(fd);
-	return kept ? 0 : real_close(fd);
+	return kept ? 0 : seam_real_close(fd);
 }
 
 int seam_news(seam_owner *owner, int *fds, int most) {

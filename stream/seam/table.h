@@ -41,6 +41,26 @@ seam_entry *seam_of(int fd);
 void seam_lock(int fd);
 void seam_unlock(int fd);
 
+// seam_lock_kind is the entry of a descriptor that is of that kind, locked; NULL when it is not.
+seam_entry *seam_lock_kind(int fd, seam_kind kind);
+
+// seam_begin follows a descriptor from now on, under its lock.
+seam_entry *seam_begin(int fd, seam_kind kind, seam_owner *owner);
+
+// seam_forget forgets a descriptor, before its number can become another's.
+void seam_forget(seam_entry *entry);
+
+// seam_apply has the kernel watch for what libzmq wants, less what it shall not hear of; an errno or 0.
+int seam_apply(seam_entry *entry, int fd);
+
+// seam_real_close is the kernel's close(2).
+int seam_real_close(int fd);
+
+// seam_is_ip: of other sockets the name is not kept, nor can they be opened again.
+static inline int seam_is_ip(const struct sockaddr *name) {
+	return name->sa_family == AF_INET || name->sa_family == AF_INET6;
+}
+
 // seam_born follows a connection that was accepted from a listener.
 void seam_born(int listener, int fd, const struct sockaddr *peer, socklen_t length);
 

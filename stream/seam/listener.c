@@ -1,0 +1,90 @@
+#include "table.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+// What the owner of a listener says of it.
+
+static seam_entry *lock_listener(int fd) { return seam_lock_kind(fd, LISTENER); }
+
+int seam_listen(seam_owner *owner, int listener, int take, uint64_t reads) {
+	if (listener < 0 || listener >= SEAM_DESCRIPTORS) return EMFILE;
+	seam_lock(listener);
+	seam_entry *e = seam_begin(listener, LISTENER, owner);
+	atomic_store(&e->allowed, reads);
+	atomic_store(&e->take, take != 0);
+	seam_unlock(listener);
+	return 0;
+}
+
+int seam_favour(int listener) {
+	if (listener < 0 || listener >= SEAM_DESCRIPTORS) return EMFILE;
+	seam_lock(listener);
+	seam_entry *e = seam_of(listener);
+	if (!e || atomic_load(&e->kind) != LISTENER) e = seam_begin(listener, LISTENER, NULL);
+	atomic_store(&e->favoured, 1);
+	seam_unlock(listener);
+	return 0;
+}
+
+void seam_unlisten(int listener) {
+	seam_entry *e = lock_listener(listener);
+	if (!e) return;
+	seam_forget(e);
+	seam_unlock(listener);
+	seam_real_close(listener);
+}
+
+void seam_take(int listener, int take) {
+	seam_entry *e = lock_listener(listener);
+	if (!e) return;
+	atomic_store(&e->take, take != 0);
+	seam_unlock(listener);
+}
+
+int seam_shut(int listener) {
+	seam_entry *e = lock_listener(listener);
+	if (!e) return ENOENT;
+	e->shut = 1;
+	int error = seam_apply(e, listener);
+	socklen_t size = sizeof e->birth.peer;
+	if (getsockname(listener, &e->birth.peer.any, &size) != 0 && !error) error = errno; // for seam_open
+	if (shutdown(listener, SHUT_RD) != 0 && errno != ENOTCONN) error = errno;
+	seam_unlock(listener);
+	return error;
+}
+
+// rebind gives a listener that was shut its port again, if that was one which the
+// kernel had chosen: shutdown(2) takes it, and listen(2) would take any other.
+static int rebind(int listener, const struct sockaddr *name) {
+	socklen_t size = name->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	return bind(listener, name, size) == 0 || errno == EINVAL ? 0 : -1; // EINVAL: it has it yet
+}
+
+int seam_open(int listener, int backlog) {
+	seam_entry *e = lock_listener(listener);
+	if (!e) return ENOENT;
+	int error = 0;
+	const struct sockaddr *name = &e->birth.peer.any;
+	if (!e->shut) {
+		error = EALREADY;
+	} else if (!seam_is_ip(name)) {
+		error = EOPNOTSUPP; // listen(2) would say nothing, and have accept(2) fail at once, for ever
+	} else if (rebind(listener, name) != 0 || listen(listener, backlog) != 0) {
+		error = errno;
+	} else {
+		e->shut = 0;
+		error = seam_apply(e, listener);
+	}
+	seam_unlock(listener);
+	return error;
+}
+
+void seam_pause(int listener, int paused) {
+	seam_entry *e = lock_listener(listener);
+	if (!e) return;
+	e->paused = paused != 0;
+	seam_apply(e, listener);
+	seam_unlock(listener);
+}
