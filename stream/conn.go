@@ -53,6 +53,8 @@ type flow struct {
 	chunks    int           // that have passed since
 	guarded   bool          // the worker dialled in, see guard.go
 	withheld  []byte        // of the client's handshake, until the worker has said the same
+	awaited   time.Duration // until when, at most
+	released  bool          // and was passed on, because the worker said nothing
 	passed    [2]uint64     // bytes from client to worker and back, less those that loan has moved
 	active    time.Duration // when bytes last passed
 	loan      *loan         // nil while the loop moves the bytes, see lend.go

@@ -8,8 +8,13 @@ import "time"
 // can be judged only by the worker's own word is withheld until that has come
 // (zmtp.Handshake.Guard).
 
-// withholdFor is how long a worker is waited for, which may be one that wants to hear first.
-const withholdFor = 3 * time.Second
+// A worker may be one that wants to hear READY first, as rzmq's is in NULL: what is
+// withheld is passed on when nothing was heard for withholdFor. A pool whose last worker
+// was like that waits only for withholdBriefly, in which libzmq has said its own.
+const (
+	withholdFor     = 3 * time.Second
+	withholdBriefly = 100 * time.Millisecond
+)
 
 // protect guards the worker of a new pair, if it dialled in.
 func (l *loop) protect(f *flow) {
@@ -18,13 +23,14 @@ func (l *loop) protect(f *flow) {
 	}
 	f.guarded = true
 	f.handshake.Guard(l.mechanism)
-	l.guarding.add(f, l.clock+withholdFor)
 }
 
-// spoken notes what the workers that dial in speak: all of a pool speak the same.
+// spoken notes what the workers that dial in speak, and whether they have to hear
+// first: all of a pool are alike.
 func (l *loop) spoken(f *flow) {
 	if f.guarded {
 		l.mechanism = f.handshake.WorkerMechanism()
+		l.hearFirst = f.released
 	}
 }
 
@@ -34,6 +40,9 @@ func (l *loop) withhold(f *flow, data []byte) []byte {
 	held := int(f.handshake.Held())
 	if held == 0 && len(f.withheld) == 0 {
 		return data
+	}
+	if len(f.withheld) == 0 && held > 0 { // from now on, however long the client has taken so far
+		l.await(f)
 	}
 	all := append(f.withheld, data...)
 	held = min(held, len(all))
@@ -51,12 +60,25 @@ func (l *loop) setFree(f *flow) {
 	}
 }
 
+// await gives the worker time to say its word.
+func (l *loop) await(f *flow) {
+	agenda, long := &l.guarding, withholdFor
+	if l.hearFirst {
+		agenda, long = &l.briefly, withholdBriefly
+	}
+	f.awaited = l.clock + long
+	agenda.add(f, f.awaited)
+}
+
 // stopWithholding goes on with the pairs whose worker has not said its word in time.
 func (l *loop) stopWithholding() {
-	l.seeTo(&l.guarding, func(f *flow) {
-		if !f.open {
-			f.handshake.Release()
-			l.setFree(f)
-		}
-	})
+	for _, agenda := range [...]*agenda{&l.guarding, &l.briefly} {
+		l.seeTo(agenda, func(f *flow) {
+			if len(f.withheld) > 0 && l.clock >= f.awaited { // and not something later than what was put down
+				f.released = true
+				f.handshake.Release()
+				l.setFree(f)
+			}
+		})
+	}
 }

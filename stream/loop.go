@@ -40,8 +40,10 @@ type loop struct {
 	todo      []pairing.Action // decided and not carried out, see settle
 	resets    resets
 	guarding  agenda    // pairs that may have something withheld
+	briefly   agenda    // and those of workers that hear first
 	youth     agenda    // pairs that are, or were, young
 	mechanism string    // that the workers that dial in are known to speak, "" for not yet
+	hearFirst bool      // the last of them said READY only when the client's had reached it
 	halves    list.List // of *halfClosed, longest not looked at first
 
 	readBuf []byte
@@ -285,7 +287,7 @@ func (l *loop) patience() (time.Duration, error) {
 	if at, owed := l.resets.next(); owed {
 		earlier(at)
 	}
-	for _, agenda := range [...]*agenda{&l.guarding, &l.youth} {
+	for _, agenda := range [...]*agenda{&l.guarding, &l.briefly, &l.youth} {
 		if at, some := agenda.next(); some {
 			earlier(at)
 		}
