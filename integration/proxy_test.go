@@ -30,9 +30,16 @@ type proxy struct {
 // proxy did not end well, raced, or panicked. Use port 0 for endpoints.
 func startProxy(t testing.TB, flags ...string) *proxy {
 	t.Helper()
+	return startProxyOn(t, nil, flags...)
+}
+
+// startProxyOn is startProxy on a host, nil for this machine.
+func startProxyOn(t testing.TB, h *host, flags ...string) *proxy {
+	t.Helper()
 	p := &proxy{exited: make(chan struct{})}
 	args := append([]string{"run", "--http", "", "--log-format", "json", "--drain-timeout", "50ms"}, flags...)
-	p.command = exec.Command(os.Getenv(binaryVariable), args...)
+	command := h.of(program{worker: []string{os.Getenv(binaryVariable)}}).worker
+	p.command = exec.Command(command[0], append(command[1:], args...)...)
 	// The race detector would have every process sleep for a second before it ends.
 	p.command.Env = append(p.command.Environ(), "GORACE=atexit_sleep_ms=0")
 	stderr, err := p.command.StderrPipe()

@@ -85,7 +85,7 @@ func tryTransparent() error {
 	case slices.Contains(refused, nil):
 		return nil
 	case errors.Is(refused[0], unix.EPERM):
-		return fmt.Errorf("client-addresses: transparent takes the right CAP_NET_ADMIN, which this process has not (AmbientCapabilities=CAP_NET_ADMIN in a systemd unit): %w", refused[0])
+		return fmt.Errorf("client-addresses: transparent takes the right CAP_NET_RAW, which this process has not (AmbientCapabilities=CAP_NET_RAW in a systemd unit): %w", refused[0])
 	}
 	return fmt.Errorf("client-addresses: transparent: %w", refused[0])
 }

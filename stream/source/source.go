@@ -28,7 +28,7 @@ type Reach uint8
 const (
 	Assigned Reach = iota // an interface has it; loopback has all of 127.0.0.0/8
 	Routed                // a route says that it is this machine's (AnyIP)
-	Foreign               // it is another machine's, which takes CAP_NET_ADMIN
+	Foreign               // it is another machine's, which takes CAP_NET_RAW (or CAP_NET_ADMIN)
 )
 
 // Of is what the addresses of a prefix are that was chosen for clients.
