@@ -27,6 +27,7 @@ type agentFlags struct {
 	proxy        string
 	threads      int
 	tell         agentControl
+	addresses    string // what workers see of clients
 	drainTimeout time.Duration
 	http         string
 	json         bool
@@ -55,6 +56,10 @@ its lease. Several workers come from a file (--workers), in YAML:
   workers:
     - {name: w1, worker: tcp://127.0.0.1:6000, slots: 16, slots-max: 64, weight: 2, max: 500}
     - {name: w2, worker: tcp://127.0.0.1:6001}
+
+With --client-addresses 127.64.0.0/10 the worker sees each client by a loopback address of
+its own. Who that is the proxy knows: with --control, /whois?address=127.64.0.9 at --http
+asks it, for who asks over loopback.
 
 Where there is NAT between them and the proxy only one name can be told by address: give
 each worker an agent, and an address, of its own.`,
@@ -87,6 +92,7 @@ each worker an agent, and an address, of its own.`,
 	flags.StringVar(&f.only.Name, "name", "", "the worker's name, with --control")
 	flags.IntVar(&f.only.Weight, "weight", 0, "the worker's weight, with --control")
 	flags.IntVar(&f.only.Max, "max", 0, "how many pairs the worker may have, with --control")
+	flags.StringVar(&f.addresses, "client-addresses", "", "what the worker sees of clients: an address each of this `prefix` (127.64.0.0/10 on this machine)")
 	flags.DurationVar(&f.drainTimeout, "drain-timeout", 30*time.Second, "how long pairs may go on after SIGTERM")
 	flags.StringVar(&f.http, "http", "", `HOST:PORT that serves /metrics, /healthz and /readyz; "" turns it off`)
 	flags.StringVar(&format, "log-format", format, "text or json")
@@ -162,5 +168,9 @@ func agentHandler(all *agents, log *slog.Logger) http.Handler {
 		}
 		fmt.Fprint(w, text)
 	}
-	return newMux(registry, log, healthz, readyz)
+	mux := newMux(registry, log, healthz, readyz)
+	if all.name != nil && all.addresses != nil {
+		mux.HandleFunc("GET /whois", all.whois)
+	}
+	return mux
 }

@@ -30,8 +30,9 @@ type agentWorker struct {
 
 // agents are those of one process.
 type agents struct {
-	agents []*namedAgent
-	name   *namer // nil without a control socket
+	agents    []*namedAgent
+	name      *namer           // nil without a control socket
+	addresses *agent.Addresses // nil where workers see this machine's own
 }
 
 type namedAgent struct {
@@ -80,6 +81,10 @@ func (f *agentFlags) agents(log *slog.Logger) (*agents, error) {
 	if all.name, err = f.tell.namer(len(workers) == 1); err != nil {
 		return nil, err
 	}
+	if all.addresses, err = f.clientAddresses(); err != nil {
+		all.close()
+		return nil, err
+	}
 	for _, w := range workers {
 		if err := w.check(all.name != nil); err != nil {
 			all.close()
@@ -93,7 +98,7 @@ func (f *agentFlags) agents(log *slog.Logger) (*agents, error) {
 		}
 		cfg := agent.Config{
 			Proxy: f.proxy, Worker: w.Worker, Slots: w.Slots, SlotsMax: w.SlotsMax, Threads: max(1, f.threads/len(workers)), Log: log,
-			Label: w.Name,
+			Label: w.Name, Addresses: all.addresses,
 		}
 		if cfg.Label == "" {
 			cfg.Label = w.Worker

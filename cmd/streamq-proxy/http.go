@@ -96,7 +96,7 @@ func newHandler(s *server) http.Handler {
 }
 
 // newMux answers what every server of ours does.
-func newMux(registry prometheus.Gatherer, log *slog.Logger, healthz, readyz http.HandlerFunc) http.Handler {
+func newMux(registry prometheus.Gatherer, log *slog.Logger, healthz, readyz http.HandlerFunc) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelWarn),

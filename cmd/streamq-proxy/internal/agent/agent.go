@@ -19,6 +19,7 @@ type Agent struct {
 	figures       figures
 	passed        [2]splice.Counters // from the client to the worker, and back
 	unnamed       atomic.Bool        // the proxy could not be told of the last slot
+	unaddressed   atomic.Bool        // there was no address for the last client
 	stir          chan struct{}      // something has changed for Run
 	life          context.Context    // of slots and pairs
 	end           context.CancelFunc
@@ -41,7 +42,7 @@ type figures struct {
 	pairs, served, renewed         atomic.Int64
 	workerFailed, proxyFailed      atomic.Int64
 	otherSignature, pairsAbandoned atomic.Int64
-	unnamed                        atomic.Int64
+	unnamed, unaddressed           atomic.Int64
 }
 
 // New makes an agent; nothing is dialled before [Agent.Run]. It must be Closed.

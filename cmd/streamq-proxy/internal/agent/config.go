@@ -28,6 +28,8 @@ type Config struct {
 	// once it has been dialled; nil for nobody. It is called from any goroutine, several
 	// at once. A slot that could not be named stays.
 	Name func(ctx context.Context, endpoint string) error
+	// Addresses that the worker sees of clients; nil: it sees this machine's own.
+	Addresses *Addresses
 	// Threads of the relay, 1 to splice.MaxThreads.
 	Threads int
 	Log     *slog.Logger

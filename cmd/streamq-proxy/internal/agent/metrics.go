@@ -45,11 +45,12 @@ func (a *Agent) Collectors() (all []prometheus.Collector) {
 	count("streamq_agent_pairs_total", "Clients that have had the worker.", nil, func() float64 { return float64(a.figures.served.Load()) })
 	count("streamq_agent_slots_renewed_total", "Idle connections that the proxy closed, as it does at slot-max-age.", nil, func() float64 { return float64(a.figures.renewed.Load()) })
 	const failures = "streamq_agent_failures_total"
-	const help = "What failed: to reach the worker, to keep a slot at the proxy, a worker whose signature was another than the slot had shown, or to tell the proxy the name of a slot's worker."
+	const help = "What failed: to reach the worker, to keep a slot at the proxy, a worker whose signature was another than the slot had shown, to tell the proxy the name of a slot's worker, or to find an address for a client."
 	count(failures, help, prometheus.Labels{"of": "worker"}, func() float64 { return float64(a.figures.workerFailed.Load()) })
 	count(failures, help, prometheus.Labels{"of": "proxy"}, func() float64 { return float64(a.figures.proxyFailed.Load()) })
 	count(failures, help, prometheus.Labels{"of": "signature"}, func() float64 { return float64(a.figures.otherSignature.Load()) })
 	count(failures, help, prometheus.Labels{"of": "name"}, func() float64 { return float64(a.figures.unnamed.Load()) })
+	count(failures, help, prometheus.Labels{"of": "address"}, func() float64 { return float64(a.figures.unaddressed.Load()) })
 	for way, from := range []string{"client", "worker"} {
 		count("streamq_agent_bytes_total", "Bytes moved, by the side that sent them.", prometheus.Labels{"from": from}, func() float64 { return float64(a.passed[way].Bytes.Load()) })
 	}

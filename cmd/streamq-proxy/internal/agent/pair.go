@@ -21,7 +21,14 @@ func (s *slot) serve(first []byte) {
 	a := s.agent
 	ctx, cancel := context.WithTimeout(a.life, dialTimeout)
 	defer cancel()
-	worker, sign, err := a.reach(ctx)
+	from, err := a.cfg.Addresses.take(s.conn.LocalAddr().String())
+	if err != nil {
+		_ = s.conn.Close()
+		a.refused(err)
+		return
+	}
+	defer a.cfg.Addresses.release(from)
+	worker, sign, err := a.reach(ctx, from)
 	if err == nil && *sign != *s.shown {
 		_ = worker.Close()
 		a.figures.otherSignature.Add(1)
@@ -48,10 +55,19 @@ func (s *slot) serve(first []byte) {
 		return
 	}
 	defer shut(server)
+	a.unaddressed.Store(false)
 	a.figures.served.Add(1)
 	a.figures.pairs.Add(1)
 	defer a.figures.pairs.Add(-1)
 	a.relayed(client, server, first)
+}
+
+// refused notes a client for whom there was no address. Of failures in a row the first is logged.
+func (a *Agent) refused(err error) {
+	a.figures.unaddressed.Add(1)
+	if !a.unaddressed.Swap(true) {
+		a.cfg.Log.Warn("a client is refused", "error", err)
+	}
 }
 
 // take has a connection out of Go's poller, as a descriptor of our own, which is

@@ -17,9 +17,9 @@ type signature [10]byte
 // has another beginning.
 var errNotZMTP = errors.New("its first bytes are not a greeting of ZMTP 2.0 or newer")
 
-// reach dials the worker and takes its signature off the connection.
-func (a *Agent) reach(ctx context.Context) (conn net.Conn, sign *signature, err error) {
-	conn, err = a.dialer.DialContext(ctx, "tcp", a.worker)
+// reach dials the worker, from an address if that is valid, and takes its signature off the connection.
+func (a *Agent) reach(ctx context.Context, from netip.Addr) (conn net.Conn, sign *signature, err error) {
+	conn, err = a.dialFrom(ctx, from)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -71,7 +71,7 @@ func (a *Agent) watchWorker(ctx context.Context) {
 
 // learn has the signature by a connection to the worker, and with it what listens there.
 func (a *Agent) learn(ctx context.Context) error {
-	conn, sign, err := a.reach(ctx)
+	conn, sign, err := a.reach(ctx, netip.Addr{})
 	if err != nil {
 		a.figures.workerFailed.Add(1)
 		return err
