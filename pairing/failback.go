@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// failbackRate is how many pairs a second go back to whom they prefer.
+const failbackRate = 100
+
 // failback is a worker whose identities come back to it.
 type failback struct {
 	worker *worker

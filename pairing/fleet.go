@@ -56,13 +56,17 @@ func lighter(a, b *worker) bool {
 // costs one look at each distinct weight and allocates nothing. The client that
 // comes next after a failure may be given another worker, see explores.
 func (t *Table) choose(p *Peer) *worker {
-	w := t.policy.choose(t, p)
+	choose := t.policy.choose
+	if t.rehouses() {
+		choose = leastConnections
+	}
+	w := choose(t, p)
 	if t.alwaysFails(p.origin.Address) {
 		return w
 	}
 	if t.choosable > 1 && t.explores(p, w) {
 		t.unplace(w)
-		other := t.policy.choose(t, p)
+		other := choose(t, p)
 		t.place(w)
 		w = other
 	}

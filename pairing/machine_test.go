@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -40,6 +41,39 @@ func newMachine(pick func(n int) int) *machine {
 	cfg.SlotMaxAge = time.Duration(pick(3)) * 5 * time.Second
 	m.table, m.twin = New(cfg), newTwin(cfg)
 	return m
+}
+
+// newMachines plays several tables of a group.
+func newMachines(pick func(n int) int) machines {
+	all := machines{newMachine(pick), newMachine(pick)}
+	g, shared := NewGroup(&sync.Mutex{}), &twinHabits{grouped: true}
+	for _, m := range all {
+		m.table.Join(g, 0)
+		shared.of = append(shared.of, m.twin)
+		m.twin.had = shared
+		shared.size(0)
+	}
+	return all
+}
+
+type machines []*machine
+
+// event has one of them have one; when time has passed by it, it has for all.
+func (all machines) event(pick func(n int) int) error {
+	i := pick(len(all))
+	if err := all[i].event(); err != nil {
+		return fmt.Errorf("table %d: %w", i, err)
+	}
+	for _, m := range all {
+		if m.now == all[i].now {
+			continue
+		}
+		m.now = all[i].now
+		if err := m.tick(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // config makes up a configuration. What cannot be changed without the twin
@@ -114,14 +148,11 @@ func (m *machine) endpoint(n int) string { return fmt.Sprintf("10.0.0.9:%d", n) 
 
 // event makes one event up and runs it; the error says what is wrong.
 func (m *machine) event() error {
-	switch kind := m.pick(29); kind {
+	switch kind := m.pick(31); kind {
 	case 0, 1, 2:
 		return m.connectClient()
 	case 3, 4, 5:
-		id := m.known(PeerConnected)
-		return m.both(fmt.Sprint("ready ", id), func(now time.Duration) ([]Action, error) {
-			return m.table.ClientReady(now, id), nil
-		}, func() bool { m.twin.clientReady(id); return true })
+		return m.ready(m.known(PeerConnected))
 	case 6, 7:
 		return m.connectWorker()
 	case 8, 9:
@@ -130,14 +161,14 @@ func (m *machine) event() error {
 			return m.table.WorkerReady(now, id), nil
 		}, func() bool { m.twin.workerReady(id); return true })
 	case 10, 11, 12:
-		return m.answerDial(kind != 12)
+		if len(m.dials) == 0 {
+			return nil
+		}
+		return m.answerDial(m.pick(len(m.dials)), kind != 12)
 	case 13:
 		return m.answerProbe()
 	case 14, 15:
-		id := m.known(PeerPaired)
-		return m.both(fmt.Sprint("opened ", id), func(now time.Duration) ([]Action, error) {
-			return m.table.Opened(now, id), nil
-		}, func() bool { m.twin.opened(id); return true })
+		return m.opened(m.known(PeerPaired))
 	case 16:
 		return m.renew()
 	case 17, 18:
@@ -166,6 +197,10 @@ func (m *machine) event() error {
 		return m.hint()
 	case 27:
 		return m.sayOfIdentity()
+	case 28:
+		return m.rebalance()
+	case 29:
+		return m.crowd()
 	case 23, 24, 25:
 		m.now += one(m, []time.Duration{time.Millisecond, 100 * time.Millisecond, time.Second, 4 * time.Second})
 		return m.tick()
@@ -212,11 +247,54 @@ func (m *machine) connectWorker() error {
 	}, func() bool { m.twin.workerConnected(id, name, o); return true })
 }
 
-func (m *machine) answerDial(ok bool) error {
-	if len(m.dials) == 0 {
-		return nil
+func (m *machine) ready(id PeerID) error {
+	return m.both(fmt.Sprint("ready ", id), func(now time.Duration) ([]Action, error) {
+		return m.table.ClientReady(now, id), nil
+	}, func() bool { m.twin.clientReady(id); return true })
+}
+
+func (m *machine) opened(id PeerID) error {
+	return m.both(fmt.Sprint("opened ", id), func(now time.Duration) ([]Action, error) {
+		return m.table.Opened(now, id), nil
+	}, func() bool { m.twin.opened(id); return true })
+}
+
+// crowd has some clients come that have all that a client needs, a worker and often a name among it: else there are
+// hardly ever several pairs.
+func (m *machine) crowd() error {
+	c := WorkerConfig{Name: one(m, machineListening), Weight: m.pick(4)}
+	c.Endpoint = "tcp://" + c.Name
+	err := m.both(fmt.Sprintf("add %+v", c), func(now time.Duration) ([]Action, error) { return m.table.AddWorker(now, c) },
+		func() bool { return m.twin.addWorker(c) })
+	for n := 2 + m.pick(7); n > 0 && err == nil; n-- {
+		err = m.served()
 	}
-	i := m.pick(len(m.dials))
+	return err
+}
+
+// served has a client come and, if somebody takes it, be served.
+func (m *machine) served() error {
+	err := m.connectClient()
+	id := 1<<32 | m.last
+	if err == nil {
+		err = m.ready(id)
+	}
+	if p := m.table.Peer(id); p != nil && p.held && err == nil {
+		h := Hint{Identity: one(m, machineIdentity[1:]), Endpoint: p.origin.Endpoint}
+		err = m.both(fmt.Sprintf("hint %+v", h), func(now time.Duration) ([]Action, error) {
+			return m.table.Hint(now, h), nil
+		}, func() bool { m.twin.hint(h); return true })
+	}
+	if i := slices.IndexFunc(m.dials, func(a Action) bool { return a.Peer == id }); err == nil && i >= 0 {
+		err = m.answerDial(i, true)
+	}
+	if err == nil {
+		err = m.opened(id)
+	}
+	return err
+}
+
+func (m *machine) answerDial(i int, ok bool) error {
 	client, worker := m.dials[i].Peer, m.dials[i].Worker
 	m.dials = slices.Delete(m.dials, i, i+1)
 	if !ok {
@@ -322,6 +400,32 @@ func (m *machine) sayOfIdentity() error {
 	return m.compare()
 }
 
+// rebalance begins one, or stops it.
+func (m *machine) rebalance() error {
+	if m.pick(4) == 0 {
+		m.log = append(m.log, "stop rebalance")
+		want := m.twin.moving.run != nil
+		if m.twin.moving.run = nil; m.table.StopRebalance(m.now) != want {
+			return fmt.Errorf("a rebalance was under way: %v", want)
+		}
+		return m.compare()
+	}
+	r := Rebalance{Rate: one(m, []float64{0.5, 5, 30, 1000}), DryRun: m.pick(4) == 0}
+	if m.pick(3) == 0 {
+		r.Worker = one(m, machineNames)
+	}
+	var got, want Rebalancing
+	err := m.both(fmt.Sprintf("rebalance %+v", r), func(now time.Duration) (actions []Action, err error) {
+		got, actions, err = m.table.Rebalance(now, r)
+		return actions, err
+	}, func() (ok bool) { want, ok = m.twin.rebalance(r); return ok })
+	got.began = 0
+	if err == nil && fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+		return fmt.Errorf("it is %+v, not %+v", got, want)
+	}
+	return err
+}
+
 // operate does what an operator does to workers.
 func (m *machine) operate() error {
 	name, n := one(m, machineNames), m.pick(4)
@@ -381,13 +485,14 @@ func (m *machine) rare() error {
 	case 6, 7:
 		m.log = append(m.log, "stats")
 		hints := len(m.twin.pins) + len(m.twin.prefer.items) + len(m.twin.held.items) // as compared just before
+		m.twin.had.memory.expire(m.twin.had.at(m.now))
 		listed, _ := m.table.Hints(m.now, "", 0, 1000)
 		s := m.table.Stats(m.now)
 		if s.HintsExpired != m.twin.held.lapsed {
 			return fmt.Errorf("%d hints have expired, not %d", s.HintsExpired, m.twin.held.lapsed)
 		}
-		if s.Hints != hints || len(listed) != hints || s.Affinities != len(m.twin.had.items) {
-			return fmt.Errorf("%d hints and %d affinities are counted, %d hints listed, not %d and %d", s.Hints, s.Affinities, len(listed), hints, len(m.twin.had.items))
+		if s.Hints != hints || len(listed) != hints || s.Affinities != len(m.twin.had.memory.items) {
+			return fmt.Errorf("%d hints and %d affinities are counted, %d hints listed, not %d and %d", s.Hints, s.Affinities, len(listed), hints, len(m.twin.had.memory.items))
 		}
 	}
 	return nil
@@ -485,9 +590,10 @@ func (m *machine) compare() error {
 		return fmt.Errorf("able is %v", m.table.able)
 	}
 	err := errors.Join(
-		compareMemory("preferences", &m.table.preferred, &m.twin.prefer, m.table.now),
-		compareMemory("hints", &m.table.hints.held, &m.twin.held, m.table.now),
-		compareMemory("affinities", &m.table.habits.own, &m.twin.had, m.table.now),
+		compareMemory("preferences", &m.table.preferred, &m.twin.prefer, m.table.now, as[[]string]),
+		compareMemory("hints", &m.table.hints.held, &m.twin.held, m.table.now, as[naming]),
+		m.twin.had.compare(m.table, m.now),
+		m.twin.compareMoves(m.table),
 	)
 	return errors.Join(err, m.table.check())
 }

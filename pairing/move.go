@@ -3,7 +3,6 @@ package pairing
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 )
@@ -18,8 +17,9 @@ import (
 const (
 	// moveEvery is how often something is moved, a few pairs at a time.
 	moveEvery = 100 * time.Millisecond
-	// failbackRate is how many pairs a second go back to whom they prefer.
-	failbackRate = 100
+	// returnWithin is how long those whose pairs a rebalance has ended are expected: libzmq's
+	// usual intervals are far below it, and an application's own retries as a rule.
+	returnWithin = time.Minute
 	// MaxMoveRate bounds [Rebalance.Rate].
 	MaxMoveRate = 10_000
 )
@@ -30,6 +30,8 @@ type moves struct {
 	rebalance *rebalance    // nil: none is under way
 	last      Rebalancing   // of the one that is, or was
 	over      *Rebalancing  // the last that is over, until somebody asks for it
+	away      int           // clients whose pairs were ended and who are not back yet
+	awaited   time.Duration // until when
 	back      []failback    // workers that are back, the longest first
 }
 
@@ -133,7 +135,7 @@ func (t *Table) Rebalance(now time.Duration, r Rebalance) (Rebalancing, []Action
 	}
 	told := Rebalancing{Rebalance: r, began: t.now}
 	run := &rebalance{Rebalance: r}
-	for w, share := range t.shares() {
+	for w, share := range t.shares(inFull) {
 		b := WorkerBalance{Worker: w.name, Pairs: w.load(), Share: share}
 		if r.Worker == "" || r.Worker == w.name {
 			if over := w.load() - share; over > 0 {
@@ -204,68 +206,6 @@ func (t *Table) endRebalance(as RebalanceState) {
 	last.State, last.Took = as, t.now-last.began
 	over := *last
 	t.moves.over = &over
-}
-
-// shares is how many pairs each worker that is ready should have of those that they
-// have together, so that no more need to move than must: as its weight says, up to
-// its maximum and, where it only dials in, to the slots that it offers.
-func (t *Table) shares() map[*worker]int {
-	var open []*worker
-	pairs := 0
-	for _, w := range t.workers {
-		if w.ready {
-			open = append(open, w)
-			pairs += w.load()
-		}
-	}
-	// Those that cannot take what their weight says take what they can, and the
-	// others share the rest: whoever has the least room for its weight is first.
-	room := func(w *worker) float64 { return float64(w.capacity()) / float64(w.weight) }
-	slices.SortFunc(open, func(a, b *worker) int {
-		return cmp.Or(cmp.Compare(room(a), room(b)), cmp.Compare(a.name, b.name))
-	})
-	weight := 0
-	for _, w := range open {
-		weight += w.weight
-	}
-	shares := make(map[*worker]int, len(open))
-	for i, w := range open {
-		if room(w) >= float64(pairs)/float64(weight) {
-			deal(shares, open[i:], pairs, weight)
-			break
-		}
-		shares[w] = w.capacity()
-		pairs -= w.capacity()
-		weight -= w.weight
-	}
-	return shares
-}
-
-// deal gives out pairs by weight in whole numbers. What is left of rounding goes to
-// those who have more already, so that they need not give it away.
-func deal(shares map[*worker]int, to []*worker, pairs, weight int) {
-	left := pairs
-	over := func(w *worker) float64 { return float64(w.load()) - float64(pairs)*float64(w.weight)/float64(weight) }
-	for _, w := range to {
-		shares[w] = pairs * w.weight / weight
-		left -= shares[w]
-	}
-	slices.SortStableFunc(to, func(a, b *worker) int { return cmp.Compare(over(b), over(a)) })
-	for _, w := range to[:left] {
-		shares[w]++
-	}
-}
-
-// capacity is how many pairs a worker can have.
-func (w *worker) capacity() int {
-	most := math.MaxInt
-	if w.max > 0 {
-		most = w.max
-	}
-	if w.endpoint == "" {
-		most = min(most, w.paired.n+w.slots.n)
-	}
-	return most
 }
 
 // movable are the pairs of a worker whose clients would come to another one, those that
@@ -341,10 +281,12 @@ func (t *Table) step() {
 	t.moves.next = t.now + moveEvery
 	if r := t.moves.rebalance; r != nil {
 		r.owed = min(r.owed+r.Rate*moveEvery.Seconds(), max(r.Rate, 1))
-		shares := t.shares()
+		// Whom a worker that begins slowly does not take yet would come back, and has to wait.
+		shares := t.shares(byNow)
 		for r.owed >= 1 && t.endOne(r, shares) {
 			r.owed--
 		}
+		shares = t.shares(inFull)
 		if !slices.ContainsFunc(r.over, func(o *overloaded) bool { return o.left(shares) }) {
 			t.endRebalance(RebalanceDone)
 		}
@@ -382,10 +324,32 @@ func (t *Table) endOne(r *rebalance, shares map[*worker]int) bool {
 		}
 		most.ends--
 		t.moves.last.Ended++
+		t.moves.away++
+		t.moves.awaited = t.now + returnWithin
 		if key, ok := t.affinityKey(c); ok {
 			t.habits.forget(key, c.worker.name, t.now)
 		}
 		t.endPair(c, Moved)
 		return true
+	}
+}
+
+// expected is how many clients are to come back whose pairs a rebalance has ended.
+func (t *Table) expected() int {
+	if t.now >= t.moves.awaited {
+		return 0
+	}
+	return t.moves.away
+}
+
+// rehouses says whether the table gives whoever comes the least loaded worker, because somebody is
+// expected back: by chance, or in turn, the worker that was to be relieved would have many of them again.
+func (t *Table) rehouses() bool { return t.expected() > 0 && !t.policy.seated }
+
+// cameBack notes that somebody has been served who may be one of those that are expected. Those who
+// fail are not counted, or a few of them would use up what is kept for the others.
+func (t *Table) cameBack(c *Peer) {
+	if t.moves.away > 0 && c.decision.rule != ByPreference {
+		t.moves.away--
 	}
 }

@@ -68,6 +68,7 @@ func (t *Table) Opened(now time.Duration, id PeerID) []Action {
 	t.stats.opened++
 	t.stats.handshakeTimes.Observe(c.opened - c.paired)
 	t.remember(c)
+	t.cameBack(c)
 	t.succeeded(c)
 	return t.finish()
 }

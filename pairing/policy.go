@@ -40,7 +40,7 @@ type policy struct {
 // whatever lists or reads policies does so by [Policies] and [ParsePolicy].
 func policies() []policy {
 	return []policy{
-		{name: LeastConnections, choose: func(t *Table, _ *Peer) *worker { return t.leastLoaded() }},
+		{name: LeastConnections, choose: leastConnections},
 		{name: RoundRobin, choose: func(t *Table, _ *Peer) *worker { return t.nextInTurn() }},
 		{name: Random, choose: func(t *Table, _ *Peer) *worker { return t.draw() }},
 		{name: PowerOfTwo, choose: func(t *Table, _ *Peer) *worker { return t.lighterOfTwo() }},
@@ -97,6 +97,8 @@ func ParsePolicy(s string) (Policy, error) {
 	}
 	return "", fmt.Errorf("policy %q is unknown", s)
 }
+
+func leastConnections(t *Table, _ *Peer) *worker { return t.leastLoaded() }
 
 func (t *Table) leastLoaded() *worker {
 	var best *worker

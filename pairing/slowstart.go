@@ -25,11 +25,15 @@ func (w *worker) room() bool {
 	if w.maxHandshakes > 0 && w.dialling+w.handshaking >= w.maxHandshakes {
 		return false
 	}
-	most := w.max
-	if w.warmth.sixteenths < warmSteps {
-		most = (most*w.warmth.sixteenths + warmSteps - 1) / warmSteps
+	return w.max == 0 || w.load() < scaled(w.max, w.warmth.sixteenths)
+}
+
+// scaled is so many sixteenths of a maximum, rounded up.
+func scaled(most, sixteenths int) int {
+	if sixteenths == warmSteps { // which may be too many to multiply
+		return most
 	}
-	return w.max == 0 || w.load() < most
+	return (most*sixteenths + warmSteps - 1) / warmSteps
 }
 
 // warmUp has a worker that is ready begin slowly, if somebody else is there to take

@@ -223,13 +223,8 @@ func (m *twin) opened(id PeerID) {
 		f.inRow = 0
 	}
 	m.outcomes = append(m.outcomes, twinOutcome{p.worker, true})
-	if key, ok := m.affinityKey(p); ok {
-		source := p.origin.Address
-		if p.identity != "" {
-			source = m.namedBy[p.identity]
-		}
-		m.had.put(twinItem[affinityKey, string]{key: key, value: p.worker.name, source: source, live: p.identity != "", since: m.now})
-	}
+	m.had.put(m, p, true)
+	m.cameBack(p)
 }
 
 func (m *twin) touch(now time.Duration, id PeerID) {
@@ -237,9 +232,13 @@ func (m *twin) touch(now time.Duration, id PeerID) {
 	if p == nil {
 		return
 	}
-	p.active = max(m.now, now)
-	if !p.client && p.partner != nil {
-		p.partner.active = max(m.now, now)
+	for _, q := range []*twinPeer{p, p.partner} {
+		if q != nil && q.client {
+			q.active = max(m.now, now)
+			if ttl := m.cfg.Lease.TTL; (q.active-q.touched)*(grain+1) > ttl+ttl/grain {
+				q.touched = q.active
+			}
+		}
 	}
 }
 
@@ -529,6 +528,9 @@ func (m *twin) change(name string, f func(*twinWorker)) bool {
 func (m *twin) setWorkerState(name string, s State) bool {
 	return m.change(name, func(w *twinWorker) {
 		w.state = s
+		if s != Ready {
+			m.moving.run = nil
+		}
 		m.endStreak(w)
 		switch s {
 		case Ready:
@@ -541,7 +543,7 @@ func (m *twin) setWorkerState(name string, s State) bool {
 
 func (m *twin) endAll(why Reason) { m.endWhere(why, func(*twinPeer) bool { return true }) }
 func (m *twin) stopWaiting(why Reason) {
-	m.refuse = why
+	m.refuse, m.moving.run = why, nil
 	m.endWhere(why, func(p *twinPeer) bool { return p.partner == nil })
 }
 
@@ -575,7 +577,7 @@ func (m *twin) reconfigure(cfg Config) {
 		return
 	}
 	for _, p := range m.peers {
-		p.active, p.leased = m.now, m.now
+		p.active, p.leased, p.touched = m.now, m.now, m.now
 	}
 	for name := range m.beats {
 		m.beats[name] = m.now
@@ -623,6 +625,7 @@ func (m *twin) tick() {
 			return since(p.identity != "" && !p.gone, m.beats[p.identity])
 		})
 	}
+	m.moveDue()
 	for p := m.firstWaiting(); p != nil && m.now-p.ready >= c.QueueTimeout; p = m.firstWaiting() {
 		m.endClient(p, m.whyUnserved(p), true)
 	}

@@ -130,20 +130,20 @@ func (m *twinMemory[K, V]) configure(most, share int, ttl, now time.Duration) {
 	}
 }
 
-// compareMemory tells how a memory differs from its twin. It drops nothing.
-func compareMemory[K comparable, V any](what string, m *memory[K, V], twin *twinMemory[K, V], now time.Duration) error {
+// compareMemory tells how a memory differs from its twin, in which each value stands for another. It drops nothing.
+func compareMemory[K comparable, V, T any](what string, m *memory[K, V], twin *twinMemory[K, T], now time.Duration, value func(T) V) error {
 	twin.expire(now)
 	want := []string{}
-	for _, class := range []func(x twinItem[K, V]) bool{
-		func(x twinItem[K, V]) bool { return x.live },
-		func(x twinItem[K, V]) bool { return !x.live && x.source == "" },
-		func(x twinItem[K, V]) bool { return !x.live && x.source != "" },
+	for _, class := range []func(x twinItem[K, T]) bool{
+		func(x twinItem[K, T]) bool { return x.live },
+		func(x twinItem[K, T]) bool { return !x.live && x.source == "" },
+		func(x twinItem[K, T]) bool { return !x.live && x.source != "" },
 	} {
 		for _, x := range twin.items {
 			if left := x.since + twin.ttl - now; class(x) && x.live {
-				want = append(want, fmt.Sprint(x.key, x.value, time.Duration(0)))
+				want = append(want, fmt.Sprint(x.key, value(x.value), time.Duration(0)))
 			} else if class(x) {
-				want = append(want, fmt.Sprint(x.key, x.value, left))
+				want = append(want, fmt.Sprint(x.key, value(x.value), left))
 			}
 		}
 	}

@@ -30,7 +30,8 @@ type twin struct {
 	next    []hintKey // address hints, the oldest first
 	fought  []string  // addresses that several have said HELLO for at once
 	prefer  twinMemory[string, []string]
-	had     twinMemory[affinityKey, string]
+	had     *twinHabits
+	moving  twinMoves
 	beats   map[string]time.Duration // of identities that have live peers
 	namedBy map[string]string        // of them: the source that named the first
 	pins    map[string][]string
@@ -52,6 +53,7 @@ type twin struct {
 type twinPeer struct {
 	id                                       PeerID
 	client, gone, opened, dialled, byPolicy  bool
+	preferred                                bool // its worker, by it
 	held                                     bool // for its identity
 	hinted                                   bool // by an address
 	holding                                  time.Duration
@@ -63,6 +65,8 @@ type twinPeer struct {
 	place, dials, failed                     int
 	connected, ready, paired, openedAt, over time.Duration
 	active, leased, drains                   time.Duration // last byte; begin of the lease; begin of draining
+	touched                                  time.Duration // last byte that the table has noted, by an idle lease
+	claimed                                  string        // the worker that its group was told of
 	reason                                   Reason
 }
 
@@ -107,6 +111,7 @@ type twinAway struct {
 
 func newTwin(cfg Config) *twin {
 	m := &twin{cfg: cfg, beats: map[string]time.Duration{}, namedBy: map[string]string{}, pins: map[string][]string{}, from: map[string]*twinFrom{}}
+	m.had = &twinHabits{of: []*twin{m}}
 	m.held.dropped = func(k hintKey) {
 		m.next = slices.DeleteFunc(m.next, func(n hintKey) bool { return n == k })
 		m.fought = slices.DeleteFunc(m.fought, func(address string) bool { return len(m.waitFor(address)) == 0 })
@@ -119,13 +124,13 @@ func (m *twin) size() {
 	c := &m.cfg
 	m.held.configure(c.HintMax, c.SourceMax, c.HintTTL, m.now)
 	m.prefer.configure(c.HintMax, c.SourceMax, c.HintTTL, m.now)
-	m.had.configure(c.AffinityMax, c.SourceMax, c.AffinityTTL, m.now)
+	m.had.size(m.now)
 }
 
 // keep has what is held of an identity live as long as a peer of it.
 func (m *twin) keep(name string, live bool) {
 	m.prefer.setLive(name, live, m.now)
-	m.had.setLive(affinityKey{name: name}, live, m.now)
+	m.had.setLive(name, live, m.now)
 }
 
 // die is called when a peer has given its identity up.
@@ -361,6 +366,9 @@ func (m *twin) joinAnew(name string) *twinWorker {
 
 func (m *twin) ended(p *twinPeer, why Reason) {
 	m.unserved(p, why)
+	if p.claimed != "" && !p.opened {
+		m.had.forget(m, p, p.claimed, true)
+	}
 	r := &Record{
 		Client: p.id, Origin: p.origin, Identity: p.identity, Reason: why,
 		Total: m.now - p.connected, Dials: p.dials, Opened: p.opened,
@@ -653,7 +661,7 @@ func (m *twin) assign(p *twinPeer) {
 
 // pick checks the choice that the table has made.
 func (m *twin) pick(p *twinPeer, next Action) *twinWorker {
-	p.byPolicy = false
+	p.byPolicy, p.preferred = false, false
 	free := m.choosable()
 	w := m.named(next.Worker)
 	if next.Op != Join && next.Op != Dial || next.Peer != p.id || !slices.Contains(free, w) {
@@ -672,6 +680,7 @@ func (m *twin) pick(p *twinPeer, next Action) *twinWorker {
 	if p.identity != "" {
 		if pref, ok := m.preference(p.identity); ok {
 			if i := slices.IndexFunc(pref, isFree); i >= 0 {
+				p.preferred = true
 				return must(pref[i], "preference")
 			}
 		}
@@ -685,11 +694,17 @@ func (m *twin) pick(p *twinPeer, next Action) *twinWorker {
 		if best := m.rendezvous(p, free); best != w {
 			m.fail("client %v got %s, not %s, where it hashes to", p.id, w.name, best.name)
 		}
-	} else if (m.cfg.Policy == LeastConnections || m.cfg.Policy == Rendezvous) && !m.leastLoaded(p, w, free) {
+	} else if (m.cfg.Policy == LeastConnections || m.cfg.Policy == Rendezvous || m.expected() > 0) && !m.leastLoaded(p, w, free) {
 		m.fail("client %v got %s although another is less loaded", p.id, w.name)
 	}
 	if p.byPolicy = true; !m.alwaysFails(p) {
 		m.fresh = nil
+	}
+	if p.worker = w; m.had.grouped && m.cfg.Policy != Rendezvous {
+		if _, ok := m.affinityKey(p); ok {
+			m.had.put(m, p, false)
+			p.claimed = w.name
+		}
 	}
 	return w
 }
@@ -753,7 +768,7 @@ func (m *twin) affinityKey(p *twinPeer) (affinityKey, bool) {
 func (m *twin) pair(c, s *twinPeer) {
 	c.partner, s.partner, c.worker = s, c, s.worker
 	c.state, s.state = PeerPaired, PeerPaired
-	c.paired, c.active, c.leased = m.now, m.now, m.now
+	c.paired, c.active, c.leased, c.touched = m.now, m.now, m.now, m.now
 	s.worker.served++
 	m.emit(Action{Op: Join, Peer: c.id, Partner: s.id, Worker: s.worker.name})
 }
