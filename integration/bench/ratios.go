@@ -1,5 +1,10 @@
 package main
 
+import (
+	"slices"
+	"strings"
+)
+
 // ratio is one figure of one row divided by another's: the median of what it was in each round.
 type ratio struct {
 	Case   string  `json:"case"`
@@ -16,13 +21,11 @@ type ratio struct {
 type comparison struct {
 	kind   kind
 	metric metric
-	// Only cases of this size and this mechanism; 0 and "" are all.
-	size      int
-	mechanism string
-	row       string
-	to        []string // the better of these
-	goal      float64
-	more      bool
+	among  []string // only cases in whose names one of these is found; nil is all
+	row    string
+	to     []string // the better of these
+	goal   float64
+	more   bool
 }
 
 // peerRows are those that do what we do, and that we want to be as good as.
@@ -32,21 +35,27 @@ func peerRows() []string { return []string{"haproxy", "haproxy-splice", "nginx"}
 func comparisons() []comparison {
 	peers := peerRows()
 	direct := []string{"direct"}
+	small, large := []string{"64B", "1KiB"}, []string{"64KiB", "1MiB"}
 	return []comparison{
-		{kind: throughput, metric: rateMessages, row: "splice", to: peers, goal: 1, more: true},
+		{kind: throughput, metric: rateMessages, among: small, row: "splice", to: peers, goal: 1, more: true},
+		{kind: throughput, metric: rateMessages, among: large, row: "splice", to: peers, goal: 1.1, more: true},
 		{kind: throughput, metric: rateMessages, row: "splice", to: direct, goal: 0.9, more: true},
-		{kind: throughput, metric: cpuBytes, row: "splice", to: peers, goal: 1},
-		{kind: throughput, metric: cpuBytes, row: "stream", to: []string{"splice"}, goal: 3},
-		{kind: throughput, metric: cpuMessages, size: 64, mechanism: curve, row: "broker", to: []string{"splice"}, goal: 30, more: true},
+		{kind: throughput, metric: cpuBytes, among: small, row: "splice", to: peers, goal: 1},
+		{kind: throughput, metric: cpuBytes, among: large, row: "splice", to: peers, goal: 0.8},
+		{kind: throughput, metric: cpuBytes, row: "stream", to: []string{"splice"}, goal: 1.5},
+		{kind: throughput, metric: cpuMessages, among: []string{"curve-64B"}, row: "broker", to: []string{"splice"}, goal: 30, more: true},
 		{kind: roundtrip, metric: p50, row: "splice", to: peers, goal: 1},
 		{kind: roundtrip, metric: p99, row: "splice", to: peers, goal: 1},
 		{kind: roundtrip, metric: p999, row: "splice", to: peers},
 		{kind: roundtrip, metric: rateTrips, row: "splice", to: direct, more: true},
 		{kind: roundtrip, metric: cpuMessages, row: "splice", to: peers, goal: 1},
-		{kind: connecting, metric: rateConnections, row: "splice", to: peers, more: true},
+		{kind: connecting, metric: rateConnections, among: []string{"curve"}, row: "splice", to: peers, goal: 1, more: true},
+		{kind: connecting, metric: rateConnections, among: []string{"null"}, row: "splice", to: peers, goal: 0.9, more: true},
 		{kind: connecting, metric: rateConnections, row: "splice", to: direct, more: true},
-		{kind: connecting, metric: cpuConnection, row: "splice", to: peers},
-		{kind: idle, metric: memory, row: "splice", to: peers, goal: 1},
+		{kind: connecting, metric: cpuConnection, among: []string{"curve"}, row: "splice", to: peers, goal: 1.2},
+		{kind: connecting, metric: cpuConnection, among: []string{"null"}, row: "splice", to: peers, goal: 1.5},
+		{kind: idle, metric: memory, among: []string{"1000"}, row: "splice", to: peers, goal: 0.7},
+		{kind: idle, metric: memory, among: []string{"4000"}, row: "splice", to: peers, goal: 0.5},
 		{kind: throughput, metric: rateMessages, row: "splice-dial-in", to: direct, more: true},
 		{kind: roundtrip, metric: p50, row: "splice-dial-in", to: peers},
 		{kind: connecting, metric: rateConnections, row: "splice-dial-in", to: peers, more: true},
@@ -102,7 +111,8 @@ func ratiosOf(questions []comparison, cases []caseResult) []ratio {
 }
 
 func (q comparison) about(c caseResult) bool {
-	return c.Kind == q.kind && (q.size == 0 || q.size == c.Size) && (q.mechanism == "" || q.mechanism == c.Mechanism)
+	found := func(part string) bool { return strings.Contains(c.Name, part) }
+	return c.Kind == q.kind && (q.among == nil || slices.ContainsFunc(q.among, found))
 }
 
 // answer compares with the better of the others, which is the one that the row looks worst beside. To be it in the

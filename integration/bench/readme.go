@@ -100,6 +100,16 @@ type readmeLine struct {
 	cells         map[string]string // by mechanism
 }
 
+// want notes what is wanted: of CURVE first, and of NULL if that is something else.
+func (l *readmeLine) want(w string) {
+	switch {
+	case l.wanted == "":
+		l.wanted = w
+	case w != "" && w != l.wanted:
+		l.wanted += " / " + w
+	}
+}
+
 func readmeLines(r result) []*readmeLine {
 	var lines []*readmeLine
 	for _, q := range r.Ratios {
@@ -113,9 +123,7 @@ func readmeLines(r result) []*readmeLine {
 			at = len(lines)
 			lines = append(lines, &readmeLine{title: title, cells: map[string]string{curve: "", null: ""}})
 		}
-		if w := q.wanted(); w != "" {
-			lines[at].wanted = w
-		}
+		lines[at].want(q.wanted())
 		lines[at].cells[c.Mechanism] = q.cell()
 	}
 	return lines

@@ -54,7 +54,7 @@ func played(name string, k kind, m metric, rows map[string][]float64) caseResult
 }
 
 func TestRatioIsToTheBetterPeer(t *testing.T) {
-	c := played("c", throughput, rateMessages, map[string][]float64{
+	c := played("c-64B", throughput, rateMessages, map[string][]float64{
 		"splice":  {90, 50, 80},
 		"haproxy": {100, 50, 100}, // 0.9, 1, 0.8
 		"nginx":   {200, 10, 90},  // 0.45, 5, 0.89: lucky in one round
@@ -68,11 +68,11 @@ func TestRatioIsToTheBetterPeer(t *testing.T) {
 	}
 	want := []ratio{
 		{
-			Case: "c", Metric: rateMessages.name, Row: "splice", To: "nginx", Goal: 1, More: true,
+			Case: "c-64B", Metric: rateMessages.name, Row: "splice", To: "nginx", Goal: 1, More: true,
 			Value: summary{Median: 80.0 / 90, Min: 0.45, Max: 5, Rounds: []float64{0.45, 5, 80.0 / 90}},
 		},
 		{
-			Case: "c", Metric: rateMessages.name, Row: "splice", To: "direct", Goal: 0.9, More: true,
+			Case: "c-64B", Metric: rateMessages.name, Row: "splice", To: "direct", Goal: 0.9, More: true,
 			Value: summary{Median: 0.8, Min: 0.5, Max: 0.9, Rounds: []float64{0.9, 0.5, 0.8}},
 		},
 	}
@@ -82,7 +82,7 @@ func TestRatioIsToTheBetterPeer(t *testing.T) {
 }
 
 func TestRatioOfWhatShouldBeSmall(t *testing.T) {
-	c := played("c", throughput, cpuBytes, map[string][]float64{
+	c := played("c-64B", throughput, cpuBytes, map[string][]float64{
 		"splice": {2}, "haproxy": {4}, "haproxy-splice": {2.5}, "nginx": {8}, "stream": {6},
 	})
 	got := ratiosOf(result{}.questions(), []caseResult{c})
@@ -92,8 +92,18 @@ func TestRatioOfWhatShouldBeSmall(t *testing.T) {
 	if r := got[0]; r.To != "haproxy-splice" || r.Value.Median != 0.8 || !r.Met {
 		t.Errorf("splice: %+v", r)
 	}
-	if r := got[1]; r.Row != "stream" || r.To != "splice" || r.Value.Median != 3 || !r.Met {
+	if r := got[1]; r.Row != "stream" || r.To != "splice" || r.Value.Median != 3 || r.Met {
 		t.Errorf("stream: %+v", r)
+	}
+}
+
+func TestGoalsOfMechanismsStandBesideEachOther(t *testing.T) {
+	l := readmeLine{}
+	for _, w := range []string{">= 1", "", ">= 1", ">= 0.9"} {
+		l.want(w)
+	}
+	if l.wanted != ">= 1 / >= 0.9" {
+		t.Error(l.wanted)
 	}
 }
 
