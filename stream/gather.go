@@ -3,15 +3,12 @@ package stream
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/streamq/streamq-proxy/pairing"
-	"github.com/streamq/streamq-proxy/stream/splice"
+	"github.com/streamq/streamq-proxy/stream/pacing"
 )
 
 // A socket that is in the middle of much is left alone for a moment, so that it
-// has more at once. The kernel's timer slack (prctl(2), PR_SET_TIMERSLACK) adds
-// up to 50 microseconds. [splice.GatherAfter] and [splice.GatherAlone] say when. The
+// has more at once: [pacing.GatherAfter] and [pacing.GatherAlone] say when. The
 // wait is fixed, unlike that of package splice: what libzmq hands over does not tell
 // how fast it came.
 const (
@@ -37,13 +34,13 @@ func (g *gathering) heard(from, to *conn, n int) {
 }
 
 // lone: one pair is all that has been heard of for a while.
-func (g *gathering) lone() bool { return g.alone > splice.GatherAlone }
+func (g *gathering) lone() bool { return g.alone > pacing.GatherAlone }
 
 // many says whether c, of which r was just heard, is in the middle of much. A
 // partner that is direct is written to at once, without a thread between, which
 // with others about is worth more than what gathering saves.
 func (g *gathering) many(c *conn, r *run) bool {
-	return r.more && c.oneWay > splice.GatherAfter && (g.lone() || c.flow.partner(c).own() == nil)
+	return r.more && c.oneWay > pacing.GatherAfter && (g.lone() || c.flow.partner(c).own() == nil)
 }
 
 // gather waits a moment when a STREAM peer is sending much. libzmq reads 8 KiB at
@@ -59,6 +56,5 @@ func (l *loop) gather() {
 	if l.gathering.lone() {
 		wait = gatherWaitAlone
 	}
-	pause := unix.NsecToTimespec(wait.Nanoseconds())
-	_ = unix.Nanosleep(&pause, nil)
+	pacing.Wait(wait)
 }

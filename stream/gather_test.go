@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/streamq/streamq-proxy/pairing"
-	"github.com/streamq/streamq-proxy/stream/splice"
+	"github.com/streamq/streamq-proxy/stream/pacing"
 )
 
 // waitedFor says how many connections are waited for, and whether their pair is
@@ -59,15 +59,15 @@ func testGathers(t *testing.T, r *rig, pair func() (client, worker net.Conn), di
 		expect(t, to, make([]byte, n))
 	}
 	for range 2 {
-		pass(client, worker, splice.GatherAfter)
+		pass(client, worker, pacing.GatherAfter)
 		pass(worker, client, 1)
 	}
 	r.expectGathering("asked and answered", 0, false)
-	pass(client, worker, splice.GatherAfter)
+	pass(client, worker, pacing.GatherAfter)
 	pass(client, worker, 1)
 	r.expectGathering("much was said", disturbed, false)
-	for range splice.GatherAlone / splice.GatherAfter {
-		pass(client, worker, splice.GatherAfter)
+	for range pacing.GatherAlone / pacing.GatherAfter {
+		pass(client, worker, pacing.GatherAfter)
 	}
 	r.expectGathering("nobody else spoke for long", 1, true)
 	send(t, other, []byte{1})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/pacing"
 	"github.com/streamq/streamq-proxy/stream/seam"
 	"github.com/streamq/streamq-proxy/stream/splice"
 )
@@ -65,7 +66,7 @@ type loop struct {
 	headersTold logLimiter    // that a PROXY header came, or did not
 	lost        lostHints
 	slotsLost   lostSlots
-	pacing
+	pace
 	figures figures
 }
 
@@ -95,8 +96,8 @@ type figures struct {
 	turns       pairing.Histogram
 }
 
-// pacing is when the loop waits on purpose, or goes through Go's scheduler.
-type pacing struct {
+// pace is when the loop waits on purpose, or goes through Go's scheduler.
+type pace struct {
 	gathering gathering
 	yield     time.Duration
 }
@@ -252,7 +253,7 @@ func (l *loop) turn() error {
 	l.tellRebalanced()
 	l.tellLostSlots()
 	l.figures.turns.Observe(l.now() - start)
-	l.yield = splice.ShowUp(l.clock, l.yield)
+	l.yield = pacing.Yield(l.clock, l.yield)
 	return nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/stream/pacing"
 )
 
 // thread moves the bytes of whichever pairs have something to move.
@@ -103,7 +105,7 @@ func (t *thread) turn() {
 		panic("splice: epoll_wait: " + err.Error()) // only for a descriptor that is none
 	}
 	t.clock = t.relay.now()
-	t.yield = ShowUp(t.clock, t.yield)
+	t.yield = pacing.Yield(t.clock, t.yield)
 	t.again, t.before = t.before[:0], t.again
 	var last *Pair
 	for i := range max(n, 0) {

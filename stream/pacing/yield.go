@@ -1,4 +1,4 @@
-package splice
+package pacing
 
 import (
 	"runtime"
@@ -9,13 +9,13 @@ import (
 // that has not been through its scheduler for a hog.
 const yieldEvery = 8 * time.Millisecond
 
-// ShowUp goes through Go's scheduler once due has come, and says when it is due
+// Yield goes through Go's scheduler once due has come, and says when it is due
 // next. It is for a goroutine that lives in short system calls. Taken for a hog,
 // it has its P taken from it in its next one, and each such success has the
 // runtime's monitor look again 20 microseconds later rather than 10 milliseconds:
 // that alone was a twelfth of what a busy relay cost, and a third of what the
 // loop did where it relays small messages itself.
-func ShowUp(clock, due time.Duration) (next time.Duration) {
+func Yield(clock, due time.Duration) (next time.Duration) {
 	if clock < due {
 		return due
 	}
