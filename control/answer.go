@@ -20,21 +20,21 @@ const (
 // outcome is what has become of a request.
 type outcome struct {
 	frames []any // of the reply
-	// gathered requests are replied to later, see beat.go.
-	gathered bool
+	// batched requests are replied to later, see beat.go.
+	batched bool
 }
 
 // answer executes a request and replies, exactly once.
 func (s *Server) answer(ctx context.Context, m message) error {
 	now := time.Now()
 	c := s.callers.of(m.id, m.user, m.address, now)
-	if c.pending > 0 && !s.gathers(m) {
+	if c.pending > 0 && !s.batches(m) {
 		if err := s.passBeats(ctx, true); err != nil {
 			return err
 		}
 	}
 	o := s.execute(ctx, c, m, now)
-	if o.gathered {
+	if o.batched {
 		return nil
 	}
 	if c.pending > 0 {
@@ -45,10 +45,10 @@ func (s *Server) answer(ctx context.Context, m message) error {
 	return s.send(m, o.frames)
 }
 
-// gathers says whether a message is of a verb whose requests are gathered.
-func (s *Server) gathers(m message) bool {
+// batches says whether a message is of a verb whose requests are batched.
+func (s *Server) batches(m message) bool {
 	v := s.verbOf(m)
-	return v != nil && v.Gathered
+	return v != nil && v.Batched
 }
 
 // verbOf is the verb of a message, nil when there is no such.
@@ -74,8 +74,8 @@ func (s *Server) execute(ctx context.Context, from *caller, m message, now time.
 	if err == nil {
 		answer, err = s.perform(c, r, now)
 	}
-	if err == nil && c.verb.Gathered {
-		return outcome{gathered: true}
+	if err == nil && c.verb.Batched {
+		return outcome{batched: true}
 	}
 	if err != nil {
 		answer = failure(err)
@@ -90,7 +90,7 @@ func (s *Server) execute(ctx context.Context, from *caller, m message, now time.
 
 // perform has a verb do what a request asks for.
 func (s *Server) perform(c *call, r wire.Request, now time.Time) (wire.Reply, error) {
-	if c.verb == nil || !c.verb.Gathered { // one that is gathered has all its time when it is passed on
+	if c.verb == nil || !c.verb.Batched { // one that is batched has all its time when it is passed on
 		limit := askTimeout
 		if c.verb != nil {
 			limit = c.verb.timeout()

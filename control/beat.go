@@ -10,11 +10,11 @@ import (
 
 // Heartbeats are the one thing that many callers say all the time. Each on its
 // own would wake a loop, and with it delay the bytes of its pairs, so they are
-// gathered for a moment and passed on together. Replies to one caller keep the
+// batched for a moment and passed on together. Replies to one caller keep the
 // order of its requests: whatever else it says has them passed on first.
 
 const (
-	// beatDelay is for how long they are gathered, maxBeats how many.
+	// beatDelay is for how long they are batched, maxBeats how many.
 	beatDelay = 5 * time.Millisecond
 	maxBeats  = 1024
 )
@@ -26,7 +26,7 @@ type beat struct {
 	caller   *caller
 	pool     *stream.Pool
 	identity string
-	judge    stream.Judge
+	permit   stream.Permit
 	answer   wire.Reply
 }
 
@@ -41,7 +41,7 @@ func heartbeat(c *call) (wire.Reply, error) {
 		s.beatsDue = time.Now().Add(beatDelay)
 	}
 	s.beats = append(s.beats, beat{
-		message: c.message, verb: c.verb, caller: c.caller, pool: pool, identity: c.arg(0), judge: c.judge(c.arg(0)),
+		message: c.message, verb: c.verb, caller: c.caller, pool: pool, identity: c.arg(0), permit: c.permit(c.arg(0)),
 	})
 	c.caller.pending++
 	return wire.Reply{}, nil
@@ -56,7 +56,7 @@ func (s *Server) patience() time.Duration {
 	return max(time.Millisecond, time.Until(s.beatsDue))
 }
 
-// passBeats passes on what was gathered, if its time has come or must, and replies.
+// passBeats passes on what was batched, if its time has come or must, and replies.
 func (s *Server) passBeats(ctx context.Context, must bool) error {
 	if len(s.beats) == 0 || !must && len(s.beats) < maxBeats && time.Now().Before(s.beatsDue) {
 		return nil
@@ -80,12 +80,12 @@ func (s *Server) passBeats(ctx context.Context, must bool) error {
 	return err
 }
 
-// passTo passes on what was gathered for a pool.
+// passTo passes on what was batched for a pool.
 func (s *Server) passTo(ctx context.Context, p *stream.Pool) {
 	of, beats := make([]*beat, 0, len(s.beats)), make([]stream.Beat, 0, len(s.beats))
 	for i := range s.beats {
 		if b := &s.beats[i]; b.pool == p {
-			of, beats = append(of, b), append(beats, stream.Beat{Name: b.identity, Judge: b.judge})
+			of, beats = append(of, b), append(beats, stream.Beat{Name: b.identity, Permit: b.permit})
 		}
 	}
 	if len(beats) == 0 {
@@ -97,11 +97,11 @@ func (s *Server) passTo(ctx context.Context, p *stream.Pool) {
 			b.answer = failure(err)
 			continue
 		}
-		b.answer = beaten(b.identity, all[i])
+		b.answer = renewed(b.identity, all[i])
 	}
 }
 
-func beaten(identity string, b stream.Beaten) wire.Reply {
+func renewed(identity string, b stream.Renewed) wire.Reply {
 	if b.Err != nil {
 		return failure(b.Err)
 	}

@@ -25,6 +25,13 @@ const (
 // connections are the connections of one socket, as its monitor tells of them: in their
 // order, so that a descriptor is one connection's from its coming until its end. An
 // endpoint has so many of them only. They are safe for concurrent use.
+//
+// The monitor's word and a message come by two ways, and by the time that either is heard
+// its descriptor may be another connection's: the socket's cookie tells. An owner of package
+// seam would keep the number instead, but only of connections to listeners that it was given,
+// and libzmq binds those over tcp itself; it would also have to let go of each one behind the
+// monitor's last word, where now what is not heard costs nothing. Two system calls for a
+// connection are cheap where connections are operators' and workers', not clients'.
 type connections struct {
 	most   int
 	bound  []string // endpoints as libzmq writes them, complete before any connection comes

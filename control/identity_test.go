@@ -136,7 +136,7 @@ func TestOthersConnections(t *testing.T) {
 	r.say(peer, wire.Conflict, "HELLO", "worker", "w1")
 }
 
-// foreign has a judge see an identity of another host.
+// foreign has a permit see an identity of another host.
 func TestOwnership(t *testing.T) {
 	for _, tc := range []struct {
 		level   wire.Level
@@ -158,8 +158,8 @@ func TestOwnership(t *testing.T) {
 			t.Errorf("%v at %q speaks for %q: %v", tc.level, tc.address, tc.host, got)
 		}
 		info := &pairing.IdentityInfo{Peers: []pairing.PeerInfo{{Origin: pairing.Origin{Address: tc.host, Endpoint: ""}}}}
-		if err := c.judge("x")(info, false); (err == nil) != tc.want || err != nil && wire.CodeOf(err) != wire.Forbidden {
-			t.Errorf("%v at %q, judged for %q: %v", tc.level, tc.address, tc.host, err)
+		if err := c.permit("x")(info, false); (err == nil) != tc.want || err != nil && wire.CodeOf(err) != wire.Forbidden {
+			t.Errorf("%v at %q, permitted for %q: %v", tc.level, tc.address, tc.host, err)
 		}
 	}
 }

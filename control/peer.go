@@ -17,7 +17,7 @@ func peerVerbs() []Verb {
 			run:  hello,
 		},
 		{
-			Name: "HEARTBEAT", Args: "IDENTITY [pool=NAME]", Level: wire.Peer, Gathered: true,
+			Name: "HEARTBEAT", Args: "IDENTITY [pool=NAME]", Level: wire.Peer, Batched: true,
 			Help: "renews the lease; tells its ttl and, when paired, the worker", run: heartbeat,
 		},
 		{
@@ -119,8 +119,8 @@ func leaseOf(identity string, info *pairing.IdentityInfo) (wire.Reply, error) {
 	return wire.NewReply(wire.OK, l)
 }
 
-// judge lets a peer speak for identities of its own address only.
-func (c *call) judge(identity string) stream.Judge {
+// permit lets a peer speak for identities of its own address only.
+func (c *call) permit(identity string) stream.Permit {
 	return func(info *pairing.IdentityInfo, _ bool) error {
 		switch {
 		case info == nil:
@@ -137,7 +137,7 @@ func bye(c *call) (wire.Reply, error) {
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	if err := pool.Bye(c.ctx, c.arg(0), c.judge(c.arg(0))); err != nil {
+	if err := pool.Bye(c.ctx, c.arg(0), c.permit(c.arg(0))); err != nil {
 		return wire.Reply{}, err
 	}
 	c.caller.silent(pool, c.arg(0))

@@ -64,7 +64,7 @@ type Server struct {
 	callers  *callers
 	monitors map[*zmq4.Socket]*monitor // by whom they watch; each is of a goroutine of its own
 	limiter  *logLimiter               // is anybody's
-	beats    []beat                    // gathered, see beat.go
+	beats    []beat                    // batched, see beat.go
 	beatsDue time.Time
 	paths    []string
 	bound    []string

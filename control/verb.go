@@ -28,13 +28,13 @@ type Verb struct {
 	// Steerable is a word of zmq_proxy_steerable(3): as a single frame, from an
 	// operator, it is answered as libzmq's proxy would.
 	Steerable bool
-	// Gathered requests are passed on to pools together, a moment later, and their
+	// Batched requests are passed on to pools together, a moment later, and their
 	// replies come then, see beat.go.
-	Gathered bool
+	Batched bool
 	// Completes are the arguments whose name alone does not say what a shell can offer.
 	Completes []Completion
 
-	// run executes it. Of one that is gathered it only takes the request, and a reply
+	// run executes it. Of one that is batched it only takes the request, and a reply
 	// that it returns is nobody's.
 	run func(*call) (wire.Reply, error)
 }

@@ -49,7 +49,7 @@ func TestSpecialVerbs(t *testing.T) {
 		is   func(*Verb) bool
 		want []string
 	}{
-		{"gathered", func(v *Verb) bool { return v.Gathered }, []string{"HEARTBEAT"}},
+		{"batched", func(v *Verb) bool { return v.Batched }, []string{"HEARTBEAT"}},
 		{"steerable", func(v *Verb) bool { return v.Steerable }, []string{"PAUSE", "RESUME", "TERMINATE", "STATISTICS"}},
 		{"slow", func(v *Verb) bool { return v.timeout() > 2*time.Second }, []string{"RELOAD"}},
 		{"of peers", func(v *Verb) bool { return v.Level == wire.Peer }, []string{"PING", "HELLO", "HEARTBEAT", "BYE", "WHOIS"}},

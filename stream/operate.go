@@ -45,35 +45,35 @@ func (l *loop) identity(name string) *pairing.IdentityInfo {
 	return nil
 }
 
-// Judge says whether a caller may do something about an identity: info is what
+// Permit says whether a caller may do something about an identity: info is what
 // is known of it, nil for nothing; listens says that a worker of that name is
 // dialled. It runs on the goroutine of [Pool.Run] and must not block.
-type Judge func(info *pairing.IdentityInfo, listens bool) error
+type Permit func(info *pairing.IdentityInfo, listens bool) error
 
-// Hello is [pairing.Table.Hello] for a caller that judge has nothing against.
-func (p *Pool) Hello(ctx context.Context, hint pairing.Hint, judge Judge) error {
-	return p.judged(ctx, hint.Identity, judge, func(l *loop) ([]pairing.Action, error) { return l.table.Hello(l.now(), hint) })
+// Hello is [pairing.Table.Hello] for a caller that permit has nothing against.
+func (p *Pool) Hello(ctx context.Context, hint pairing.Hint, permit Permit) error {
+	return p.permitted(ctx, hint.Identity, permit, func(l *loop) ([]pairing.Action, error) { return l.table.Hello(l.now(), hint) })
 }
 
-// Beat is an identity whose lease is to be renewed, if judge has nothing against it.
+// Beat is an identity whose lease is to be renewed, if permit has nothing against it.
 type Beat struct {
-	Name  string
-	Judge Judge
+	Name   string
+	Permit Permit
 }
 
-// Beaten is what has become of a [Beat]. Info is nil where Err is not.
-type Beaten struct {
+// Renewed is what has become of a [Beat]. Info is nil where Err is not.
+type Renewed struct {
 	Info *pairing.IdentityInfo
 	Err  error
 }
 
 // Beat renews leases, all in one go, and tells of each.
-func (p *Pool) Beat(ctx context.Context, beats []Beat) ([]Beaten, error) {
-	return query(ctx, p, func(l *loop) []Beaten {
-		all := make([]Beaten, len(beats))
+func (p *Pool) Beat(ctx context.Context, beats []Beat) ([]Renewed, error) {
+	return query(ctx, p, func(l *loop) []Renewed {
+		all := make([]Renewed, len(beats))
 		for i, b := range beats {
 			info := l.identity(b.Name)
-			if all[i].Err = b.Judge(info, l.table.Listens(b.Name)); all[i].Err == nil {
+			if all[i].Err = b.Permit(info, l.table.Listens(b.Name)); all[i].Err == nil {
 				l.table.Beat(l.now(), b.Name)
 				all[i].Info = info
 			}
@@ -92,13 +92,13 @@ func (p *Pool) Renew(ctx context.Context, names []string) error {
 }
 
 // Bye ends the connections of an identity and forgets what it has said.
-func (p *Pool) Bye(ctx context.Context, name string, judge Judge) error {
-	return p.judged(ctx, name, judge, func(l *loop) ([]pairing.Action, error) { return l.table.Bye(l.now(), name), nil })
+func (p *Pool) Bye(ctx context.Context, name string, permit Permit) error {
+	return p.permitted(ctx, name, permit, func(l *loop) ([]pairing.Action, error) { return l.table.Bye(l.now(), name), nil })
 }
 
-func (p *Pool) judged(ctx context.Context, name string, judge Judge, do func(*loop) ([]pairing.Action, error)) error {
+func (p *Pool) permitted(ctx context.Context, name string, permit Permit, do func(*loop) ([]pairing.Action, error)) error {
 	return p.answer(ctx, func() error {
-		if err := judge(p.loop.identity(name), p.loop.table.Listens(name)); err != nil {
+		if err := permit(p.loop.identity(name), p.loop.table.Listens(name)); err != nil {
 			return err
 		}
 		actions, err := do(p.loop)
