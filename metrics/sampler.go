@@ -200,15 +200,8 @@ func (s sampler) flag(d *prometheus.Desc, on bool, labels ...string) {
 	s.gauge(d, v, labels...)
 }
 
-// histogram has cumulative counts, as Prometheus wants them.
 func (s sampler) histogram(d *prometheus.Desc, h *pairing.Histogram, labels ...string) {
-	buckets := map[float64]uint64{}
-	below := uint64(0)
-	for i, bound := range pairing.HistogramBounds() {
-		below += h.Counts[i]
-		buckets[bound.Seconds()] = below
-	}
-	s.to <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum.Seconds(), buckets, s.labels(labels)...)
+	s.to <- histogram{d, prometheus.MakeLabelPairs(d, s.labels(labels)), *h}
 }
 
 func (s sampler) labels(more []string) []string { return append([]string{s.pool}, more...) }

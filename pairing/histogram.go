@@ -1,6 +1,9 @@
 package pairing
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // NumBounds is the number of bounds of a [Histogram].
 const NumBounds = 17
@@ -24,6 +27,44 @@ type Histogram struct {
 	Counts [NumBounds + 1]uint64
 	Sum    time.Duration
 	Count  uint64
+	// Fine counts the same durations more finely: Fine[0] those up to FineZero, and Fine[i]
+	// those above FineZero times 2^((i-1)/4) and up to FineZero times 2^(i/4); the last
+	// counts longer ones, too. They are the buckets of a native histogram of Prometheus
+	// of schema 2.
+	Fine [NumFine]uint64
+}
+
+const (
+	// NumFine is the number of counts in [Histogram.Fine]: the last ends at 2^12 s.
+	NumFine = 1 + FineSteps*(12-fineZeroExponent)
+	// FineSteps is how many of them double a duration.
+	FineSteps = 4
+	// FineFirst is the index that the bucket Fine[1] has in a native histogram.
+	FineFirst = FineSteps*fineZeroExponent + 1
+
+	fineZeroExponent = -20
+)
+
+// FineZero is the bound, in seconds, up to which a duration counts as none.
+const FineZero = 1.0 / (1 << -fineZeroExponent)
+
+// fineBounds are 2^(i/4-1), the bounds between which a float's fraction lies.
+var fineBounds = [FineSteps]float64{0.5, 0.5946035575013605, 0.7071067811865475, 0.8408964152537144}
+
+// fine is the place in [Histogram.Fine] of a duration.
+func fine(d time.Duration) int {
+	seconds := d.Seconds()
+	if seconds <= FineZero {
+		return 0
+	}
+	fraction, exponent := math.Frexp(seconds)
+	i := (exponent - 1) * FineSteps
+	for _, bound := range fineBounds {
+		if fraction > bound {
+			i++
+		}
+	}
+	return min(i-FineFirst+1, NumFine-1)
 }
 
 // Observe counts d. It is made for one goroutine.
@@ -33,6 +74,7 @@ func (h *Histogram) Observe(d time.Duration) {
 		i++
 	}
 	h.Counts[i]++
+	h.Fine[fine(d)]++
 	h.Sum += d
 	h.Count++
 }
