@@ -47,6 +47,28 @@ func eventOf(e stream.Event) wire.Event {
 	return wire.Event{
 		Topic: e.Topic, Time: e.Time, Pool: e.Pool, ID: uint64(e.ID), Client: e.Client, Identity: e.Identity,
 		Worker: e.Worker, State: e.State, Reason: e.Reason, Pairs: e.Pairs,
+		Mechanism: e.Mechanism, Version: e.Version, Handshake: handshake(e.Handshake), Hint: e.Hint,
+	}
+}
+
+// handshake is that of a pair, nil for none.
+func handshake(h *stream.Handshake) *wire.Handshake {
+	if h == nil {
+		return nil
+	}
+	w := &wire.Handshake{
+		Mechanism: h.Mechanism, Version: h.Version, AsServer: h.AsServer,
+		ClientStage: h.ClientStage.String(), WorkerStage: h.WorkerStage.String(), ClosedBy: h.ClosedBy, Error: h.Error,
+	}
+	for _, s := range h.Steps {
+		w.Steps = append(w.Steps, wire.Step{Side: s.Side.String(), Stage: s.Stage.String(), After: s.After.Seconds()})
+	}
+	return w
+}
+
+func failingInfo(f pairing.Failing) wire.FailingInfo {
+	return wire.FailingInfo{
+		Address: f.Address, Clients: f.Count, Reason: f.Reason.String(), First: wire.InSeconds(f.First), Last: wire.InSeconds(f.Last), Hint: f.Hint,
 	}
 }
 

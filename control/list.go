@@ -303,9 +303,7 @@ func failing(c *call) (wire.Reply, error) {
 	}
 	all := wire.Failing{Addresses: list.All, Failing: []wire.FailingInfo{}} // [] in JSON, not null
 	for _, f := range list.Worst {
-		all.Failing = append(all.Failing, wire.FailingInfo{
-			Address: f.Address, Clients: f.Count, Reason: f.Reason.String(), First: wire.InSeconds(f.First), Last: wire.InSeconds(f.Last),
-		})
+		all.Failing = append(all.Failing, failingInfo(f))
 	}
 	return wire.NewReply(wire.OK, all)
 }
@@ -324,7 +322,7 @@ func explain(c *call) (wire.Reply, error) {
 		return wire.Reply{}, err
 	}
 	if e == nil {
-		return wire.Reply{}, wire.Errorf(wire.NotFound, "%q is no identity that is known and no far end of a connection", who)
+		return wire.Reply{}, wire.Errorf(wire.NotFound, "%q is no identity that is known, no far end of a connection, and no address whose clients were not served", who)
 	}
 	return wire.NewReply(wire.OK, explained(e))
 }
@@ -335,6 +333,12 @@ func explained(e *stream.Explanation) wire.Explanation {
 		Pinned: e.Pinned, Last: e.Last, Policy: e.Policy.String(), Clients: []wire.ClientInfo{}, Candidates: []wire.Candidate{},
 	}
 	x.Balancer = balancer(e.Balancer)
+	if x.Handshake = handshake(e.Handshake); x.Handshake != nil {
+		x.Steps, x.Handshake.Steps = x.Handshake.Steps, nil // which a table shows better
+	}
+	if e.Failing != nil {
+		x.Failing = []wire.FailingInfo{failingInfo(*e.Failing)}
+	}
 	for _, p := range e.Peers {
 		x.Worker = p.Worker // of the newest
 		x.Clients = append(x.Clients, clientInfo(p))

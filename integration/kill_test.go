@@ -72,7 +72,7 @@ func TestKilledListeningWorker(t *testing.T) {
 			}
 			// A client may have been there twice: the kernel closes what a dead process had open one by one, its listener
 			// maybe last.
-			p.scrape(t).expectReasons(t, "worker-closed", "worker-reset")
+			p.scrape(t).expectReasons(t, "worker-closed", "worker-reset", "refused-by-worker")
 
 			doomed.listen(t, doomedAt)
 			p.until(t, "the worker is back", func(s samples) bool { return s.workerState(t, "doomed") == "ready" })

@@ -36,7 +36,7 @@ func TestBadClientsMoveNobody(t *testing.T) {
 		must(t, c.Connect(p.frontend[0]))
 		bad = append(bad, c)
 	}
-	p.until(t, "they have failed often", func(s samples) bool { return s.of(t, "clients_ended_total", "reason=worker-closed") >= 400 })
+	p.until(t, "they have failed often", func(s samples) bool { return s.of(t, "clients_ended_total", "reason=refused-by-worker") >= 400 })
 	for _, c := range bad {
 		c.close()
 	}
@@ -66,7 +66,7 @@ func TestWorkerWithAnotherKey(t *testing.T) {
 		ask(t, c)
 	}
 	s := p.scrape(t)
-	if lost := s.of(t, "clients_ended_total", "reason=worker-closed"); lost < 5 || lost > 20 {
+	if lost := s.of(t, "clients_ended_total", "reason=refused-by-worker"); lost < 5 || lost > 20 {
 		t.Errorf("%v clients have come to it", lost)
 	}
 	if n := s.of(t, "worker_failures_total", "worker=broken"); n == 0 {

@@ -143,12 +143,12 @@ func TestHostileHandshakes(t *testing.T) {
 		act    func(t testing.TB, served *rawPeer)
 		reason []string
 	}{
-		{"closes", func(_ testing.TB, served *rawPeer) { served.Close() }, []string{"worker-closed", "worker-reset"}},
-		{"resets", func(_ testing.TB, served *rawPeer) { served.reset() }, []string{"worker-reset", "worker-closed"}},
+		{"closes", func(_ testing.TB, served *rawPeer) { served.Close() }, []string{"refused-by-worker"}},
+		{"resets", func(_ testing.TB, served *rawPeer) { served.reset() }, []string{"refused-by-worker"}},
 		{"closes in the greeting", func(t testing.TB, served *rawPeer) {
 			served.send(t, greeting("CURVE", 1)[10:40])
 			must(t, served.tcp().CloseWrite())
-		}, []string{"worker-closed"}},
+		}, []string{"refused-by-worker"}},
 		{"says what is not ZMTP", func(t testing.TB, served *rawPeer) {
 			served.send(t, greeting("NULL", 0)[10:], []byte{0xFF, 0xFF, 0xFF})
 		}, []string{"protocol-error"}},

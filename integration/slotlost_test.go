@@ -44,7 +44,7 @@ func sameKeys(t *testing.T, document, said string) {
 			}
 			var entry map[string]any
 			must(t, json.Unmarshal([]byte(line), &entry))
-			for _, key := range regexp.MustCompile(` (\w+)=`).FindAllStringSubmatch(message[2], -1) {
+			for _, key := range regexp.MustCompile(` ([\w-]+)=`).FindAllStringSubmatch(message[2], -1) {
 				if _, ok := entry[key[1]]; !ok {
 					t.Errorf("%v shows %s, which the proxy does not say: %s", f, key[1], line)
 				}

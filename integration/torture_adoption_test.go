@@ -87,7 +87,7 @@ func (s *storms) storm(t *testing.T, pairs int) {
 	if lives.Wait(); t.Failed() {
 		t.FailNow()
 	}
-	s.expectEnds(t, int(s.clients+s.strays), "client-closed", "client-reset", "probe")
+	s.expectEnds(t, int(s.clients+s.strays), "client-closed", "client-reset", "client-gave-up", "probe")
 }
 
 // firstStray is behind the numbers of all clients.

@@ -15,7 +15,8 @@ type families struct {
 	turns, lag, commands, stalls, stalled     *prometheus.Desc
 	clients, clientsTotal, ended              *prometheus.Desc
 	pairs, pairsTotal, opened, pairsEnded     *prometheus.Desc
-	waits, handshakes                         *prometheus.Desc
+	waits, handshakes, handshakeSteps         *prometheus.Desc
+	handshakesFailed, handshakeErrors         *prometheus.Desc
 	workerConnections, ungreeted              *prometheus.Desc
 	slots, slotsMade                          *prometheus.Desc
 	slotsRecycled, slotsClosed, slotsLost     *prometheus.Desc
@@ -66,7 +67,10 @@ func (f *families) describeClients() {
 	f.opened = f.add("pairs_opened_total", "Pairs whose handshake finished.")
 	f.pairsEnded = f.add("pairs_ended_total", "Pairs that have ended.", "reason")
 	f.waits = f.add("wait_seconds", "Time from a client's first bytes to its pair.")
-	f.handshakes = f.add("handshake_seconds", "Time from pairing to the end of the handshake.")
+	f.handshakes = f.add("handshake_seconds", "Time from pairing to the end of the handshake, of pairs that opened, by the mechanism that the client asked for (none: expect any).", "mechanism")
+	f.handshakeSteps = f.add("handshake_step_seconds", "Time in a handshake until a side came to a stage, from the step of either side before it.", "stage")
+	f.handshakesFailed = f.add("handshakes_failed_total", "Pairs that ended before they opened, by reason and by the furthest stage that either side had come to (docs/handshakes.md).", "reason", "stage")
+	f.handshakeErrors = f.add("handshake_errors_total", "ERROR commands in handshakes by what they say: a status of ZAP (RFC 27), or something else.", "status")
 	f.rebalanceLeft = f.add("rebalance_pairs_left", "Pairs that the rebalance under way may end still; 0 when none is.")
 	f.choices = f.add("choices_total", "Workers chosen, by what decided.", "rule")
 	f.leases = f.add("leases_expired_total", "Leases that were not renewed.", "strategy")

@@ -39,6 +39,7 @@ func (s sampler) snapshot(from *stream.Snapshot) {
 	s.gauge(s.commands, float64(from.Commands))
 	s.clientsOf(&from.Stats)
 	s.pairsOf(&from.Stats)
+	s.handshakesOf(&from.Handshakes)
 	s.slotsOf(&from.Stats)
 	s.choicesOf(&from.Stats)
 	s.workersOf(from)
@@ -71,9 +72,37 @@ func (s sampler) pairsOf(t *pairing.Stats) {
 	}
 	s.gauge(s.rebalanceLeft, float64(t.RebalanceLeft))
 	s.histogram(s.waits, &t.Waits)
-	s.histogram(s.handshakes, &t.Handshakes)
 	for _, one := range []pairing.Strategy{pairing.LeaseHeartbeat, pairing.LeaseIdle, pairing.LeaseTTL} {
 		s.counter(s.leases, t.LeasesExpired[one], one.String())
+	}
+}
+
+// handshakeFailures are the reasons for which a handshake ends by itself, and not because
+// somebody has ended the pair.
+func handshakeFailures() []pairing.Reason {
+	return []pairing.Reason{
+		pairing.RefusedByWorker, pairing.ClientGaveUp, pairing.HandshakeTimeout,
+		pairing.ProtocolError, pairing.MechanismRefused, pairing.NotZMTP,
+	}
+}
+
+func (s sampler) handshakesOf(h *stream.Handshakes) {
+	for m := range h.Times {
+		s.histogram(s.handshakes, &h.Times[m], stream.Mechanism(m).String())
+	}
+	stages := stream.Stages()
+	for i, stage := range stages {
+		if i > 0 { // nobody has to come to nothing
+			s.histogram(s.handshakeSteps, &h.Steps[i], stage)
+		}
+	}
+	for _, why := range handshakeFailures() {
+		for i, n := range h.Failed[why] {
+			s.counter(s.handshakesFailed, n, why.String(), stages[i])
+		}
+	}
+	for i, status := range stream.Statuses() {
+		s.counter(s.handshakeErrors, h.Errors[i], status)
 	}
 }
 

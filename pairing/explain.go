@@ -114,6 +114,9 @@ type Explanation struct {
 	Pinned bool
 	// Last is the worker that is remembered for it, "" for none.
 	Last string
+	// Failing is what is known of the address of the newest client among Peers, or of the address
+	// that was asked for, if clients from there were not served; nil if they were.
+	Failing *Failing
 	// Policy of the table, and the workers as it would find them now: at most
 	// maxCandidates, those that can take a client first.
 	Policy     Policy
@@ -124,7 +127,8 @@ type Explanation struct {
 const maxCandidates = 100
 
 // Explain tells of an identity or, if who is no identity, of the connection
-// that [Table.Find] finds by it. false: neither is known.
+// that [Table.Find] finds by it, or of the address of clients that were not served.
+// false: nothing of these is known.
 func (t *Table) Explain(now time.Duration, who string) (Explanation, bool) {
 	t.at(now)
 	e := Explanation{Policy: t.cfg.Policy}
@@ -144,7 +148,7 @@ func (t *Table) Explain(now time.Duration, who string) (Explanation, bool) {
 		newest = clientOf(p)
 	} else if t.remembers(who) {
 		e.Identity = who
-	} else {
+	} else if e.Failing = t.failingAt(who); e.Failing == nil {
 		return e, false
 	}
 	if e.Identity != "" {
@@ -158,6 +162,7 @@ func (t *Table) Explain(now time.Duration, who string) (Explanation, bool) {
 			e.Passed = append(e.Passed, Candidate{Worker: p.worker, Unfit: p.why})
 		}
 		e.Last = t.lastOf(newest)
+		e.Failing = t.failingAt(newest.origin.Address)
 	} else {
 		e.Last, _ = t.habits.get(affinityKey{name: e.Identity}, t.now)
 	}

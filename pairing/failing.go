@@ -20,6 +20,7 @@ type failing struct {
 	recent      uint32             // since [Table.FailedSince] was called last
 	inRow       int                // pairs that failed since one opened
 	told        uint64             // the table's, when one failed last
+	hint        string             // of the last failure that has one
 }
 
 // Failing is an address whose clients end without having been served.
@@ -30,6 +31,8 @@ type Failing struct {
 	Reason      Reason
 	Count       uint64
 	First, Last time.Duration
+	// Hint is what the last of them that means something usually means, see [Table.AskHint].
+	Hint string
 }
 
 // Failed sums up the clients that have ended without having been served.
@@ -79,6 +82,16 @@ func (t *Table) FailedSince(now time.Duration, most int) Failed {
 	return sum
 }
 
+// failingAt is what [Table.Failing] tells of one address, nil for nothing.
+func (t *Table) failingAt(address string) *Failing {
+	f, ok := t.failing.Peek(address)
+	if !ok || t.now-f.last >= failingFor {
+		return nil
+	}
+	told := t.tell(address, f)
+	return &told
+}
+
 func worstOf(all []Failing, most int) []Failing {
 	slices.SortStableFunc(all, func(a, b Failing) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Last, b.Last), cmp.Compare(a.Address, b.Address))
@@ -87,7 +100,7 @@ func worstOf(all []Failing, most int) []Failing {
 }
 
 func (t *Table) tell(address string, f *failing) Failing {
-	told := Failing{Address: address, First: t.now - f.since, Last: t.now - f.last}
+	told := Failing{Address: address, First: t.now - f.since, Last: t.now - f.last, Hint: f.hint}
 	for r, n := range f.counts {
 		told.Count += uint64(n)
 		if n > f.counts[told.Reason] {
@@ -111,6 +124,10 @@ func unserved(c *Peer, why Reason) bool {
 	}
 }
 
+// AskHint has the table ask, by a client's connection, what it usually means that the client
+// ended so; "" for nothing. [Table.Failing] and [Table.Explain] tell it.
+func (t *Table) AskHint(hint func(conn any, why Reason) string) { t.hint = hint }
+
 // countFailure takes note of a client that has ended without having been served.
 func (t *Table) countFailure(c *Peer, why Reason) {
 	if c.wasOpen || !unserved(c, why) {
@@ -121,6 +138,17 @@ func (t *Table) countFailure(c *Peer, why Reason) {
 		f.last = t.now
 		f.counts[why]++
 		f.recent++
+		f.learn(t.hint, c, why)
+	}
+}
+
+// learn keeps the hint of a failure.
+func (f *failing) learn(ask func(any, Reason) string, c *Peer, why Reason) {
+	if ask == nil {
+		return
+	}
+	if hint := ask(c.Conn, why); hint != "" {
+		f.hint = hint
 	}
 }
 

@@ -317,14 +317,14 @@ func TestFailing(t *testing.T) {
 	r.leave(c, s) // it was open
 	r.now += time.Second
 	worst, all := r.Failing(r.now, 1)
-	if all != 2 || len(worst) != 1 || worst[0] != (Failing{"10.0.0.1", QueueFull, 8, 2 * time.Second, 2 * time.Second}) {
+	if all != 2 || len(worst) != 1 || worst[0] != (Failing{"10.0.0.1", QueueFull, 8, 2 * time.Second, 2 * time.Second, ""}) {
 		t.Errorf("the worst of %d is %+v", all, worst)
 	}
 	sum := r.FailedSince(r.now, 5)
-	if sum.Count != 9 || sum.Addresses != 2 || sum.Reasons[QueueFull] != 5 || sum.Reasons[WorkerClosed] != 3 || sum.Reasons[ClientReset] != 1 {
+	if sum.Count != 9 || sum.Addresses != 2 || sum.Reasons[QueueFull] != 5 || sum.Reasons[RefusedByWorker] != 3 || sum.Reasons[ClientGaveUp] != 1 {
 		t.Errorf("in sum %+v", sum)
 	}
-	if len(sum.Worst) != 2 || sum.Worst[1] != (Failing{"10.0.0.3", ClientReset, 1, time.Second, time.Second}) {
+	if len(sum.Worst) != 2 || sum.Worst[1] != (Failing{"10.0.0.3", ClientGaveUp, 1, time.Second, time.Second, ""}) {
 		t.Errorf("the worst are %+v", sum.Worst)
 	}
 	if sum := r.FailedSince(r.now, 5); sum.Count != 0 || sum.Addresses != 0 {
@@ -343,5 +343,35 @@ func TestFailing(t *testing.T) {
 	r.now += failingFor
 	if _, all := r.Failing(r.now, 10); all != 0 {
 		t.Errorf("%d addresses are known for ever", all)
+	}
+}
+
+// What the last failure that means something means is told of its address, and of the
+// address alone when nothing of it is there any more.
+func TestFailingHint(t *testing.T) {
+	r := newRig(t, nil)
+	r.add(WorkerConfig{Name: "w"})
+	r.AskHint(func(_ any, why Reason) string { return map[Reason]string{RefusedByWorker: "another key"}[why] })
+	for _, first := range []bool{false, true} { // the worker's end, which means something, and then the client's
+		c, s, _ := r.come("10.0.0.1")
+		if first {
+			c, s = s, c
+		}
+		r.leave(s, c)
+	}
+	worst, _ := r.Failing(r.now, 1)
+	if len(worst) != 1 || worst[0].Count != 2 || worst[0].Hint != "another key" {
+		t.Errorf("%+v", worst)
+	}
+	e, known := r.Explain(r.now, "10.0.0.1")
+	if !known || e.Failing == nil || *e.Failing != worst[0] || len(e.Peers) != 0 {
+		t.Errorf("%+v %t", e, known)
+	}
+	if _, known := r.Explain(r.now, "10.0.0.2"); known {
+		t.Error("an address that nobody came from is known")
+	}
+	r.now += failingFor
+	if _, known := r.Explain(r.now, "10.0.0.1"); known {
+		t.Error("it is known for ever")
 	}
 }

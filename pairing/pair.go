@@ -12,7 +12,8 @@ const (
 	Followed             // in whatever way, after its partner: Followed|Reset when that was reset
 )
 
-// Reason is why a client's stay ends when it, or its worker's connection, has gone so.
+// Reason is why a client's stay ends when it, or its worker's connection, has gone so
+// and there was no handshake under way; in a handshake it is ClientGaveUp or RefusedByWorker.
 func (g Gone) Reason(client bool) Reason {
 	if g&Followed != 0 {
 		client = !client
@@ -28,6 +29,15 @@ func (g Gone) Reason(client bool) Reason {
 	default:
 		return WorkerClosed
 	}
+}
+
+// of is why a pair ends whose side p has gone so.
+func (g Gone) of(p *Peer) Reason {
+	why := g.Reason(p.client)
+	if p.state == PeerPaired {
+		why = why.inHandshake()
+	}
+	return why
 }
 
 // pair makes a client and a worker's connection, which is in no list, a pair.
@@ -89,7 +99,7 @@ func (t *Table) vanish(p *Peer, how Gone) {
 		t.forget(p)
 		t.finishPair(clientOf(p))
 	case p.inPair():
-		t.drain(p, how.Reason(p.client))
+		t.drain(p, how.of(p))
 	case p.client:
 		t.endClient(p, how.Reason(true), false)
 	default:

@@ -32,6 +32,8 @@ const (
 	ProxyHeader             // a PROXY header from whom none is taken, or none, or a bad one, from who must send one
 	NoSourcePort            // this machine had no port for a connection to its worker, and no other took it in time
 	Moved                   // its client is to have another worker: an operator's REBALANCE, or a worker that it prefers is back
+	RefusedByWorker         // the worker ended the handshake: it closed or was reset, or the client closed because of its ERROR
+	ClientGaveUp            // the client ended the handshake: it closed or was reset
 	reasonCount
 )
 
@@ -41,7 +43,7 @@ var reasonNames = [reasonCount]string{
 	"overflow", "not-zmtp", "protocol-error", "mechanism-refused", "handshake-timeout",
 	"queue-timeout", "queue-full", "no-worker", "dial-failed",
 	"shutdown", "probe", "proxy-header", "no-source-port",
-	"moved",
+	"moved", "refused-by-worker", "client-gave-up",
 }
 
 // String is the reason as logs, metrics and events spell it: "client-closed".
@@ -56,10 +58,22 @@ func (r Reason) String() string {
 // same application: it has neither left by itself nor been sent away.
 func (r Reason) comesBack() bool {
 	switch r {
-	case ClientClosed, ClientReset, HeartbeatExpired, Kicked, Shutdown, ProbeOnly:
+	case ClientClosed, ClientReset, ClientGaveUp, HeartbeatExpired, Kicked, Shutdown, ProbeOnly:
 		return false
 	}
 	return true
+}
+
+// inHandshake is the reason for a pair that has not opened yet: what ends it then is the
+// handshake's failure, and not somebody's having had enough.
+func (r Reason) inHandshake() Reason {
+	switch r {
+	case ClientClosed, ClientReset:
+		return ClientGaveUp
+	case WorkerClosed, WorkerReset:
+		return RefusedByWorker
+	}
+	return r
 }
 
 // Reasons lists every reason a client may end with, in a fixed order.

@@ -83,7 +83,7 @@ func TestSlotIsLost(t *testing.T) {
 		t.Fatalf("before its time: %+v", all)
 	}
 	all := r.lost(time.Second)
-	if len(all) != 1 || all[0].Worker != "w" || all[0].Reason != WorkerClosed || all[0].Opened {
+	if len(all) != 1 || all[0].Worker != "w" || all[0].Reason != RefusedByWorker || all[0].Opened {
 		t.Fatalf("%+v", all)
 	}
 	if got := r.worker("w"); got.SlotsLost != 1 || got.Slots != 2 || r.Stats(r.now).SlotsLost != 1 {

@@ -86,6 +86,7 @@ type Table struct {
 	activity     func(conn any) time.Duration // nil: Touch tells everything
 	silent       func(conn any) bool          // nil: nobody is
 	turn         func(conn any) (since time.Duration, clients bool)
+	hint         func(conn any, why Reason) string
 
 	watched bool
 	changes []WorkerChange

@@ -129,21 +129,6 @@ func TestHandlesComeBack(t *testing.T) {
 	}
 }
 
-// A pair ends for the reason of whichever side ended its sending first, however
-// the other then goes.
-func TestReasonOfGone(t *testing.T) {
-	for client, want := range map[bool]map[Gone]Reason{
-		true:  {Closed: ClientClosed, Reset: ClientReset, Followed: WorkerClosed, Followed | Reset: WorkerReset},
-		false: {Closed: WorkerClosed, Reset: WorkerReset, Followed: ClientClosed, Followed | Reset: ClientReset},
-	} {
-		for how, reason := range want {
-			if got := how.Reason(client); got != reason {
-				t.Errorf("client %t, gone %d: %v, want %v", client, how, got, reason)
-			}
-		}
-	}
-}
-
 func TestBackOffDoubles(t *testing.T) {
 	r := newRig(t, nil)
 	r.add(WorkerConfig{Name: "w"})
@@ -411,6 +396,7 @@ func ExampleTable() {
 	t.ClientConnected(now, 1, Origin{Address: "10.0.7.7"}, nil)
 	show(t.ClientReady(now, 1))
 	show(t.Dialled(now, 1, 2, nil))
+	show(t.Opened(now, 1))
 	show(t.Gone(now, 1, Closed))
 	show(t.Gone(now, 2, Closed))
 	// Output:

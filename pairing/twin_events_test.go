@@ -384,7 +384,7 @@ func (m *twin) hold(key hintKey, n naming) {
 
 // holdAgain keeps the hint of a client that was to have a worker and will come again.
 func (m *twin) holdAgain(p *twinPeer, why Reason) {
-	left := []Reason{ClientClosed, ClientReset, HeartbeatExpired, Kicked, Shutdown}
+	left := []Reason{ClientClosed, ClientReset, ClientGaveUp, HeartbeatExpired, Kicked, Shutdown}
 	if p.hinted && !p.opened && m.cfg.HintMax > 0 && !slices.Contains(left, why) {
 		m.hold(hintKey{address: p.origin.Address, identity: p.identity}, naming{identity: p.identity, source: m.namedBy[p.identity], hello: m.namedBy[p.identity] != ""})
 	}

@@ -440,6 +440,9 @@ func (m *twin) vanish(p *twinPeer, how Gone) {
 		m.leave(p)
 		m.ended(c, c.reason)
 	default:
+		if !c.opened {
+			why = map[Reason]Reason{ClientClosed: ClientGaveUp, ClientReset: ClientGaveUp, WorkerClosed: RefusedByWorker, WorkerReset: RefusedByWorker}[why]
+		}
 		m.failed(c, why)
 		m.holdAgain(c, why)
 		c.reason, c.over = why, m.now

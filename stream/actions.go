@@ -55,7 +55,7 @@ func (l *loop) perform(a pairing.Action) {
 // join makes a pair: what each side has sent before goes to the other, the
 // worker's greeting first.
 func (l *loop) join(client, worker *conn) {
-	f := &flow{client: client, worker: worker}
+	f := &flow{client: client, worker: worker, timeline: timeline{begun: l.clock, last: l.clock}}
 	client.flow, worker.flow = f, f
 	unwatched := l.cfg.ExpectAny
 	if !unwatched {
@@ -87,21 +87,25 @@ func (l *loop) join(client, worker *conn) {
 
 // report tells of a client that has ended.
 func (l *loop) report(r *pairing.Record) {
+	l.countUnopened(r)
 	l.tellEnded(r)
 	l.someFailed = l.someFailed || !r.Opened
 	quiet := refuses(r.Reason) && l.refused(r.Reason)
 	if l.cfg.Access == nil {
 		return
 	}
-	a := &Access{Pool: l.cfg.Name, Record: *r, Summed: quiet}
-	c, _ := r.ClientConn.(*conn)
-	if c != nil && c.via != nil {
+	c := r.ClientConn.(*conn)
+	a := &Access{Pool: l.cfg.Name, Record: *r, Summed: quiet, Hint: l.hint(c, r.Reason)}
+	if c.via != nil {
 		a.Balancer = &c.via.Balancer
 	}
-	if c != nil && c.flow != nil {
-		a.Mechanism = c.flow.handshake.Mechanism()
-		a.BytesIn, a.BytesOut = c.flow.passed[0], c.flow.passed[1]
-		if o := c.flow.worker.own(); o != nil {
+	if f := c.flow; f != nil {
+		a.Mechanism, a.Version = f.handshake.Mechanism(), f.handshake.Version()
+		a.BytesIn, a.BytesOut = f.passed[0], f.passed[1]
+		if !f.open {
+			a.Unopened = f.told()
+		}
+		if o := f.worker.own(); o != nil {
 			a.Shown = o.shown.address
 		}
 	}

@@ -97,7 +97,7 @@ func (l *loop) headerRead(c *conn) bool {
 
 // notZMTP is the reason for which a client ends whose first bytes are no ZMTP.
 func (l *loop) notZMTP(c *conn) pairing.Reason {
-	if !c.client() || c.via != nil || !proxyproto.Looks(c.early) {
+	if !c.client() || c.via != nil || c.stranger != speaksPROXY {
 		return pairing.NotZMTP
 	}
 	if l.cfg.ProxySenders.some() {

@@ -105,8 +105,12 @@ type Access struct {
 	Balancer *Balancer
 	// Shown is what the worker saw of the client, see [Config.ClientAddresses]; invalid for nothing.
 	Shown netip.Addr
-	// Mechanism the client asked for; "" when it never came that far.
-	Mechanism string
+	// Mechanism the client asked for, and ZMTP's version; "" when it never came that far.
+	Mechanism, Version string
+	// Unopened is the handshake of a pair that ended before it opened; nil for all else.
+	Unopened *Handshake
+	// Hint is what it usually means that a client ended so, "" where there is nothing to say.
+	Hint string
 	// BytesIn went from the client to the worker, BytesOut came back.
 	BytesIn, BytesOut uint64
 }

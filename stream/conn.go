@@ -28,12 +28,13 @@ type conn struct {
 	phase  phase
 	flow   *flow // of the pair, nil before there is one
 
-	spoke bool      // it has sent something, or need not
-	via   *balancer // that is to say, or has said, who it is; nil for none
-	told  bool      // whoever is interested in events knows of it
-	ready bool      // the table was told that the greeting is there
-	early []byte    // what came before there was a partner
-	out   backlog   // what the link has not taken yet
+	spoke    bool      // it has sent something, or need not
+	stranger stranger  // what it speaks in place of ZMTP
+	via      *balancer // that is to say, or has said, who it is; nil for none
+	told     bool      // whoever is interested in events knows of it
+	ready    bool      // the table was told that the greeting is there
+	early    []byte    // what came before there was a partner
+	out      backlog   // what the link has not taken yet
 
 	paused    bool // left unread: the partner has no room, or it has said enough for now
 	broken    bool // writing failed; its end will tell why
@@ -47,6 +48,10 @@ type flow struct {
 	client, worker *conn
 
 	handshake zmtp.Handshake
+	timeline  timeline
+	closer    zmtp.Closer   // of a handshake that was not through
+	fault     string        // for which the proxy has ended it, "" for none
+	over      bool          // the pair has ended
 	last      *conn         // that has said something, while it is not open
 	open      bool          // the handshake is through, and no longer watched
 	young     bool          // and has just been, see young.go

@@ -118,6 +118,7 @@ func (l *loop) inspect(c *conn) {
 	}
 	switch zmtp.Inspect(c.early) {
 	case zmtp.NotZMTP:
+		c.stranger = strangerOf(c.early)
 		l.act(l.table.End(l.clock, c.id, l.notZMTP(c)))
 	case zmtp.ZMTP:
 		l.greeted(c)

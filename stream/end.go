@@ -52,6 +52,9 @@ func (l *loop) ended(c *conn, how pairing.Gone) {
 			f.partner(c).owedReset = true
 		}
 		how = counts(how, c.client(), f.end)
+		if !f.open {
+			how = f.endedUnopened(c, how)
+		}
 	}
 	l.forget(c, false)
 	l.act(l.table.Gone(l.clock, c.id, how))

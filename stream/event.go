@@ -34,7 +34,13 @@ type Event struct {
 	Worker   string         `json:"worker,omitempty"`
 	State    string         `json:"state,omitempty"`  // of the worker, or of the rebalance
 	Reason   string         `json:"reason,omitempty"` // of an end
-	Pairs    int            `json:"pairs,omitempty"`  // that a rebalance is to end, or has ended
+	// Mechanism and Version of ZMTP are a pair's that has opened, or has ended. Handshake is
+	// that of one that ended before it opened, Hint what such an end usually means.
+	Mechanism string     `json:"mechanism,omitempty"`
+	Version   string     `json:"zmtp,omitempty"`
+	Handshake *Handshake `json:"handshake,omitempty"`
+	Hint      string     `json:"hint,omitempty"`
+	Pairs     int        `json:"pairs,omitempty"` // that a rebalance is to end, or has ended
 }
 
 // Topics are all topics, in a fixed order.
@@ -71,6 +77,9 @@ func (l *loop) tellOf(topic string, c *conn) {
 	if p := l.table.Peer(c.id); p != nil {
 		e.Identity, e.Worker = p.Identity(), p.Worker()
 	}
+	if c.flow != nil && c.flow.open {
+		e.Mechanism, e.Version = c.flow.handshake.Mechanism(), c.flow.handshake.Version()
+	}
 	l.tell(e)
 }
 
@@ -78,10 +87,21 @@ func (l *loop) tellEnded(r *pairing.Record) {
 	if r.Reason == pairing.ProbeOnly { // which is no news
 		return
 	}
-	l.tellConnected(r.ClientConn.(*conn))
+	if l.cfg.Events == nil {
+		return
+	}
+	c := r.ClientConn.(*conn)
+	l.tellConnected(c)
 	e := Event{
 		Topic: TopicPairEnded, ID: r.Client, Client: whence(r.Origin),
 		Identity: r.Identity, Worker: r.Worker, Reason: r.Reason.String(),
+		Hint: l.hint(c, r.Reason),
+	}
+	if f := c.flow; f != nil {
+		e.Mechanism, e.Version = f.handshake.Mechanism(), f.handshake.Version()
+		if !f.open {
+			e.Handshake = f.told()
+		}
 	}
 	if r.Paired {
 		l.tell(e)

@@ -67,7 +67,8 @@ type loop struct {
 	lost        lostHints
 	slotsLost   lostSlots
 	pace
-	figures figures
+	figures    figures
+	handshakes Handshakes
 }
 
 // fixed is what never changes while a pool runs; anybody may read it.
@@ -123,6 +124,7 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 		f := c.(*conn).flow
 		return f.active, f.last == f.worker
 	})
+	l.table.AskHint(func(c any, why pairing.Reason) string { return l.hint(c.(*conn), why) })
 	l.dialler = newDialler(l)
 	if err := l.open(); err != nil {
 		l.close()

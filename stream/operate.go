@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"net"
 
@@ -155,21 +156,35 @@ type Explanation struct {
 	pairing.Explanation
 	// Balancer is who has connected for the newest client of it, nil for none.
 	Balancer *Balancer
+	// Handshake is that of the newest client's pair, nil when it has none.
+	Handshake *Handshake
 }
 
-// Explain says why an identity or an endpoint has its worker; nil when it is not known.
+// Explain says why an identity or an endpoint has its worker, or what is known of an address
+// whose clients are not served; nil when nothing is known.
 func (p *Pool) Explain(ctx context.Context, who string) (*Explanation, error) {
 	return query(ctx, p, func(l *loop) *Explanation {
 		e, known := l.table.Explain(l.now(), who)
+		if !known {
+			e, known = l.table.Explain(l.now(), SourceAddress(cmp.Or(HostOf(who), who)))
+		}
 		if !known {
 			return nil
 		}
 		x := &Explanation{Explanation: e}
 		for _, one := range e.Peers {
-			x.Balancer = l.balancerOf(one.ID)
+			x.Balancer, x.Handshake = l.balancerOf(one.ID), l.handshakeOf(one.ID)
 		}
 		return x
 	})
+}
+
+// handshakeOf is that of a peer's pair, nil for none.
+func (l *loop) handshakeOf(id pairing.PeerID) *Handshake {
+	if c := l.find(id); c != nil && c.flow != nil {
+		return c.flow.told()
+	}
+	return nil
 }
 
 // balancerOf is who has connected for a peer, and said so; nil for none.

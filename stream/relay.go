@@ -84,11 +84,18 @@ func (l *loop) pass(from, to *conn, data []byte) {
 // if not zero, ends the pair before data is forwarded.
 func (l *loop) watch(from, to *conn, data []byte) pairing.Reason {
 	f := from.flow
-	parse := f.handshake.Worker
+	side, parse := zmtp.Worker, f.handshake.Worker
 	if from.client() {
-		parse = f.handshake.Client
+		side, parse = zmtp.Client, f.handshake.Client
 	}
+	before := f.handshake.Stage(side)
 	state, err := parse(data)
+	if stage := f.handshake.Stage(side); stage != before {
+		l.stepped(f, side, stage)
+	}
+	if err != nil {
+		f.fault = fault(side, err)
+	}
 	var violation *zmtp.Violation
 	switch {
 	case errors.As(err, &violation):
@@ -97,10 +104,11 @@ func (l *loop) watch(from, to *conn, data []byte) pairing.Reason {
 		}
 		return pairing.ProtocolError
 	case errors.Is(err, zmtp.ErrClientGaveUp):
-		return pairing.ProtocolError
+		return pairing.ClientGaveUp
 	case err != nil:
 		return pairing.NotZMTP
 	case !l.allows(f.handshake.Mechanism()), !l.allows(f.handshake.WorkerMechanism()):
+		f.fault = l.notAllowed(&f.handshake)
 		return pairing.MechanismRefused
 	case state == zmtp.Open:
 		l.spoken(f)
@@ -112,6 +120,7 @@ func (l *loop) watch(from, to *conn, data []byte) pairing.Reason {
 // opened: the handshake of a pair is through, or none is expected.
 func (l *loop) opened(f *flow) {
 	l.begin(f)
+	l.handshakes.opened(f, l.clock)
 	l.act(l.table.Opened(l.clock, f.client.id))
 	l.tellOf(TopicPairOpened, f.client)
 }

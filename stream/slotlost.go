@@ -43,7 +43,7 @@ func (l *loop) tellLostSlots() {
 	for _, lost := range k.last {
 		l.cfg.Log.Warn("a client cost a worker slots for good: it does not dial them again (docs/slots.md)",
 			"pool", l.cfg.Name, "address", lost.Origin.Address, "client", whence(lost.Origin), "identity", lost.Identity, "worker", lost.Worker,
-			"slots", lost.slots, "reason", lost.Reason, "opened", lost.Opened)
+			"slots", lost.slots, "reason", lost.Reason.String(), "opened", lost.Opened)
 	}
 	if k.others > 0 {
 		l.cfg.Log.Warn(fmt.Sprintf("%d more slots were lost to clients of other addresses", k.others), "pool", l.cfg.Name)

@@ -27,6 +27,8 @@ type Snapshot struct {
 	Descriptors, DescriptorLimit int64
 	// Turns are how long the turns of the loop took, waiting excluded.
 	Turns pairing.Histogram
+	// Handshakes since the start.
+	Handshakes Handshakes
 	// Stalls are how often a turn came much later than it had to, because the process was
 	// stopped or had no processor, and Stalled how late they came in all.
 	Stalls  uint64
@@ -80,6 +82,7 @@ func (l *loop) snapshot() Snapshot {
 		Descriptors:     used,
 		DescriptorLimit: limit,
 		Turns:           l.figures.turns,
+		Handshakes:      l.handshakes,
 		Stalls:          l.stalls.count,
 		Stalled:         l.stalls.total,
 		SourceAddresses: len(l.cfg.Sources),

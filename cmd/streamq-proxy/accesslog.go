@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -49,6 +51,7 @@ func attributes(a *stream.Access) []slog.Attr {
 		slog.String("worker", a.Worker),
 		slog.String("worker-endpoint", whence(a.WorkerOrigin.Endpoint, a.WorkerOrigin.Address)),
 		slog.String("mechanism", a.Mechanism),
+		slog.String("zmtp", a.Version),
 		slog.Uint64("bytes-in", a.BytesIn),
 		slog.Uint64("bytes-out", a.BytesOut),
 		slog.Duration("waited", a.Waited),
@@ -58,6 +61,12 @@ func attributes(a *stream.Access) []slog.Attr {
 	}
 	if a.Shown.IsValid() {
 		all = append(all, slog.String("shown", a.Shown.String()))
+	}
+	if h := a.Unopened; h != nil {
+		all = append(all, handshakeAttributes(h)...)
+	}
+	if a.Hint != "" {
+		all = append(all, slog.String("hint", a.Hint))
 	}
 	if b := a.Balancer; b != nil {
 		all = append(all, slog.String("balancer", b.Endpoint))
@@ -69,6 +78,26 @@ func attributes(a *stream.Access) []slog.Attr {
 		}
 	}
 	return all
+}
+
+// handshakeAttributes are the words of a handshake that was not through.
+func handshakeAttributes(h *stream.Handshake) []slog.Attr {
+	all := []slog.Attr{
+		slog.String("client-stage", h.ClientStage.String()),
+		slog.String("worker-stage", h.WorkerStage.String()),
+		slog.String("closed-by", h.ClosedBy),
+	}
+	if h.Error != "" {
+		all = append(all, slog.String("error", h.Error))
+	}
+	if h.AsServer != "" {
+		all = append(all, slog.String("as-server", h.AsServer))
+	}
+	var steps []string
+	for _, s := range h.Steps {
+		steps = append(steps, fmt.Sprintf("%v %v %v", s.Side, s.Stage, s.After))
+	}
+	return append(all, slog.String("steps", strings.Join(steps, ", ")))
 }
 
 // whence is where a connection comes from, as exactly as it is known: a peer

@@ -15,7 +15,14 @@ type Event struct {
 	Worker   string `json:"worker,omitempty"`
 	State    string `json:"state,omitempty"`  // of the worker, or of the rebalance
 	Reason   string `json:"reason,omitempty"` // of an end
-	Pairs    int    `json:"pairs,omitempty"`  // that a rebalance is to end, or has ended
+	// Mechanism and Version of ZMTP are a pair's that has opened, or has ended.
+	Mechanism string `json:"mechanism,omitempty"`
+	Version   string `json:"zmtp,omitempty"`
+	// Handshake is that of a pair that ended before it opened, Hint what the end of a
+	// client that was not served usually means.
+	Handshake *Handshake `json:"handshake,omitempty"`
+	Hint      string     `json:"hint,omitempty"`
+	Pairs     int        `json:"pairs,omitempty"` // that a rebalance is to end, or has ended
 }
 
 // Subscription is where events are published.

@@ -146,6 +146,7 @@ type FailingInfo struct {
 	Reason  string  `json:"reason"`  // of most of these
 	First   Seconds `json:"first"`   // ago
 	Last    Seconds `json:"last"`    // ago
+	Hint    string  `json:"hint"`    // what the last of them that means something usually means
 }
 
 // Candidate is a worker in an explanation.
@@ -176,6 +177,12 @@ type Explanation struct {
 	Candidates []Candidate  `json:"candidates"`
 	// Balancer is who connected for the newest client, nil for none.
 	Balancer *Balancer `json:"balancer,omitempty"`
+	// Handshake and its Steps are those of the newest client's pair, if it has one.
+	Handshake *Handshake `json:"handshake,omitempty"`
+	Steps     []Step     `json:"steps,omitempty"`
+	// Failing is the address of the newest client, or the one that was asked for, if clients
+	// from there were not served within the last ten minutes.
+	Failing []FailingInfo `json:"failing,omitempty"`
 }
 
 // Balancer is who has connected for a client, as a PROXY header says.

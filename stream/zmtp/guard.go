@@ -45,6 +45,9 @@ func (h *Handshake) Release() { h.released = true }
 // Stage is how far a side has come.
 func (h *Handshake) Stage(s Side) Stage { return h.of(s).stage }
 
+// Reached is the furthest stage that either side has come to.
+func (h *Handshake) Reached() Stage { return max(h.client.stage, h.worker.stage) }
+
 // AsServer says whether a side's greeting claims to be the server. libzmq's never
 // does; which side serves CURVE or PLAIN is known from who sends WELCOME.
 func (h *Handshake) AsServer(s Side) bool { return h.of(s).asServer }

@@ -37,12 +37,23 @@ const (
 	zapSilent  = "the worker's ZAP handler answers 300, or not at all"
 	typesOr300 = "the socket types do not fit together, or the worker's ZAP handler answers 300"
 	refusedZAP = "the worker's ZAP handler refuses the client: by key, password or address (400), or it failed itself (500)"
+	noZeroMQ   = "what listens there takes connections and closes them: no ZeroMQ worker, or a forwarder without one behind it"
+	hasEnded   = "the worker ended, or closed its socket, at that moment"
+	goneSilent = "the worker takes connections and says nothing: it hangs, or is no ZeroMQ worker"
+	stopped    = "the client began a handshake and left it at that: no ZeroMQ client, or one that was stopped"
 )
 
-// Meanings is the table. Each row was seen with libzmq 4.3.4 and 4.3.5 in the
-// test that goes through it:
+// Meanings is the table. Each row was seen with libzmq 4.3.4 and 4.3.5, or with a peer
+// that was made to do so, in the test that goes through it:
 //
 //	mechanism  client    worker     closed by  usually means
+//	any        signature nothing    worker     no ZeroMQ worker
+//	any        greeting  nothing    worker     no ZeroMQ worker
+//	any        signature nothing    nobody     the worker hangs
+//	any        greeting  nothing    nobody     the worker hangs
+//	any        signature signature  worker     the worker ended
+//	any        greeting  greeting   worker     the worker ended
+//	any        signature signature  nobody     the client stopped
 //	any        greeting  signature  worker     another mechanism
 //	any        READY     signature  worker     ZMTP 2.0 at a worker with a mechanism
 //	NULL       greeting  READY      client     socket types do not fit
@@ -66,7 +77,14 @@ const (
 func Meanings() []Meaning { return append([]Meaning(nil), meanings[:]...) }
 
 var meanings = [...]Meaning{
-	{"", StageGreeting, StageSignature, WorkerClosed, "the worker speaks another mechanism than the client"},
+	{"", StageSignature, StageNothing, WorkerClosed, noZeroMQ},
+	{"", StageGreeting, StageNothing, WorkerClosed, noZeroMQ},
+	{"", StageSignature, StageNothing, NobodyClosed, goneSilent},
+	{"", StageGreeting, StageNothing, NobodyClosed, goneSilent},
+	{"", StageSignature, StageSignature, WorkerClosed, hasEnded},
+	{"", StageGreeting, StageGreeting, WorkerClosed, hasEnded},
+	{"", StageSignature, StageSignature, NobodyClosed, stopped},
+	{"", StageGreeting, StageSignature, WorkerClosed, "the worker speaks another mechanism than the client, or ended at that moment"},
 	{"", StageReady, StageSignature, WorkerClosed, "the worker has a mechanism, and ZMTP 2.0 knows none"},
 	{"NULL", StageGreeting, StageReady, ClientClosed, "the socket types do not fit together"},
 	{"NULL", StageReady, StageGreeting, WorkerClosed, typesOr300},
@@ -85,11 +103,20 @@ var meanings = [...]Meaning{
 }
 
 // Meaning says in one line what it usually means that a handshake ended as far as
-// it has come, "" where the table has nothing to say. It does not allocate.
+// it has come, "" where the table has nothing to say. A client that closes where the
+// table knows of nobody's closing has had less patience. It does not allocate.
 func (h *Handshake) Meaning(c Closer) string {
 	if h.worker.stage == StageError {
 		c = ClientClosed // whoever was first: the worker has said its last word
 	}
+	text := h.meaning(c)
+	if text == "" && c == ClientClosed {
+		text = h.meaning(NobodyClosed)
+	}
+	return text
+}
+
+func (h *Handshake) meaning(c Closer) string {
 	for i := range meanings {
 		m := &meanings[i]
 		if m.Closer == c && m.Client == h.client.stage && m.Worker == h.worker.stage && (m.Mechanism == "" || m.Mechanism == h.client.mechanism) {

@@ -36,6 +36,9 @@ const (
 	StageInitiate
 	StageReady // READY, or what wraps it: the side's last command in clear
 	StageError // ERROR in place of any of the commands
+
+	// NumStages is how many there are.
+	NumStages = int(StageError) + 1
 )
 
 // String is the stage's name, that of the command where there is one.
