@@ -52,7 +52,7 @@ func Parse(s string) (Setting, error) {
 	return Setting{Prefix: prefix, Stable: hasOption}, nil
 }
 
-// Some: workers are to see something of clients.
+// Some says whether workers are to see something of clients.
 func (s Setting) Some() bool { return s.Transparent || s.Prefix.IsValid() }
 
 // String is the setting in the form that [Parse] reads.
