@@ -44,7 +44,7 @@ func listVerbs() []Verb {
 		},
 		{
 			Name: "EXPLAIN", Args: "IDENTITY|IP:PORT [pool=NAME]", Level: wire.Operator,
-			Help: "which rule gave it its worker, who was passed over and why", run: explain,
+			Help: "which rule gave it its worker, who was passed over and why, and its handshake; of an IP alone why its clients are not served", run: explain,
 		},
 		{Name: "EVENTS", Level: wire.Operator, Help: "where to subscribe to events: [topic, json] on a PUB socket", run: events},
 	}
