@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -89,7 +90,7 @@ func (s *site) refusal(t *testing.T, before []string, worker string, flags ...st
 	command := append(s.proxy.of(program{worker: append(before, os.Getenv(binaryVariable))}).worker, append([]string{
 		"run", "--http", "", "--frontend", "tcp://" + s.proxy.far + ":5555", "--worker", worker,
 	}, flags...)...)
-	said, err := ownProgram(command...).CombinedOutput()
+	said, err := ownProgram(t, command...).CombinedOutput()
 	if err == nil || strings.Count(strings.TrimSpace(string(said)), "\n") > 1 { // one line, behind the one that it begins with
 		t.Fatalf("%v: %s", err, said)
 	}
@@ -113,9 +114,12 @@ func whois(t *testing.T, control, address string) wire.Known {
 	return known
 }
 
-// ownProgram is a command with the program that is tested, which under the race detector would sleep before it ends.
-func ownProgram(command ...string) *exec.Cmd {
-	c := exec.Command(command[0], command[1:]...)
+// ownProgram is a command with the program that is tested, which under the race detector would sleep before it ends. It is
+// killed when it has not ended after patience.
+func ownProgram(t *testing.T, command ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	c := exec.CommandContext(ctx, command[0], command[1:]...)
 	c.Env = append(c.Environ(), "GORACE=atexit_sleep_ms=0")
 	return c
 }
@@ -198,7 +202,7 @@ func TestWhoisTranscript(t *testing.T) {
 	at := freeAddress(t)
 	ask := func(words ...string) string {
 		t.Helper()
-		said, err := ownProgram(append([]string{os.Getenv(binaryVariable), "ctl", "--control", control}, words...)...).CombinedOutput()
+		said, err := ownProgram(t, append([]string{os.Getenv(binaryVariable), "ctl", "--control", control}, words...)...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %v %s", words, err, said)
 		}
