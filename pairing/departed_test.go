@@ -90,7 +90,7 @@ func TestEndsAndDialsAreCounted(t *testing.T) {
 	r.now += 2 * time.Second
 	r.DialFailed(r.now, failed, "w")
 	s := r.Stats(r.now)
-	if s.PairsEnded[ClientClosed] != 1 || s.PairsEnded[Kicked] != 1 || s.Ended[ClientClosed] != 2 {
+	if s.PairsEnded[ClientGaveUp] != 1 || s.PairsEnded[Kicked] != 1 || s.Ended[ClientGaveUp] != 1 || s.Ended[ClientClosed] != 1 {
 		t.Errorf("pairs ended %v, clients %v", s.PairsEnded, s.Ended)
 	}
 	if s.DialsDone.Count != 2 || s.DialsDone.Sum != 30*time.Millisecond || s.DialsFailed.Count != 1 || s.DialsFailed.Sum != 2*time.Second {

@@ -199,7 +199,7 @@ func TestOutlierIsTheLast(t *testing.T) {
 			if _, name := r.connect(); name != "" {
 				t.Errorf("a client went to %q", name)
 			}
-			r.expect("it is free again", r.Gone(r.now, s, Closed), fmt.Sprintf("close %d with %d of bad: worker-closed", c, s))
+			r.expect("it is free again", r.Gone(r.now, s, Closed), fmt.Sprintf("close %d with %d of bad: refused-by-worker", c, s))
 			if a := r.Gone(r.now, c, Closed); len(a) != 2 || a[1].Op != Dial || a[1].Worker != "bad" {
 				t.Errorf("who waited got %v", a)
 			}
