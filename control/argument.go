@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream"
@@ -14,13 +13,8 @@ import (
 
 // name checks an identity, or the name of a worker or a pool.
 func name(what, s string) error {
-	switch {
-	case s == "":
-		return wire.Errorf(wire.Malformed, "an empty %s", what)
-	case len(s) > wire.MaxName:
-		return wire.Errorf(wire.Malformed, "the %s has %d bytes, more than %d", what, len(s), wire.MaxName)
-	case strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == ',' }):
-		return wire.Errorf(wire.Malformed, "%s %q has a comma or a character that cannot be printed", what, s)
+	if err := wire.CheckName(what, s); err != nil {
+		return wire.Errorf(wire.Malformed, "%v", err)
 	}
 	return nil
 }

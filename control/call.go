@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
@@ -56,6 +57,19 @@ func (c *call) number(key string, standard, low, high int) (int, error) {
 		return standard, nil
 	}
 	return number(key, s, low, high)
+}
+
+// span is a time above 0 that an option says, whole nanoseconds to longest.
+func (c *call) span(key string, standard, longest time.Duration) (time.Duration, error) {
+	s, said := c.options[key]
+	if !said {
+		return standard, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 || d > longest {
+		return 0, wire.Errorf(wire.Malformed, "%s=%q is no time above 0s and up to %v (such as 30s or 5m)", key, s, longest)
+	}
+	return d, nil
 }
 
 // owns says whether a caller may speak for a host: an operator for all, a peer

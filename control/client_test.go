@@ -43,6 +43,7 @@ func TestClientSaysEveryVerb(t *testing.T) {
 	c, ctx := r.dial(), r.context()
 	testClientSees(t, r, c)
 	testClientSteers(t, r, c)
+	testClientOpensDoors(t, c.Pool(""), ctx)
 	for _, f := range []func(context.Context) error{c.Pause, c.Resume, c.Reload, c.Terminate} {
 		good(t, f(ctx))
 	}
@@ -249,4 +250,17 @@ func TestClientErrors(t *testing.T) {
 	if _, err := c.Status(ctx); !errors.Is(err, client.ErrClosed) {
 		t.Errorf("%v", err)
 	}
+}
+
+func testClientOpensDoors(t *testing.T, p *client.Pool, ctx context.Context) {
+	t.Helper()
+	d, err := p.Door(ctx, "dora", "", 2*time.Hour)
+	if err != nil || d.Identity != "dora" || d.Left < 7000 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	all, err := p.Doors(ctx)
+	if err != nil || len(all.Doors) != 1 || !slices.Equal(all.Doors[0].Endpoints, d.Endpoints) {
+		t.Errorf("%+v, %v", all, err)
+	}
+	good(t, p.CloseDoor(ctx, "dora"))
 }

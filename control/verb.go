@@ -54,7 +54,9 @@ const paging = "[after=NEXT] [limit=N]"
 
 // Verbs are all verbs, in the order in which HELP lists them. The table is the
 // one that requests are executed by.
-func Verbs() []Verb { return slices.Concat(peerVerbs(), listVerbs(), steerVerbs(), steerableVerbs()) }
+func Verbs() []Verb {
+	return slices.Concat(peerVerbs(), listVerbs(), steerVerbs(), doorVerbs(), steerableVerbs())
+}
 
 // VerbOf is the verb of a name, nil when there is none.
 func VerbOf(name string) *Verb {

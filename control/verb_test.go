@@ -56,7 +56,7 @@ func TestSpecialVerbs(t *testing.T) {
 		{"logged unless it only asks", func(v *Verb) bool { return v.logs(nil) && !v.logs(v.Asks) }, []string{"REBALANCE"}},
 		{"logged only with arguments", func(v *Verb) bool { return v.logs([]string{"x"}) && !v.logs(nil) }, []string{"LOGLEVEL"}},
 		{"logged", func(v *Verb) bool { return v.logs(nil) }, []string{
-			"UNHINT", "PIN", "UNPIN", "DRAIN", "MAINT", "ENABLE", "WEIGHT", "MAXCONN", "ADD", "REMOVE", "KICK", "REBALANCE", "LAMEDUCK", "RELOAD", "SHUTDOWN",
+			"UNHINT", "PIN", "UNPIN", "DRAIN", "MAINT", "ENABLE", "WEIGHT", "MAXCONN", "ADD", "REMOVE", "KICK", "REBALANCE", "LAMEDUCK", "RELOAD", "SHUTDOWN", "DOOR",
 			"PAUSE", "RESUME", "TERMINATE",
 		}},
 	} {

@@ -25,6 +25,7 @@ type families struct {
 	ports, portsInUse                         *prometheus.Desc
 	shown, shownTaken                         *prometheus.Desc
 	leases, hints, hintsExpired               *prometheus.Desc
+	doors                                     *prometheus.Desc
 	rebalanceLeft                             *prometheus.Desc
 	identities, affinities                    *prometheus.Desc
 	workerState, workerPairs, workerMax       *prometheus.Desc
@@ -45,6 +46,7 @@ func newFamilies() *families {
 	f.bytes = f.add("bytes_total", "Bytes passed on between the peers of pairs.", "direction")
 	f.backlog = f.add("backlog_bytes", "Bytes that wait for peers which read too slowly.")
 	f.connections = f.add("connections", "Connections on either side, paired or not.")
+	f.doors = f.add("doors", "Doors that are open: endpoints through which clients have an identity.")
 	f.held = f.add("clients_held", "Clients that were refused and are held for some seconds before they are closed, so that they do not come back at once.")
 	f.descriptors = f.add("descriptors", "Descriptors in use by the connections of all pools.")
 	f.descriptorLimit = f.add("descriptors_limit", "Descriptors that connections of all pools may use.")

@@ -30,6 +30,7 @@ func (s sampler) snapshot(from *stream.Snapshot) {
 	s.gauge(s.backlog, float64(from.Backlog))
 	s.gauge(s.connections, float64(from.Connections))
 	s.gauge(s.held, float64(from.Held))
+	s.gauge(s.doors, float64(from.Doors))
 	s.gauge(s.descriptors, float64(from.Descriptors))
 	s.gauge(s.descriptorLimit, float64(from.DescriptorLimit))
 	s.histogram(s.turns, &from.Turns)

@@ -7,6 +7,12 @@ import "time"
 // clients, it ends at once. A peer of the same id that is still known is taken
 // to have closed.
 func (t *Table) ClientConnected(now time.Duration, id PeerID, origin Origin, conn any) []Action {
+	return t.ClientNamed(now, id, origin, conn, "")
+}
+
+// ClientNamed is [Table.ClientConnected] for a client whose identity is known from the
+// beginning, whatever is said of where it comes from; "" for one of which it is not.
+func (t *Table) ClientNamed(now time.Duration, id PeerID, origin Origin, conn any, identity string) []Action {
 	t.begin(now)
 	t.supersede(id)
 	t.stats.clients++
@@ -18,6 +24,9 @@ func (t *Table) ClientConnected(now time.Duration, id PeerID, origin Origin, con
 	}
 	t.know(p)
 	t.handshakes.start(&p.phase, t.now)
+	if identity != "" {
+		t.name(p, naming{identity: identity})
+	}
 	if origin.known() {
 		t.claimHint(p)
 	}

@@ -132,7 +132,7 @@ func (h *hints) dropped(key hintKey) {
 
 // claimHint gives a new peer the identity of the hint that was held for it.
 func (t *Table) claimHint(p *Peer) {
-	if t.cfg.HintMax > 0 {
+	if t.cfg.HintMax > 0 && p.identity == nil {
 		t.claimHeld(p)
 	}
 	t.arrived(p)

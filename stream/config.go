@@ -46,6 +46,10 @@ type Config struct {
 	// Group of pools that remember together which worker a client had; nil for none. It
 	// cannot change while the pool runs: of another one of the same name there is no need.
 	Group *Group
+	// Doors are frontend endpoints of their own for one identity each, see [Pool.Door].
+	Doors []DoorConfig
+	// DoorMax bounds the doors, those of Doors among them.
+	DoorMax int
 	// Pairing holds the policy, the limits and the time limits.
 	Pairing pairing.Config
 	// Relay says what moves the bytes of pairs.
@@ -136,6 +140,7 @@ func DefaultConfig() Config {
 			RetryMax:         30 * time.Second,
 		},
 		NoWorkerWait:   DefaultNoWorkerWait,
+		DoorMax:        DefaultDoorMax,
 		PairBuffer:     DefaultPairBuffer,
 		ConnectTimeout: DefaultConnectTimeout,
 		KeepAlive:      KeepAlive{DefaultKeepAliveIdle, DefaultKeepAliveInterval, DefaultKeepAliveCount},

@@ -31,6 +31,7 @@ type conn struct {
 	spoke    bool      // it has sent something, or need not
 	stranger stranger  // what it speaks in place of ZMTP
 	via      *balancer // that is to say, or has said, who it is; nil for none
+	door     *entrance // that it has come through, nil for the frontend's own endpoints
 	told     bool      // whoever is interested in events knows of it
 	ready    bool      // the table was told that the greeting is there
 	early    []byte    // what came before there was a partner

@@ -42,7 +42,9 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 	refused := l.refusal()
 	l.count(+1)
 	l.arrived()
-	if s.side == frontendSide {
+	if e := l.doors.through(claim.Listener); e != nil {
+		l.enter(c, e)
+	} else if s.side == frontendSide {
 		l.act(l.table.ClientConnected(l.clock, c.id, c.origin, c))
 	} else {
 		l.act(l.table.WorkerConnected(l.clock, c.id, workerName(b.address, c.origin), c.origin, c))

@@ -58,6 +58,7 @@ func (l *loop) forget(c *conn, reset bool) {
 	l.figures.backlogged -= int64(c.out.size())
 	c.out.reset()
 	c.link.drop(reset)
+	c.leave()
 	c.phase, c.paused, c.early = dead, false, nil
 }
 

@@ -20,6 +20,9 @@ const (
 
 	TopicRebalanceBegun = "rebalance.begun"
 	TopicRebalanceEnded = "rebalance.ended"
+
+	TopicDoorOpened = "door.opened" // for an identity
+	TopicDoorShut   = "door.shut"   // for whoever would come
 )
 
 // Event is something that happened in a pool.
@@ -49,6 +52,7 @@ func Topics() []string {
 		TopicClientConnected, TopicClientEnded, TopicPairMade, TopicPairOpened, TopicPairEnded,
 		TopicWorkerUp, TopicWorkerDown, TopicWorkerEmpty, TopicSlotLost,
 		TopicRebalanceBegun, TopicRebalanceEnded,
+		TopicDoorOpened, TopicDoorShut,
 	}
 }
 

@@ -112,6 +112,7 @@ func (l *loop) releaseNext() {
 	l.ctx.held.Add(-1)
 	l.ctx.descriptors.Add(-1)
 	c.link.drop(false)
+	c.leave()
 	c.phase = dead
 }
 

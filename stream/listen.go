@@ -78,17 +78,25 @@ func (s *socket) bindAt(ep Endpoint, how listening) error {
 	if err != nil {
 		return err
 	}
-	if err = s.owner.Listen(fd, how.take, how.reads); err != nil {
-		closeDescriptor(fd)
-		return err
-	}
-	if err = errors.Join(s.zmq.SetUseFd(fd), s.zmq.Bind(transport.handed(ep)), s.zmq.SetUseFd(-1)); err != nil {
-		seam.Unlisten(fd)
+	if err = s.give(fd, ep, how); err != nil {
 		return err
 	}
 	s.listeners = append(s.listeners, fd)
 	s.endpoints = append(s.endpoints, transport.bound(ep, fd).String())
 	s.noteFile(ep.File())
+	return nil
+}
+
+// give has the seam follow a listener and gives it to libzmq, or closes it.
+func (s *socket) give(fd int, ep Endpoint, how listening) error {
+	if err := s.owner.Listen(fd, how.take, how.reads); err != nil {
+		closeDescriptor(fd)
+		return err
+	}
+	if err := errors.Join(s.zmq.SetUseFd(fd), s.zmq.Bind(transportOf(ep).handed(ep)), s.zmq.SetUseFd(-1)); err != nil {
+		seam.Unlisten(fd)
+		return err
+	}
 	return nil
 }
 

@@ -59,6 +59,7 @@ type loop struct {
 	crowd       crowd   // see tidy.go
 	held        held    // see hold.go
 	refusing    closure // see refusing.go
+	doors       doors
 	refusals    refusals
 	someFailed  bool          // since they were summed up
 	failedAt    time.Duration // when those who failed are summed up next
@@ -166,11 +167,17 @@ func (l *loop) open() (err error) {
 }
 
 func (l *loop) listen() error {
-	options := listening{l.fixed.KeepAlive, l.fixed.UserTimeout, l.cfg.Relay.takes(), firstReads}
-	if err := l.frontend.bind("frontend", l.fixed.Frontend, options); err != nil {
+	if err := l.frontend.bind("frontend", l.fixed.Frontend, l.listening()); err != nil {
 		return err
 	}
-	return l.backend.bind("backend", l.fixed.Backend, options)
+	if err := l.listDoors(l.cfg.Doors); err != nil {
+		return err
+	}
+	return l.backend.bind("backend", l.fixed.Backend, l.listening())
+}
+
+func (l *loop) listening() listening {
+	return listening{l.fixed.KeepAlive, l.fixed.UserTimeout, l.cfg.Relay.takes(), firstReads}
 }
 
 func (l *loop) sockets() [2]*socket { return [2]*socket{l.frontend, l.backend} }
@@ -244,6 +251,7 @@ func (l *loop) turn() error {
 	l.endHalfClosed()
 	l.tidy()
 	l.releaseHeld()
+	l.tendDoors()
 	if at, due := l.refusals.next(); due && at <= l.clock {
 		l.sumUpRefusals()
 	}
@@ -305,6 +313,9 @@ func (l *loop) patience() (time.Duration, error) {
 		earlier(at)
 	}
 	if at, due := l.held.next(); due {
+		earlier(at)
+	}
+	if at, due := l.doors.next(l.clock); due {
 		earlier(at)
 	}
 	if at, due := l.refusals.next(); due {

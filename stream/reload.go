@@ -37,6 +37,7 @@ func (l *loop) reload(cfg Config) error {
 	l.cfg = cfg
 	l.allowed = mechanismSet(cfg.Mechanisms)
 	l.setTaking()
+	l.actOr(nil, l.listDoors(cfg.Doors))
 	now := l.now()
 	l.act(l.table.Reconfigure(now, cfg.Pairing))
 	for _, w := range old {

@@ -22,6 +22,8 @@ type Snapshot struct {
 	Connections int
 	// Held are clients that were refused and are not closed yet; they are no Connections.
 	Held int
+	// Doors are open, see [Pool.Door].
+	Doors int
 	// Descriptors are used by the connections of all pools; DescriptorLimit is
 	// how many may be.
 	Descriptors, DescriptorLimit int64
@@ -79,6 +81,7 @@ func (l *loop) snapshot() Snapshot {
 		Backlog:         l.figures.backlogged,
 		Connections:     l.figures.connections,
 		Held:            len(l.held.heap),
+		Doors:           len(l.doors.open),
 		Descriptors:     used,
 		DescriptorLimit: limit,
 		Turns:           l.figures.turns,

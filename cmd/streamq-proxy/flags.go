@@ -109,6 +109,12 @@ func (f *flags) lists(fs *pflag.FlagSet) {
 			p.AcceptProxy = append(p.AcceptProxy, strings.Split(v, ",")...)
 			return nil
 		}))
+	f.pool(fs, "door", "doors", "IDENTITY=endpoint", "", "an endpoint of its own for an identity: whoever comes through it has that one, also behind NAT; may be repeated",
+		first(func(p *config.Pool) { p.Doors = nil }, func(p *config.Pool, v string) error {
+			d, err := config.ParseDoor(v)
+			p.Doors = append(p.Doors, d)
+			return err
+		}))
 	f.pool(fs, "source", "source", "IP,...", "", "addresses of this machine that workers are dialled from, in turn: each has ports of its own",
 		first(func(p *config.Pool) { p.Source = nil }, func(p *config.Pool, v string) error {
 			p.Source = append(p.Source, strings.Split(v, ",")...)
@@ -157,6 +163,7 @@ func (f *flags) limits(fs *pflag.FlagSet) {
 		{"queue-max", "N", d.QueueMax, "clients that may wait for a worker", func(p *config.Pool) *string { return &p.QueueMax }},
 		{"queue-timeout", "duration", d.QueueTimeout, "how long a client may wait, below 30s", func(p *config.Pool) *string { return &p.QueueTimeout }},
 		{"no-worker-wait", "duration", d.NoWorkerWait, "with --no-worker refuse ports are closed only after so long when a worker is expected back; below 24h", func(p *config.Pool) *string { return &p.NoWorkerWait }},
+		{"door-max", "N", d.DoorMax, "doors at once, those that DOOR opens among them; 0 for none", func(p *config.Pool) *string { return &p.DoorMax }},
 		{"max-clients", "N", d.MaxClients, "clients at once, 0 for no limit", func(p *config.Pool) *string { return &p.MaxClients }},
 		{"max-per-address", "N", d.MaxPerAddress, "clients of one address at once, 0 for no limit", func(p *config.Pool) *string { return &p.MaxPerAddress }},
 		{"handshake-timeout", "duration", d.HandshakeTimeout, "for the first bytes, and again for the handshake; 0 for no limit", func(p *config.Pool) *string { return &p.HandshakeTimeout }},

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/streamq/streamq-proxy/control/wire"
 )
@@ -182,6 +183,31 @@ func (p *Pool) Add(ctx context.Context, w Worker) error {
 // is refused with [wire.Conflict]: Drain or Maint it.
 func (p *Pool) Remove(ctx context.Context, worker string) error {
 	return p.ask(ctx, nil, "REMOVE", worker)
+}
+
+// Door opens an endpoint of its own for an identity for so long, 0 for a minute, at most
+// 24 h: who comes through it has that identity, also behind NAT. Without an endpoint it is
+// at the frontend's address, on a port that the system chooses. Said again it is open for
+// longer.
+func (p *Pool) Door(ctx context.Context, identity, endpoint string, ttl time.Duration) (d wire.DoorInfo, err error) {
+	args := []string{identity}
+	if ttl != 0 {
+		args = append(args, "ttl="+ttl.String())
+	}
+	if endpoint != "" {
+		args = append(args, "endpoint="+endpoint)
+	}
+	return d, p.ask(ctx, &d, "DOOR", args...)
+}
+
+// CloseDoor shuts a door; who has come through it stays. [wire.NotFound] when there is none.
+func (p *Pool) CloseDoor(ctx context.Context, identity string) error {
+	return p.ask(ctx, nil, "DOOR", identity, "off")
+}
+
+// Doors are the doors that are open.
+func (p *Pool) Doors(ctx context.Context) (d wire.Doors, err error) {
+	return d, p.ask(ctx, &d, "DOORS")
 }
 
 // Rebalance is what [Pool.Rebalance] is to do.

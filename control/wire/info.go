@@ -246,6 +246,19 @@ type Drained struct {
 	Pairs int `json:"pairs"`
 }
 
+// DoorInfo is the reply to DOOR: an endpoint through which clients have an identity.
+type DoorInfo struct {
+	Identity  string   `json:"identity"`
+	Endpoints []string `json:"endpoints"` // one, or one for each address of the frontend's
+	Left      Seconds  `json:"left"`      // how long it stays open, 0 for as long as the proxy runs
+	Clients   int      `json:"clients"`   // that have come through it, and are there
+}
+
+// Doors are the reply to DOORS.
+type Doors struct {
+	Doors []DoorInfo `json:"doors"`
+}
+
 // Rebalance is the reply to REBALANCE: what it would do, does, or did.
 type Rebalance struct {
 	State   string          `json:"state"`  // planned, running, done, stopped, replaced or interrupted

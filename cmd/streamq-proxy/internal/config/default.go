@@ -17,6 +17,7 @@ func PoolDefaults() Pool {
 		QueueMax:          strconv.Itoa(d.Pairing.QueueMax),
 		QueueTimeout:      d.Pairing.QueueTimeout.String(),
 		NoWorkerWait:      d.NoWorkerWait.String(),
+		DoorMax:           strconv.Itoa(d.DoorMax),
 		MaxClients:        strconv.Itoa(d.Pairing.MaxClients),
 		MaxPerAddress:     strconv.Itoa(d.Pairing.MaxPerAddress),
 		HandshakeTimeout:  d.Pairing.HandshakeTimeout.String(),

@@ -57,6 +57,7 @@ func (c *checker) pool(i int, p *Pool) (stream.Config, []discovery.Spec) {
 		c.fail(i, fmt.Sprintf("accept-proxy[%d]", k), cfg.ProxySenders.Add(s))
 	}
 	c.clientAddresses(i, p, &cfg)
+	c.doors(i, p, &cfg)
 	return cfg, finders
 }
 

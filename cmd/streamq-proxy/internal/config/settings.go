@@ -55,6 +55,8 @@ type Pool struct {
 	NoWorkerWait      string   `yaml:"no-worker-wait"`
 	Mechanisms        []string `yaml:"mechanisms"`
 	AcceptProxy       []string `yaml:"accept-proxy"`
+	Doors             []Door   `yaml:"doors"`
+	DoorMax           string   `yaml:"door-max"`
 	Source            []string `yaml:"source"`
 	ClientAddresses   string   `yaml:"client-addresses"`
 	HandshakeTimeout  string   `yaml:"handshake-timeout"`
@@ -82,6 +84,12 @@ type Pool struct {
 	OnDown            string   `yaml:"on-down"`
 	HintWait          string   `yaml:"hint-wait"`
 	RequireHello      string   `yaml:"require-hello"`
+}
+
+// Door is a frontend endpoint through which clients have an identity.
+type Door struct {
+	Identity string `yaml:"identity"`
+	Endpoint string `yaml:"endpoint"`
 }
 
 // Worker is a worker that listens.
