@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	zmq "github.com/pebbe/zmq4"
 
@@ -19,6 +20,7 @@ type twoPorts struct {
 	sec       security
 	control   *client.Client
 	frontends [2]string
+	workers   [2]*named
 }
 
 const twoPortWorkers = 3
@@ -28,19 +30,18 @@ func newTwoPorts(t *testing.T, setting string) *twoPorts {
 	p := &twoPorts{t: t, ctx: newContext(t), sec: newSecurity(t, "NULL")}
 	file := filepath.Join(t.TempDir(), "proxy.yaml")
 	text := "pools:\n"
-	var all []*named
-	for _, name := range []string{"a", "b"} {
+	for i, name := range []string{"a", "b"} {
 		ws := newNamed(t, p.ctx, p.sec, twoPortWorkers, 1)
 		text += fmt.Sprintf("  - name: %s\n    frontend: ['tcp://127.0.0.1:0']\n    policy: random\n    affinity: source-address\n%s    workers:\n", name, setting)
 		for _, w := range ws.configs() {
 			text += fmt.Sprintf("      - {name: %s, endpoint: '%s'}\n", w.Name, w.Endpoint)
 		}
-		all = append(all, ws)
+		p.workers[i] = ws
 	}
 	must(t, os.WriteFile(file, []byte(text), 0o600))
 	at := wildcard(t, "ipc")
 	startProxy(t, "--config", file, "--control", at, "--access-log=false")
-	for _, ws := range all {
+	for _, ws := range p.workers {
 		ws.serve()
 	}
 	p.control = dialControl(t, at)
@@ -53,11 +54,13 @@ func newTwoPorts(t *testing.T, setting string) *twoPorts {
 }
 
 // come has clients come from an address each, to both ports at once.
-func (p *twoPorts) come(n int) (all [][2]*socket) {
+func (p *twoPorts) come(n int) (all [][2]*socket) { return p.comeTo(p.frontends, n) }
+
+func (p *twoPorts) comeTo(frontends [2]string, n int) (all [][2]*socket) {
 	p.t.Helper()
 	for i := range n {
 		var both [2]*socket
-		for x, port := range p.frontends {
+		for x, port := range frontends {
 			both[x] = newClient(p.t, p.ctx, zmq.REQ, p.sec, "")
 			must(p.t, both[x].SetReqRelaxed(1))
 			must(p.t, both[x].SetReqCorrelate(1))
@@ -123,4 +126,71 @@ func TestGroup(t *testing.T) {
 			}
 		})
 	}
+}
+
+// balanced is HAProxy beside, with the same workers behind two ports and a hash of the client's address.
+func (p *twoPorts) balanced() (h *haproxy, frontends [2]string) {
+	p.t.Helper()
+	sections := ""
+	for i, ws := range p.workers {
+		frontends[i] = freeAddress(p.t)
+		sections += fmt.Sprintf("listen %s\n    bind %s\n    balance source\n    retries 0\n    default-server check inter 200 fall 1 rise 1\n", "ab"[i:i+1], frontends[i])
+		for _, w := range ws.configs() {
+			sections += fmt.Sprintf("    server %s %s\n", w.Name, strings.TrimPrefix(w.Endpoint, "tcp://"))
+		}
+	}
+	return startHAProxy(p.t, "", sections), frontends
+}
+
+// again counts as agreed does, while connections may still be coming anew: who has no answer asks again.
+func (p *twoPorts) again(all [][2]*socket) (agree int, at map[string]int) {
+	p.t.Helper()
+	at = map[string]int{}
+	for _, both := range all {
+		var names [2]string
+		for x, c := range both {
+			must(p.t, c.SetRcvtimeo(300*time.Millisecond))
+			eventually(p.t, "an answer", func() bool {
+				c.send(p.t, "who?")
+				m, err := c.RecvMessage(0)
+				if err == nil {
+					names[x] = m[0]
+				}
+				return err == nil
+			})
+		}
+		at[names[0]]++
+		if names[0] == names[1] {
+			agree++
+		}
+	}
+	return agree, at
+}
+
+// TestGroupBesideHAProxy has 50 clients with an address each come to two ports of a group, and of HAProxy with `balance
+// source`: by both each has the same worker at both ports, also when a worker has died at both. Without a group a third
+// has, by chance, see TestGroup.
+func TestGroupBesideHAProxy(t *testing.T) {
+	t.Parallel()
+	const n = 50
+	p := newTwoPorts(t, "    group: both\n")
+	h, frontends := p.balanced()
+	ways := map[string][][2]*socket{"the proxy": p.come(n), "HAProxy": p.comeTo(frontends, n)}
+	expect := func(when string, spared string) {
+		for name, all := range ways {
+			agree, at := p.again(all)
+			t.Logf("%s, %s: %d of %d agree, %v", name, when, agree, n, at)
+			if agree != n || at[spared] > 0 || len(at) < 2 {
+				t.Errorf("%s, %s: %d of %d agree, at %v", name, when, agree, n, at)
+			}
+		}
+	}
+	expect("with all workers", "")
+	for _, ws := range p.workers {
+		ws.stop["w1"]()
+	}
+	for _, pool := range []string{"a", "b"} {
+		eventually(t, "HAProxy knows that it has gone", func() bool { return h.status(t, pool, "w1") == "DOWN" })
+	}
+	expect("without w1", "w1")
 }

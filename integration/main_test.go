@@ -20,18 +20,25 @@ func TestMain(m *testing.M) {
 // binaryVariable names the program that the tests run as the proxy. Unset, it is built from this tree.
 const binaryVariable = "STREAMQ_TEST_BINARY"
 
+// builtVariable names the directory for programs that tests build for all of them.
+const builtVariable = "STREAMQ_TEST_BUILT"
+
 func run(m *testing.M) int {
-	if os.Getenv(binaryVariable) != "" {
-		return m.Run()
-	}
 	dir, err := os.MkdirTemp("", "streamq-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Setenv(builtVariable, dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if os.Getenv(binaryVariable) != "" {
+		return m.Run()
+	}
 	binary := filepath.Join(dir, "streamq-proxy")
-	build := exec.Command("go", "build", "-race", "-o", binary, "github.com/streamq/streamq-proxy/cmd/streamq-proxy")
+	build := exec.Command("go", "build", "-race", "-o", binary, proxyPackage)
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "the proxy does not build:", err)
@@ -43,6 +50,8 @@ func run(m *testing.M) int {
 	}
 	return m.Run()
 }
+
+const proxyPackage = "github.com/streamq/streamq-proxy/cmd/streamq-proxy"
 
 // eventually waits until ok, and fails the test with what when it does not come to that.
 func eventually(t testing.TB, what string, ok func() bool) {

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	pure "github.com/go-zeromq/zmq4"
+	zmq "github.com/pebbe/zmq4"
 )
 
 // pureWorker is a worker of go-zeromq/zmq4, an implementation of ZMTP 3.0 in Go that has NULL and sends its whole
@@ -113,5 +115,37 @@ func pureServed(t *testing.T, w way, kind, to string) {
 		if got := client.recv(t); !slices.Equal(got, want) {
 			t.Fatalf("reply %d is not its request: %d frames", i, len(got))
 		}
+	}
+}
+
+// TestGoZeromqShakesHandsInTurn has a client be silent in its handshake with a go-zeromq worker that listens, which
+// accepts nobody else meanwhile: with max-handshakes 1 the next wait with the proxy, and are served when the silent one
+// has ended after 2 to 4 s, in place of handshake-timeout.
+func TestGoZeromqShakesHandsInTurn(t *testing.T) {
+	t.Parallel()
+	served := newPureWorker(t, "REP")
+	p := startOperated(t, "--frontend", "tcp://127.0.0.1:0", "--worker", "w="+served.listen(t, "tcp://127.0.0.1:0")+",max-handshakes=1", "--handshake-timeout", "1m")
+	served.serve(t)
+	ctx := newContext(t)
+	silent := dialRaw(t, p.frontend[0])
+	silent.send(t, greeting("NULL", 0)) // and no READY
+	p.until(t, "it has the worker", func(s samples) bool { return s.of(t, "worker_pairs", "worker=w") == 1 })
+	begin := time.Now()
+	var clients []*socket
+	for range 5 {
+		c := newClient(t, ctx, zmq.REQ, newSecurity(t, "NULL"), "")
+		must(t, c.Connect(p.frontend[0]))
+		c.send(t, "hello")
+		clients = append(clients, c)
+	}
+	for _, c := range clients {
+		if got := c.recv(t); got[0] != "hello" {
+			t.Errorf("the answer is %q", got)
+		}
+	}
+	t.Logf("5 clients were served %v after they had come behind a silent one", time.Since(begin))
+	s := p.scrape(t)
+	if n := s[`streamq_clients_ended_total{pool="default",reason="handshake-timeout"}`]; n != 1 || time.Since(begin) > patience {
+		t.Errorf("%v have ended for being silent, after %v", n, time.Since(begin))
 	}
 }

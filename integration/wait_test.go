@@ -12,30 +12,16 @@ import (
 // own connection and dials again: who waits longer than that is somebody else's connection by then.
 const aMinute = 61 * time.Second
 
-// TestClientWaitsAMinute has a client wait for a worker for a minute, through its own redial and the queue's timeout.
-func TestClientWaitsAMinute(t *testing.T) {
+// TestWaitingAMinute has a client wait for a worker for a minute, through its own redial and the queue's timeout, and
+// beside it workers that dialled in wait for a client, through their own redial and the slots' recycling.
+func TestWaitingAMinute(t *testing.T) {
 	t.Parallel()
 	ctx := newContext(t)
 	sec := newSecurity(t, "CURVE")
 	p := startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0")
-	client := newClient(t, ctx, zmq.REQ, sec, "patient")
-	must(t, client.Connect(p.frontend[0]))
-	client.send(t, "anybody?")
-	time.Sleep(aMinute) // not for luck: the waiting is what is tested
-	served := newWorker(t, ctx, zmq.REP, sec)
-	served.dialIn(t, p.backend[0])
-	served.serve(t, echo)
-	if got := client.recv(t); got[0] != "anybody?" {
-		t.Errorf("got %q", got)
-	}
-}
-
-// TestSlotWaitsAMinute has workers that dialled in wait for a client for a minute, through their own redial and the
-// slots' recycling.
-func TestSlotWaitsAMinute(t *testing.T) {
-	t.Parallel()
-	ctx := newContext(t)
-	sec := newSecurity(t, "CURVE")
+	patient := newClient(t, ctx, zmq.REQ, sec, "patient")
+	must(t, patient.Connect(p.frontend[0]))
+	patient.send(t, "anybody?")
 	endpoints := map[string]string{}
 	for _, kind := range []zmq.Type{zmq.DEALER, zmq.REP} {
 		served := newWorker(t, ctx, kind, sec)
@@ -43,8 +29,16 @@ func TestSlotWaitsAMinute(t *testing.T) {
 		served.serve(t, echo)
 	}
 	time.Sleep(aMinute) // not for luck: the waiting is what is tested
+	t.Run("client", func(t *testing.T) {
+		served := newWorker(t, ctx, zmq.REP, sec)
+		served.dialIn(t, p.backend[0])
+		served.serve(t, echo)
+		if got := patient.recv(t); got[0] != "anybody?" {
+			t.Errorf("got %q", got)
+		}
+	})
 	for kind, endpoint := range endpoints {
-		t.Run(kind, func(t *testing.T) {
+		t.Run("slot/"+kind, func(t *testing.T) {
 			client := newClient(t, ctx, zmq.DEALER, sec, "late")
 			must(t, client.Connect(endpoint))
 			for i := range 10 {
