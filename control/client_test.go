@@ -43,7 +43,7 @@ func TestClientSaysEveryVerb(t *testing.T) {
 	c, ctx := r.dial(), r.context()
 	testClientSees(t, r, c)
 	testClientSteers(t, r, c)
-	testClientOpensDoors(t, c.Pool(""), ctx)
+	testClientOpensDoors(ctx, t, c.Pool(""))
 	for _, f := range []func(context.Context) error{c.Pause, c.Resume, c.Reload, c.Terminate} {
 		good(t, f(ctx))
 	}
@@ -252,7 +252,7 @@ func TestClientErrors(t *testing.T) {
 	}
 }
 
-func testClientOpensDoors(t *testing.T, p *client.Pool, ctx context.Context) {
+func testClientOpensDoors(ctx context.Context, t *testing.T, p *client.Pool) {
 	t.Helper()
 	d, err := p.Door(ctx, "dora", "", 2*time.Hour)
 	if err != nil || d.Identity != "dora" || d.Left < 7000 {

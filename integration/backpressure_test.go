@@ -27,7 +27,6 @@ func TestBackpressure(t *testing.T) {
 	unproxied := startUnproxied(t)
 	for _, c := range []struct{ relay, transport string }{{"auto", "tcp"}, {"auto", "ipc"}, {"stream", "tcp"}, {"stream", "ipc"}} {
 		t.Run(c.relay+"/"+c.transport, func(t *testing.T) {
-			t.Parallel() // nearly all of it is waiting
 			p, beside := startBeside(t, "--relay", c.relay, "--frontend", wildcard(t, c.transport), "--backend", wildcard(t, c.transport))
 			calm := paces(t, func() { beside.expectAnswers(t, 1000) }, beside, unproxied)
 			before := p.calm(t)
