@@ -35,8 +35,15 @@ func startAgent(t testing.TB, proxy, worker string, slots int) *agent {
 // runAgent runs an agent until the test ends.
 func runAgent(t testing.TB, flags ...string) *agent {
 	t.Helper()
+	return runAgentOn(t, nil, flags...)
+}
+
+// runAgentOn runs one on a host, nil for this machine.
+func runAgentOn(t testing.TB, h *host, flags ...string) *agent {
+	t.Helper()
 	a := &agent{http: freePort(t, "127.0.0.1")}
-	a.command = exec.Command(os.Getenv(binaryVariable), append([]string{"agent", "--http", a.http, "--log-format", "json", "--drain-timeout", "50ms"}, flags...)...)
+	command := h.of(program{worker: []string{os.Getenv(binaryVariable), "agent", "--http", a.http, "--log-format", "json", "--drain-timeout", "50ms"}}).worker
+	a.command = exec.Command(command[0], append(command[1:], flags...)...)
 	a.command.Env = append(a.command.Environ(), "GORACE=atexit_sleep_ms=0")
 	stderr, err := a.command.StderrPipe()
 	must(t, err)
@@ -157,6 +164,9 @@ func TestAgentLosesNoSlot(t *testing.T) {
 	}
 }
 
+// agentIdleVariable is for how long slots wait beside a worker that is watched: 10m for the full size.
+const agentIdleVariable = "STREAMQ_AGENT_IDLE"
+
 // TestAgentTellsWorkerNothing: what listens sees no event while slots wait and are renewed, here each second.
 func TestAgentTellsWorkerNothing(t *testing.T) {
 	ctx := newContext(t)
@@ -166,11 +176,18 @@ func TestAgentTellsWorkerNothing(t *testing.T) {
 	must(t, served.Monitor("inproc://events", zmq.EVENT_ALL))
 	events := newSocket(t, ctx, zmq.PAIR)
 	must(t, events.Connect("inproc://events"))
-	must(t, events.SetRcvtimeo(3*time.Second))
+	long := 3 * time.Second
+	if text := os.Getenv(agentIdleVariable); text != "" {
+		var err error
+		long, err = time.ParseDuration(text)
+		must(t, err)
+	}
+	must(t, events.SetRcvtimeo(long))
 	if event, at, _, err := events.RecvEvent(0); err == nil {
 		t.Errorf("the worker saw %v at %s", event, at)
 	}
 	a.expectSlots(t, 40)
+	t.Logf("no event in %v, in which %d slots were renewed", long, a.metric(t, "streamq_agent_slots_renewed_total"))
 }
 
 // TestAgentOutlivesBoth: worker and proxy are started again beside an agent that goes on.

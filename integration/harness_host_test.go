@@ -38,7 +38,7 @@ func newHost(t testing.TB) *host {
 	h.near, h.far = freeCable(t, number)
 	h.ip(t, "link", "add", "sq-far", "type", "veth", "peer", "name", h.name, "netns", fmt.Sprint(os.Getpid()))
 	// The namespace itself lives on until the last connection in it has given up, and would keep the cable.
-	t.Cleanup(func() { must(t, run8("link", "del", h.name)) })
+	t.Cleanup(func() { h.ip(t, "link", "del", "sq-far") })
 	must(t, run8("addr", "add", h.near+"/30", "dev", h.name))
 	must(t, run8("link", "set", h.name, "up"))
 	h.ip(t, "addr", "add", h.far+"/30", "dev", "sq-far")

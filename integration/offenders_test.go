@@ -112,15 +112,7 @@ func TestOffenders(t *testing.T) {
 				served.serve(t, echo)
 				offend(t, ctx, bad, p.frontend[0], sec, false)
 				if bad.seen {
-					eventually(t, "all slots are there", func() bool {
-						samples, there := p.scrape(t), 0.0
-						for name, n := range samples {
-							if strings.HasPrefix(name, "streamq_slots{") {
-								there += n
-							}
-						}
-						return int(there) == slots && samples.of(t, "slots_lost_total") == 0
-					})
+					eventually(t, "all slots are there", func() bool { return p.slots(t) == slots && p.scrape(t).of(t, "slots_lost_total") == 0 })
 					t.Logf("%d -> %d slots", slots, slots)
 					return
 				}
@@ -136,6 +128,17 @@ func TestOffenders(t *testing.T) {
 			})
 		}
 	}
+}
+
+// slots is how many wait at the proxy.
+func (o *operated) slots(t testing.TB) (n int) {
+	t.Helper()
+	for name, there := range o.scrape(t) {
+		if strings.HasPrefix(name, "streamq_slots{") {
+			n += int(there)
+		}
+	}
+	return n
 }
 
 // offend has an offender go on for as long as is wanted and, if they are to be served, good clients beside it, of which it says

@@ -58,3 +58,34 @@ func sameKeys(t *testing.T, document, said string) {
 	}
 	t.Errorf("%s shows no line that the proxy says", document)
 }
+
+// TestSlotLostInTime: at the default settings each offender that cannot be refused is named within 15 seconds of its coming.
+func TestSlotLostInTime(t *testing.T) {
+	t.Parallel()
+	for _, bad := range offenders(t) {
+		if bad.seen {
+			continue
+		}
+		t.Run(bad.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, sec := newContext(t), newSecurity(t, "CURVE")
+			served := newWorker(t, ctx, zmq.ROUTER, sec)
+			must(t, served.SetMaxmsgsize(10_000))
+			served.slots = 6
+			p := startOperated(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0", "--mechanisms", "CURVE")
+			served.dialIn(t, p.backend[0])
+			served.serve(t, echo)
+			// One that comes while a pair is there already is taken for what replaces the pair's.
+			eventually(t, "six slots", func() bool { return p.slots(t) == 6 })
+			begun := time.Now()
+			leave := bad.once(t, ctx, p.frontend[0], sec)
+			defer leave()
+			eventually(t, "the client is named", func() bool { return strings.Contains(p.said(), `"address":"127.0.0.1"`) })
+			took := time.Since(begun)
+			t.Logf("named after %v", took)
+			if took > 15*time.Second {
+				t.Error("that is late")
+			}
+		})
+	}
+}

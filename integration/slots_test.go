@@ -13,13 +13,14 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// TestSlotsRecipe: the workers of docs/slots.md have all their slots again after clients with a wrong key.
+// TestSlotsRecipe: the workers of docs/slots.md have all their slots again after every offender. They are given a
+// MAXMSGSIZE, without which none of them offends by a long message.
 func TestSlotsRecipe(t *testing.T) {
 	t.Run("python", func(t *testing.T) {
-		slotsRecipe(t, "python", func(file string) *exec.Cmd { return exec.Command("/usr/bin/python3", file) })
+		slotsRecipe(t, "python", "s.immediate = 1", "s.maxmsgsize = 10_000", func(file string) *exec.Cmd { return exec.Command("/usr/bin/python3", file) })
 	})
 	t.Run("go", func(t *testing.T) {
-		slotsRecipe(t, "go", func(file string) *exec.Cmd {
+		slotsRecipe(t, "go", "check(s.SetImmediate(true))", "check(s.SetMaxmsgsize(10_000))", func(file string) *exec.Cmd {
 			program := strings.TrimSuffix(file, ".go")
 			out, err := exec.Command("go", "build", "-o", program, file).CombinedOutput() // with what this module requires
 			if err != nil {
@@ -30,8 +31,8 @@ func TestSlotsRecipe(t *testing.T) {
 	})
 }
 
-// slotsRecipe runs the program that docs/slots.md has in a language.
-func slotsRecipe(t *testing.T, language string, program func(file string) *exec.Cmd) {
+// slotsRecipe runs the program that docs/slots.md has in a language, with one more option before the line immediate.
+func slotsRecipe(t *testing.T, language, immediate, option string, program func(file string) *exec.Cmd) {
 	text, err := os.ReadFile("../docs/slots.md")
 	must(t, err)
 	code := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindSubmatch(text)
@@ -40,7 +41,11 @@ func slotsRecipe(t *testing.T, language string, program func(file string) *exec.
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "worker."+map[string]string{"python": "py", "go": "go"}[language])
-	must(t, os.WriteFile(file, code[1], 0o600))
+	whole := strings.Replace(string(code[1]), immediate, option+"; "+immediate, 1)
+	if !strings.Contains(whole, option) {
+		t.Fatalf("the recipe has no line %q", immediate)
+	}
+	must(t, os.WriteFile(file, []byte(whole), 0o600))
 	p := startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0", "--mechanisms", "CURVE")
 	served := program(file)
 	served.Args = append(served.Args, p.backend[0])
@@ -56,14 +61,13 @@ func slotsRecipe(t *testing.T, language string, program func(file string) *exec.
 		return len(key) == 40
 	})
 	ctx := newContext(t)
+	sec := newSecurity(t, "CURVE")
+	sec.serverPublic = string(key)
 	ask := func(n int) {
 		t.Helper()
 		var all []*socket
 		for i := range n { // at once, so that each has a slot
-			c := newSocket(t, ctx, zmq.REQ)
-			public, secret, err := zmq.NewCurveKeypair()
-			must(t, err)
-			must(t, c.ClientAuthCurve(string(key), public, secret))
+			c := newClient(t, ctx, zmq.REQ, sec, "")
 			must(t, c.Connect(p.frontend[0]))
 			c.send(t, fmt.Sprint(i))
 			all = append(all, c)
@@ -76,10 +80,14 @@ func slotsRecipe(t *testing.T, language string, program func(file string) *exec.
 		}
 	}
 	ask(6)
-	wrong := newSecurity(t, "CURVE")
-	for begun := time.Now(); time.Since(begun) < 2*time.Second; time.Sleep(100 * time.Millisecond) {
-		bad := newClient(t, ctx, zmq.DEALER, wrong, "")
-		must(t, bad.Connect(p.frontend[0]))
+	for _, bad := range offenders(t) {
+		var leave []func()
+		for begun := time.Now(); time.Since(begun) < offendersFor(t)/2; time.Sleep(100 * time.Millisecond) {
+			leave = append(leave, bad.once(t, ctx, p.frontend[0], sec))
+		}
+		for _, l := range leave {
+			l()
+		}
 	}
 	ask(6)
 }

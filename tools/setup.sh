@@ -180,6 +180,8 @@ else
 	need_command make make
 	need_command ip iproute2 # network namespaces for tests that cut cables; those are skipped elsewhere, and for other users than root
 	need_command strace strace # tests that delay system calls, and `make syscalls`
+	need_command nft nftables # NAT between two of them, likewise
+	need_command conntrack conntrack
 	need_package libc6-dev
 	need_package libzmq3-dev
 	need_package python3-zmq

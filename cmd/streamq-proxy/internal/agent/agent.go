@@ -59,7 +59,7 @@ func New(cfg Config) (*Agent, error) {
 		cfg: cfg, proxy: proxy, worker: worker, relay: relay,
 		stir: make(chan struct{}, 1), idle: make(map[*slot]struct{}), target: cfg.Slots,
 		dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: net.KeepAliveConfig{
-			Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3,
+			Enable: true, Idle: aliveIdle, Interval: aliveIdle / 2, Count: 3,
 		}},
 	}
 	a.life, a.end = context.WithCancel(context.Background())
