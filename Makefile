@@ -27,7 +27,7 @@ BENCHFLAGS  ?=
 MATRIXFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers matrix matrix-quick promtool test-deploy release test-packages soak torture bench bench-agent bench-quick bench-control syscalls microbench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers matrix matrix-quick promtool test-deploy release sizes static test-packages soak torture bench bench-agent bench-quick bench-control syscalls microbench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,14 @@ test-deploy: setup ## hold the Kubernetes and compose files against what reads t
 
 release: setup ## make the Debian package, the image, the bill of materials and their checksums in dist
 	go -C tools/release run . -root $(CURDIR) -dist $(CURDIR)/dist
+
+sizes: release ## measure package, start and memory beside HAProxy and nginx, and write the table of docs/release.md
+	@tools/setup.sh bench
+	go -C tools/release run ./sizes -root $(CURDIR)
+
+static: setup ## make dist/streamq-proxy-VERSION-linux-amd64.tar.gz, a program that needs no library, and run its demo in an empty root
+	tools/static.sh amd64 tar dist
+	tools/static.sh amd64 try dist
 
 test-packages: release ## install, upgrade and purge the package in clean systems, run the image, and release again
 	@tools/setup.sh packages

@@ -1,6 +1,15 @@
 #define _GNU_SOURCE
 #include "version.h"
 
+#include <zmq.h>
+
+#ifdef LIBZMQ_STATIC
+
+// What was linked is what was compiled with: there is one libzmq, and one answer.
+void libzmq_version(int *major, int *minor, int *patch) { zmq_version(major, minor, patch); }
+
+#else
+
 #include <dlfcn.h>
 
 // pebbe/zmq4's own, the version of the headers that it was compiled with. Weak: a
@@ -27,3 +36,5 @@ void zmq_version(int *major, int *minor, int *patch) {
 	*minor = zmq4_minor;
 	*patch = zmq4_patch;
 }
+
+#endif

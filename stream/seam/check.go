@@ -4,6 +4,7 @@ package seam
 import "C"
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -51,6 +52,9 @@ func (c calls) missing() (names []string) {
 func Check(ctx *zmq4.Context) error {
 	before := counted()
 	err := checkConnection(ctx)
+	if errors.Is(err, errNoListener) {
+		return fmt.Errorf("trying libzmq: %w", err)
+	}
 	missing := counted().since(before).missing()
 	// libzmq closes behind the notice that says so.
 	for until := time.Now().Add(checkPatience); err == nil && len(missing) == 1 && missing[0] == "close" && time.Now().Before(until); {
@@ -67,10 +71,13 @@ func Check(ctx *zmq4.Context) error {
 	return nil
 }
 
+// errNoListener is wrapped where the check cannot begin, so that it says nothing of libzmq.
+var errNoListener = errors.New("no listener at an abstract unix address")
+
 func checkConnection(ctx *zmq4.Context) (err error) {
 	listener, address, err := listenAnywhere()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errNoListener, err)
 	}
 	owner, err := NewOwner()
 	if err != nil {
@@ -102,24 +109,19 @@ func checkConnection(ctx *zmq4.Context) (err error) {
 	return converse(socket, address)
 }
 
-// listenAnywhere listens on a unix socket without a file, under a name that the kernel chooses.
+// listenAnywhere listens on a unix socket without a file, under a name that nobody else has: gVisor's kernel chooses
+// none by itself (autobind, see unix(7)).
 func listenAnywhere() (fd int, address *unix.SockaddrUnix, err error) {
 	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return -1, nil, err
 	}
-	err = unix.Bind(fd, &unix.SockaddrUnix{}) // autobind, see unix(7)
-	if err == nil {
-		err = unix.Listen(fd, 1)
+	address = &unix.SockaddrUnix{Name: "@streamq-" + rand.Text()}
+	if err := errors.Join(unix.Bind(fd, address), unix.Listen(fd, 1)); err != nil {
+		_ = unix.Close(fd)
+		return -1, nil, err
 	}
-	if err == nil {
-		var name unix.Sockaddr
-		if name, err = unix.Getsockname(fd); err == nil {
-			return fd, name.(*unix.SockaddrUnix), nil
-		}
-	}
-	_ = unix.Close(fd)
-	return -1, nil, err
+	return fd, address, nil
 }
 
 // converse connects, sends a byte, hears one and leaves, and looks at what the

@@ -1,0 +1,1 @@
+//! Only so that Cargo has something to depend on the sources.
