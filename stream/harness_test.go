@@ -167,6 +167,7 @@ func dialPeer(t *testing.T, endpoint string) net.Conn {
 func (r *rig) pair() (client, worker net.Conn) {
 	r.t.Helper()
 	worker = r.slot()
+	eventually(r.t, "the frontend is open", r.listens) // a turn after there is a worker, where it was closed for want of one
 	client = r.client()
 	send(r.t, client, nullPeer())
 	expect(r.t, worker, signature)

@@ -86,6 +86,8 @@ var meanings = [...]Meaning{
 	{"", StageSignature, StageSignature, NobodyClosed, stopped},
 	{"", StageGreeting, StageSignature, WorkerClosed, "the worker speaks another mechanism than the client, or ended at that moment"},
 	{"", StageReady, StageSignature, WorkerClosed, "the worker has a mechanism, and ZMTP 2.0 knows none"},
+	{"", StageReady, StageNothing, WorkerClosed, "the worker closed before it said anything: it has a mechanism, and ZMTP 2.0 knows none, or it is no ZeroMQ worker"},
+	{"", StageSignature, StageGreeting, ClientClosed, "the client left when it had seen the worker's greeting: as a rule it speaks another mechanism"},
 	{"NULL", StageGreeting, StageReady, ClientClosed, "the socket types do not fit together"},
 	{"NULL", StageReady, StageGreeting, WorkerClosed, typesOr300},
 	{"NULL", StageReady, StageGreeting, NobodyClosed, zapSilent},
