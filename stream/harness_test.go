@@ -167,14 +167,19 @@ func dialPeer(t *testing.T, endpoint string) net.Conn {
 func (r *rig) pair() (client, worker net.Conn) {
 	r.t.Helper()
 	worker = r.slot()
-	eventually(r.t, "the frontend is open", r.listens) // a turn after there is a worker, where it was closed for want of one
+	return r.clientOf(worker), worker
+}
+
+// clientOf is a NULL client that is joined to the one slot there is, past the handshake.
+func (r *rig) clientOf(worker net.Conn) (client net.Conn) {
+	r.t.Helper()
 	client = r.client()
 	send(r.t, client, nullPeer())
 	expect(r.t, worker, signature)
 	send(r.t, worker, nullPeer()[len(signature):])
 	expect(r.t, worker, nullPeer()[len(signature):])
 	expect(r.t, client, nullPeer())
-	return client, worker
+	return client
 }
 
 // slot is a worker that has dialled in and waits.

@@ -21,7 +21,11 @@ func refuseAfter(wait time.Duration) func(*Config) {
 // listens says whether a connection to the frontend is accepted by the kernel.
 func (r *rig) listens() bool {
 	f, _ := r.pool.Bound()
-	ep, _ := ParseEndpoint(f[0])
+	return listensAt(f[0])
+}
+
+func listensAt(endpoint string) bool {
+	ep, _ := ParseEndpoint(endpoint)
 	c, err := net.Dial("tcp", ep.HostPort())
 	if err == nil {
 		_ = c.Close()
@@ -37,7 +41,9 @@ func TestPortsCloseForWantOfAWorker(t *testing.T) {
 		r := newRig(t, relay, refuseAfter(200*time.Millisecond))
 		eventually(t, "the port is closed", func() bool { return !r.listens() })
 		for range 3 {
-			client, worker := r.pair()
+			worker := r.slot()
+			eventually(t, "the port is open", r.listens) // a turn after there is a worker
+			client := r.clientOf(worker)
 			waits := r.client()
 			send(t, waits, signature)
 			eventually(t, "one waits", func() bool { return r.snapshot().Stats.Waiting == 1 })
