@@ -37,11 +37,7 @@ func TestCasesHaveNamesOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestSelected(t *testing.T) {
-	cases, rows, err := selected(options{rows: "splice.*|direct", cases: "curve-64B|idle"})
-	if err != nil {
-		t.Fatal(err)
-	}
+func namesOf(cases []benchCase, rows []row) string {
 	var names []string
 	for _, c := range cases {
 		names = append(names, c.name)
@@ -49,8 +45,16 @@ func TestSelected(t *testing.T) {
 	for _, r := range rows {
 		names = append(names, r.name)
 	}
+	return strings.Join(names, " ")
+}
+
+func TestSelected(t *testing.T) {
+	cases, rows, err := selected(options{rows: "splice.*|direct", cases: "curve-64B|idle"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := "throughput-curve-64B idle-curve-1000 idle-curve-4000 direct splice splice-dial-in"
-	if got := strings.Join(names, " "); got != want {
+	if got := namesOf(cases, rows); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -61,15 +65,8 @@ func TestSelectedOfAnAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var names []string
-	for _, c := range cases {
-		names = append(names, c.name)
-	}
-	for _, r := range rows {
-		names = append(names, r.name)
-	}
 	want := "throughput-curve-64B roundtrip-curve-64 oneshot-curve direct splice splice-dial-in agent haproxy haproxy-twice"
-	if got := strings.Join(names, " "); got != want {
+	if got := namesOf(cases, rows); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if _, _, err := selected(options{rows: "agent"}); err == nil {
