@@ -1,7 +1,6 @@
 package control
 
 import (
-	"errors"
 	"time"
 
 	"github.com/streamq/streamq-proxy/control/wire"
@@ -36,29 +35,18 @@ func door(c *call) (wire.Reply, error) {
 		return wire.Reply{}, err
 	}
 	if c.arg(1) == doorOff {
-		if len(c.options) > 0 && (c.options[doorTTL] != "" || c.options["endpoint"] != "") {
+		if c.options[doorTTL] != "" || c.options["endpoint"] != "" {
 			return wire.Reply{}, wire.Errorf(wire.Malformed, "off takes neither ttl= nor endpoint=")
 		}
-		return doorReply(stream.DoorInfo{}, pool.CloseDoor(c.ctx, c.arg(0)))
+		return c.on(wire.OK, func(p *stream.Pool) error { return p.CloseDoor(c.ctx, c.arg(0)) })
 	}
 	ttl, err := c.span(doorTTL, standardDoor, longestDoor)
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	return doorReply(pool.Door(c.ctx, c.arg(0), c.options["endpoint"], ttl))
-}
-
-// doorReply tells of a door that is open, or of nothing.
-func doorReply(d stream.DoorInfo, err error) (wire.Reply, error) {
-	switch {
-	case errors.Is(err, stream.ErrNoDoor):
-		return wire.Reply{}, wire.Errorf(wire.NotFound, "%v", err)
-	case errors.Is(err, stream.ErrStopped):
+	d, err := pool.Door(c.ctx, c.arg(0), c.options["endpoint"], ttl)
+	if err != nil {
 		return wire.Reply{}, err
-	case err != nil:
-		return wire.Reply{}, wire.Errorf(wire.Conflict, "%v", err)
-	case d.Identity == "":
-		return wire.NewReply(wire.OK, nil)
 	}
 	return wire.NewReply(wire.OK, doorInfo(&d))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream"
 	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
@@ -13,9 +14,14 @@ import (
 func failure(err error) wire.Reply {
 	var e *wire.Error
 	var ambiguous *pairing.Ambiguous
+	var door *stream.DoorError
 	switch {
 	case errors.As(err, &e):
 		return e.Reply()
+	case errors.Is(err, stream.ErrNoDoor):
+		return wire.Reply{Code: wire.NotFound, Text: err.Error()}
+	case errors.As(err, &door):
+		return wire.Reply{Code: wire.Conflict, Text: err.Error()}
 	case errors.As(err, &ambiguous):
 		return wire.Reply{Code: wire.Conflict, Text: err.Error() + ": say endpoint=IP:PORT, as the proxy sees it"}
 	case errors.Is(err, pairing.ErrNoWorker):

@@ -42,7 +42,7 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 	refused := l.refusal()
 	l.count(+1)
 	l.arrived()
-	if e := l.doors.through(claim.Listener); e != nil {
+	if e := l.doors.listener[claim.Listener]; e != nil {
 		l.enter(c, e)
 	} else if s.side == frontendSide {
 		l.act(l.table.ClientConnected(l.clock, c.id, c.origin, c))

@@ -44,6 +44,12 @@ var (
 	ErrNoPort = errors.New("the frontend has no endpoint with a port: say the door's")
 )
 
+// DoorError is why a door cannot be opened, or shut, as things are; nothing has changed.
+type DoorError struct{ error }
+
+// Unwrap is the reason itself.
+func (e *DoorError) Unwrap() error { return e.error }
+
 // DoorConfig is a door that is open as long as the pool runs.
 type DoorConfig struct {
 	Identity string
@@ -76,25 +82,26 @@ type doors struct {
 	open     map[string]*entrance // by identity
 	shut     []*entrance
 	listener map[int]*entrance // of both
+	at       time.Duration     // when one has to be shut, or taken away; never for none
 }
 
-// doorsEvery is how often doors are looked at whose time may be up.
-const doorsEvery = 100 * time.Millisecond
+func newDoors() doors {
+	return doors{open: map[string]*entrance{}, listener: map[int]*entrance{}, at: never}
+}
 
-// next is when a door has to be shut, or taken away.
-func (d *doors) next(now time.Duration) (at time.Duration, due bool) {
-	if len(d.shut) > 0 {
-		return now + doorsEvery, true
-	}
-	at = never
+// look finds when there is something to do, after any of them has changed. What is shut and
+// has clients waits for them.
+func (d *doors) look() {
+	d.at = never
 	for _, e := range d.open {
-		at = min(at, e.until)
+		d.at = min(d.at, e.until)
 	}
-	return at, at != never
+	for _, e := range d.shut {
+		if e.clients == 0 {
+			d.at = min(d.at, e.until+doorRest)
+		}
+	}
 }
-
-// through is whose door a connection has come by, nil for none.
-func (d *doors) through(listener int) *entrance { return d.listener[listener] }
 
 // Door opens a door for an identity for so long, or has an open one stay open for so
 // long from now. Without an endpoint it listens where the frontend's first endpoint with a port
@@ -102,7 +109,10 @@ func (d *doors) through(listener int) *entrance { return d.listener[listener] }
 func (p *Pool) Door(ctx context.Context, identity, endpoint string, ttl time.Duration) (info DoorInfo, err error) {
 	return info, p.answer(ctx, func() error {
 		info, err = p.loop.openFor(identity, endpoint, ttl)
-		return err
+		if err == nil || errors.Is(err, ErrStopped) {
+			return err
+		}
+		return &DoorError{err}
 	})
 }
 
@@ -114,7 +124,7 @@ func (p *Pool) CloseDoor(ctx context.Context, identity string) error {
 		case e == nil:
 			return ErrNoDoor
 		case e.until == never:
-			return ErrDoorListed
+			return &DoorError{ErrDoorListed}
 		}
 		p.loop.shutDoor(e)
 		return nil
@@ -157,6 +167,7 @@ func (l *loop) openFor(identity, endpoint string, ttl time.Duration) (DoorInfo, 
 	if e.until != never || ttl == never {
 		e.until = now + min(ttl, never-now)
 	}
+	l.doors.look()
 	return e.info(now), nil
 }
 
@@ -173,13 +184,10 @@ func (l *loop) openDoor(identity, setting string) (*entrance, error) {
 			return nil, err
 		}
 	}
-	if l.doors.listener == nil {
-		l.doors.open, l.doors.listener = map[string]*entrance{}, map[int]*entrance{}
-	}
 	if i := slices.IndexFunc(l.doors.shut, func(s *entrance) bool { return s.at(setting) }); i >= 0 {
 		old := l.doors.shut[i]
-		if err := old.reopen(); err != nil {
-			return nil, err
+		if err := openAll(old.listeners); err != nil {
+			return nil, errors.Join(err, shutAll(old.listeners))
 		}
 		l.doors.shut = slices.Delete(l.doors.shut, i, i+1)
 		old.identity, old.setting, old.until, e = identity, e.setting, e.until, old
@@ -189,7 +197,7 @@ func (l *loop) openDoor(identity, setting string) (*entrance, error) {
 	l.doors.open[identity] = e
 	l.frontend.listeners = append(l.frontend.listeners, e.listeners...)
 	if l.refusing.on { // its ports are opened with the others
-		_ = e.shut()
+		_ = shutAll(e.listeners)
 	}
 	l.cfg.Log.Info("a door is open", "pool", l.fixed.Name, "identity", identity, "endpoint", strings.Join(e.endpoints, " "))
 	l.tell(Event{Topic: TopicDoorOpened, Identity: identity})
@@ -221,56 +229,40 @@ func (l *loop) hang(e *entrance, setting string) error {
 	if !ep.Addressed() {
 		return errors.New("a door has a host and a port")
 	}
-	all, err := ep.Resolve()
-	if err != nil {
+	if err := bindEach(ep, func(at Endpoint) (Endpoint, error) { return l.frame(e, at) }); err != nil {
+		l.takeDown(e)
 		return err
-	}
-	how := l.listening()
-	for _, at := range all {
-		if len(e.endpoints) > 0 {
-			first, _ := ParseEndpoint(e.endpoints[0])
-			at.Port = first.Port
-		}
-		switch err = l.frame(e, at, how); {
-		case err == nil:
-		case len(all) > 1 && unusable(err):
-		default:
-			l.takeDown(e)
-			return bindError(err, at)
-		}
-	}
-	if len(e.listeners) == 0 {
-		return bindError(nil, ep)
 	}
 	return nil
 }
 
 // frame makes one of a door's listeners. A port that a door has had which is shut is not
 // taken again: libzmq would take both away at once.
-func (l *loop) frame(e *entrance, at Endpoint, how listening) error {
+func (l *loop) frame(e *entrance, at Endpoint) (bound Endpoint, err error) {
+	how := l.listening()
 	fd, err := transportOf(at).listen(at, how)
 	if err != nil {
-		return err
+		return at, err
 	}
-	endpoint := transportOf(at).bound(at, fd).String()
-	if l.doors.taken(endpoint) {
+	bound = transportOf(at).bound(at, fd)
+	if l.doors.taken(bound.String()) {
 		defer closeDescriptor(fd) // which has the kernel choose another
 		if at.Port != 0 {
-			return unix.EADDRINUSE
+			return at, unix.EADDRINUSE
 		}
-		return l.frame(e, at, how)
+		return l.frame(e, at)
 	}
-	if err := l.frontend.give(fd, at, how); err != nil {
-		return err
+	if err = l.frontend.give(fd, at, how); err != nil {
+		return at, err
 	}
-	bound, err := l.frontend.zmq.GetLastEndpoint()
+	name, err := l.frontend.zmq.GetLastEndpoint()
 	if err != nil {
-		return err
+		return at, err
 	}
 	seam.Pause(fd, l.halt.on)
-	e.listeners, e.endpoints, e.bound = append(e.listeners, fd), append(e.endpoints, endpoint), append(e.bound, bound)
+	e.listeners, e.endpoints, e.bound = append(e.listeners, fd), append(e.endpoints, bound.String()), append(e.bound, name)
 	l.doors.listener[fd] = e
-	return nil
+	return bound, nil
 }
 
 // taken: a door that is shut is at endpoint yet, as libzmq sees it, although the kernel may
@@ -283,34 +275,21 @@ func (d *doors) taken(endpoint string) bool {
 func (l *loop) shutDoor(e *entrance) {
 	delete(l.doors.open, e.identity)
 	l.frontend.listeners = slices.DeleteFunc(l.frontend.listeners, func(fd int) bool { return slices.Contains(e.listeners, fd) })
-	if err := e.shut(); err != nil {
+	if err := shutAll(e.listeners); err != nil {
 		l.cfg.Log.Error("shutting a door", "pool", l.fixed.Name, "identity", e.identity, "error", err)
 	}
 	e.until = l.clock
 	l.doors.shut = append(l.doors.shut, e)
+	l.doors.look()
 	l.cfg.Log.Info("a door is shut", "pool", l.fixed.Name, "identity", e.identity, "clients", e.clients)
 	l.tell(Event{Topic: TopicDoorShut, Identity: e.identity})
 }
 
-func (e *entrance) shut() error {
-	var errs []error
-	for _, fd := range e.listeners {
-		errs = append(errs, seam.Shut(fd))
-	}
-	return errors.Join(errs...)
-}
-
-func (e *entrance) reopen() error {
-	for _, fd := range e.listeners {
-		if err := seam.Open(fd, listenBacklog); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // tendDoors shuts doors whose time is up, and takes away those that nobody needs.
 func (l *loop) tendDoors() {
+	if l.clock < l.doors.at {
+		return
+	}
 	for _, e := range l.doors.open {
 		if e.until <= l.clock {
 			l.shutDoor(e)
@@ -323,6 +302,7 @@ func (l *loop) tendDoors() {
 		l.takeDown(e)
 		return true
 	})
+	l.doors.look()
 }
 
 func (l *loop) takeDown(e *entrance) {
@@ -362,9 +342,11 @@ func (l *loop) enter(c *conn, e *entrance) {
 }
 
 // leave is enter's end.
-func (c *conn) leave() {
+func (l *loop) leave(c *conn) {
 	if c.door != nil {
-		c.door.clients--
+		if c.door.clients--; c.door.clients == 0 {
+			l.doors.look()
+		}
 		c.door = nil
 	}
 }

@@ -58,7 +58,7 @@ func (l *loop) forget(c *conn, reset bool) {
 	l.figures.backlogged -= int64(c.out.size())
 	c.out.reset()
 	c.link.drop(reset)
-	c.leave()
+	l.leave(c)
 	c.phase, c.paused, c.early = dead, false, nil
 }
 
@@ -158,7 +158,7 @@ func (l *loop) drain(deadline time.Duration) {
 	}
 	l.draining = draining{true, at}
 	for _, s := range l.sockets() {
-		if err := s.shut(); err != nil {
+		if err := shutAll(s.listeners); err != nil {
 			l.cfg.Log.Error("drain: closing a listener", "pool", l.fixed.Name, "error", err)
 		}
 	}

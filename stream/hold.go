@@ -112,7 +112,7 @@ func (l *loop) releaseNext() {
 	l.ctx.held.Add(-1)
 	l.ctx.descriptors.Add(-1)
 	c.link.drop(false)
-	c.leave()
+	l.leave(c)
 	c.phase = dead
 }
 

@@ -40,19 +40,23 @@ func (s *socket) bindOne(endpoint string, how listening) error {
 	if err := FreePath(ep.File()); err != nil {
 		return err
 	}
+	return bindEach(ep, func(at Endpoint) (Endpoint, error) { return s.bindAt(at, how) })
+}
+
+// bindEach binds every address that an endpoint stands for, all with the same port; bind
+// tells what the kernel has made of an address.
+func bindEach(ep Endpoint, bind func(at Endpoint) (Endpoint, error)) error {
 	all, err := ep.Resolve()
 	if err != nil {
 		return err
 	}
-	bound := 0
+	bound, port := 0, ep.Port
 	for _, at := range all {
-		if at.Port == 0 && bound > 0 {
-			last, _ := ParseEndpoint(s.endpoints[len(s.endpoints)-1])
-			at.Port = last.Port
-		}
-		switch err = s.bindAt(at, how); {
+		at.Port = port
+		var made Endpoint
+		switch made, err = bind(at); {
 		case err == nil:
-			bound++
+			bound, port = bound+1, made.Port
 		case len(all) > 1 && unusable(err): // a name's address of a family that this machine lacks
 		default:
 			return bindError(err, at)
@@ -72,19 +76,20 @@ func unusable(err error) bool {
 // bindAt makes a listener, has the seam follow it and gives it to libzmq. The
 // options of a listener are those of what it accepts (tcp(7)), which costs libzmq and
 // us nothing for each connection.
-func (s *socket) bindAt(ep Endpoint, how listening) error {
+func (s *socket) bindAt(ep Endpoint, how listening) (bound Endpoint, err error) {
 	transport := transportOf(ep)
 	fd, err := transport.listen(ep, how)
 	if err != nil {
-		return err
+		return ep, err
 	}
 	if err = s.give(fd, ep, how); err != nil {
-		return err
+		return ep, err
 	}
+	bound = transport.bound(ep, fd)
 	s.listeners = append(s.listeners, fd)
-	s.endpoints = append(s.endpoints, transport.bound(ep, fd).String())
+	s.endpoints = append(s.endpoints, bound.String())
 	s.noteFile(ep.File())
-	return nil
+	return bound, nil
 }
 
 // give has the seam follow a listener and gives it to libzmq, or closes it.

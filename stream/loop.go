@@ -111,6 +111,7 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 		allowed: mechanismSet(cfg.Mechanisms),
 		start:   time.Now(),
 		locals:  map[string]*conn{},
+		doors:   newDoors(),
 		shown:   newShown(cfg.ClientAddresses),
 		readBuf: make([]byte, readBuffer),
 		batch:   new(batch),
@@ -315,8 +316,8 @@ func (l *loop) patience() (time.Duration, error) {
 	if at, due := l.held.next(); due {
 		earlier(at)
 	}
-	if at, due := l.doors.next(l.clock); due {
-		earlier(at)
+	if l.doors.at != never {
+		earlier(l.doors.at)
 	}
 	if at, due := l.refusals.next(); due {
 		earlier(at)

@@ -1,13 +1,9 @@
 package stream
 
 import (
-	"errors"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/streamq/streamq-proxy/pairing"
-	"github.com/streamq/streamq-proxy/stream/seam"
 )
 
 // Waiting is not always kind: a libzmq client that was connected once, and is accepted
@@ -73,10 +69,8 @@ func (l *loop) tendPorts() {
 
 func (l *loop) closePorts() {
 	l.cfg.Log.Warn("no worker: the frontend's ports are closed until there is one", "pool", l.fixed.Name)
-	for _, fd := range l.frontend.ports() {
-		if err := seam.Shut(fd); err != nil {
-			l.cfg.Log.Error("closing a port for want of a worker", "pool", l.fixed.Name, "error", err)
-		}
+	if err := shutAll(l.frontend.ports()); err != nil {
+		l.cfg.Log.Error("closing a port for want of a worker", "pool", l.fixed.Name, "error", err)
 	}
 }
 
@@ -88,13 +82,7 @@ func (l *loop) openPorts() {
 		return
 	}
 	r.again = l.clock + openAgain
-	var failed error
-	for _, fd := range l.frontend.ports() {
-		if err := seam.Open(fd, listenBacklog); err != nil && !errors.Is(err, unix.EALREADY) {
-			failed = err
-		}
-	}
-	switch {
+	switch failed := openAll(l.frontend.ports()); {
 	case failed == nil:
 		r.on, r.told = false, false
 		l.cfg.Log.Info("a worker is there: the frontend's ports are open", "pool", l.fixed.Name)

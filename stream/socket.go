@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/pebbe/zmq4"
+	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/seam"
@@ -99,12 +100,24 @@ func (s *socket) pause(paused bool) {
 	}
 }
 
-// shut ends the listening, so that who connects is refused by the kernel, and backs off
+// shutAll ends the listening, so that who connects is refused by the kernel, and backs off
 // as libzmq does only then. Connections that were accepted go on.
-func (s *socket) shut() error {
+func shutAll(listeners []int) error {
 	var errs []error
-	for _, fd := range s.listeners {
+	for _, fd := range listeners {
 		errs = append(errs, seam.Shut(fd))
+	}
+	return errors.Join(errs...)
+}
+
+// openAll has listeners over TCP that were shut listen again on their ports. Those that do
+// already stay as they are.
+func openAll(listeners []int) error {
+	var errs []error
+	for _, fd := range listeners {
+		if err := seam.Open(fd, listenBacklog); !errors.Is(err, unix.EALREADY) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
