@@ -39,3 +39,10 @@ func (c *checker) doors(i int, p *Pool, cfg *stream.Config) {
 		c.add(i, "doors", fmt.Sprintf("there are %d, and door-max is %d", len(cfg.Doors), cfg.DoorMax))
 	}
 }
+
+func doorEndpoints(doors []stream.DoorConfig) (all []string) {
+	for _, d := range doors {
+		all = append(all, d.Endpoint)
+	}
+	return all
+}

@@ -27,9 +27,9 @@ func (c *checker) across(pools []stream.Config) {
 		}
 		names[p.Name] = true
 		for _, list := range []struct {
-			setting   string
+			setting   string // of its k-th
 			endpoints []string
-		}{{"frontend", p.Frontend}, {"backend", p.Backend}} {
+		}{{"frontend[%d]", p.Frontend}, {"backend[%d]", p.Backend}, {"doors[%d].endpoint", doorEndpoints(p.Doors)}} {
 			for k, e := range list.endpoints {
 				ep, err := endpoint.Parse(e)
 				if err != nil {
@@ -38,7 +38,7 @@ func (c *checker) across(pools []stream.Config) {
 				l := listener{ep, e, p.Name}
 				for _, other := range all {
 					if l.Meets(other.Endpoint) {
-						c.add(i, fmt.Sprintf("%s[%d]", list.setting, k), l.conflict(other))
+						c.add(i, fmt.Sprintf(list.setting, k), l.conflict(other))
 						break
 					}
 				}
