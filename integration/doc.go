@@ -6,7 +6,7 @@
 // as a child; a test that has to look inside opens a stream.Pool in its own process instead.
 //
 // Files are named by what their tests are about; harness_*_test.go have none and are what the others stand on. The R and S
-// in the names of some tests are the numbers of the requirements, which the table in README.md spells out.
+// in the names of some tests are the numbers of the requirements, which the table in docs/requirements.md spells out.
 //
 // The peers are libzmq by way of pebbe/zmq4, the independent ZMTP of go-zeromq/zmq4, pyzmq, and with the build tag
 // "peers" also those of docs/peers.md, of which JeroMQ 0.3 speaks ZMTP 2.0 only. A peer that is missing fails its tests. HAProxy is skipped

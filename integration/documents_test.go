@@ -31,7 +31,7 @@ var (
 func documents(t testing.TB) []string {
 	t.Helper()
 	all := []string{"README.md"}
-	for _, pattern := range []string{"docs/*.md", "deploy/*.md", "deploy/*/*.md"} {
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "deploy/*.md", "deploy/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join("..", pattern))
 		must(t, err)
 		for _, file := range found {

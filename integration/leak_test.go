@@ -17,7 +17,7 @@ func TestLateReplyLeak(t *testing.T) {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Run("dialling with IMMEDIATE=0 leaks", func(t *testing.T) {
 				if n := lateReplies(t, dialling(), kind, false); n == 0 {
-					t.Error("no late reply has leaked: then the warning in the README is out of date")
+					t.Error("no late reply has leaked: then the warning in docs/guide/modes.md is out of date")
 				}
 			})
 			t.Run("dialling with IMMEDIATE=1 does not", func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/streamq/streamq-proxy/stream"
 )
 
-// readme is README.md as a user has it, with free endpoints in the place of its own.
+// readme is README.md, and behind it the page on kinds of worker, as a user has them, with free endpoints in the place of their own.
 type readme struct {
 	snippets map[string]snippet
 	commands [][]string // what follows "streamq-proxy" in its shell blocks
@@ -33,9 +33,12 @@ var block = regexp.MustCompile("(?m)(?:^<!-- test: ([a-z-]+) -->\n)?^```([a-z]+)
 
 func readReadme(t testing.TB) readme {
 	t.Helper()
-	b, err := os.ReadFile("../README.md")
-	must(t, err)
-	text := string(b)
+	text := ""
+	for _, document := range []string{"../README.md", "../docs/guide/modes.md"} {
+		b, err := os.ReadFile(document)
+		must(t, err)
+		text += string(b)
+	}
 	// All of 127.0.0.0/8 is this machine (RFC 1122). At an address of its own a port that is free now stays so: those that
 	// the system gives to other connections are at 127.0.0.1.
 	for i, port := range []string{"5555", "5556", "6000"} {
@@ -77,7 +80,7 @@ func (r readme) flags(t testing.TB, verb, flag string) []string {
 			return c[1:]
 		}
 	}
-	t.Fatalf("no %s in the README has %s", verb, flag)
+	t.Fatalf("no %s in the documents has %s", verb, flag)
 	return nil
 }
 
@@ -86,7 +89,7 @@ func (r readme) write(t testing.TB, name, dir string) *exec.Cmd {
 	t.Helper()
 	s, ok := r.snippets[name]
 	if !ok || !strings.HasSuffix(s.file, ".py") {
-		t.Fatalf("the README has no snippet %s, or its first line names no file", name)
+		t.Fatalf("the documents have no snippet %s, or its first line names no file", name)
 	}
 	must(t, os.WriteFile(filepath.Join(dir, s.file), []byte(s.code), 0o600))
 	run := exec.Command("/usr/bin/python3", s.file)
@@ -104,7 +107,7 @@ func (r readme) promised(t testing.TB) string {
 	return promise
 }
 
-// TestReadmeSnippets does what the README tells a user to do, for each kind of worker, and has what it promises.
+// TestReadmeSnippets does what the documents tell a user to do, for each kind of worker, and has what it promises.
 func TestReadmeSnippets(t *testing.T) {
 	for _, way := range []struct {
 		name, flag, worker string
@@ -170,10 +173,10 @@ func TestReadmeMakes(t *testing.T) {
 	}
 }
 
-// TestReadmeTree has every package of the tree that the README shows be there, and every package be in it.
+// TestReadmeTree has every package of the tree that docs/architecture.md shows be there, and every package be in it.
 func TestReadmeTree(t *testing.T) {
 	shown := map[string]bool{}
-	for _, f := range blocks(t, "README.md") {
+	for _, f := range blocks(t, "docs/architecture.md") {
 		if f.mark != "<!-- test: "+t.Name()+" -->" {
 			continue
 		}
@@ -193,7 +196,7 @@ func TestReadmeTree(t *testing.T) {
 			directory := strings.TrimPrefix(filepath.Dir(file), "../")
 			packages++
 			if !shown[directory] && !strings.HasPrefix(directory, "tools/") {
-				t.Errorf("%s is not in the README's tree", directory)
+				t.Errorf("%s is not in the tree of docs/architecture.md", directory)
 			}
 		}
 	}
@@ -202,14 +205,14 @@ func TestReadmeTree(t *testing.T) {
 	}
 }
 
-// TestReadmeHalfClosed has a half-closed pair on which nothing moves end when the setting says so that the README names,
-// whatever the others are, and the README say how long that is by default.
+// TestReadmeHalfClosed has a half-closed pair on which nothing moves end when the setting says so that docs/limits.md names,
+// whatever the others are, and that page say how long that is by default.
 func TestReadmeHalfClosed(t *testing.T) {
-	b, err := os.ReadFile("../README.md")
+	b, err := os.ReadFile("../docs/limits.md")
 	must(t, err)
 	sentence := regexp.MustCompile("A half-closed pair on which nothing moves is ended after 30 s to a minute \\(one to two `(--[a-z-]+)`\\)").FindStringSubmatch(string(b))
 	if sentence == nil {
-		t.Fatal("the README does not say when a half-closed pair is ended")
+		t.Fatal("docs/limits.md does not say when a half-closed pair is ended")
 	}
 	if once := stream.DefaultConfig().Pairing.FinishTimeout; once != 30*time.Second {
 		t.Errorf("a half-closed pair is ended after %v to %v by default", once, 2*once)

@@ -10,7 +10,7 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// TestSlotLost: a client with a wrong key costs README's worker its slot, and is named.
+// TestSlotLost: a client with a wrong key costs the worker of docs/guide/modes.md its slot, and is named.
 func TestSlotLost(t *testing.T) {
 	ctx := newContext(t)
 	served := newWorker(t, ctx, zmq.REP, newSecurity(t, "CURVE"))

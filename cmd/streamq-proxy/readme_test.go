@@ -11,21 +11,21 @@ import (
 	"time"
 )
 
-// steering is what the README shows of ctl: how it has the proxy run, and what is said then.
+// steering is what the quick start shows of ctl: how it has the proxy run, and what is said then.
 func steering(t *testing.T) (variable, run, transcript string) {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../docs/quickstart.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile("(?s)## Steer it.*?```sh\nexport (\\S+) .*?\nstreamq-proxy (run .*?)\n```\n.*?```console\n(.*?)```\n").FindSubmatch(text)
+	found := regexp.MustCompile("(?s)## 3. Steer it.*?```sh\nexport (\\S+) .*?\nstreamq-proxy (run .*?)\n```\n.*?```console\n(.*?)```\n").FindSubmatch(text)
 	if found == nil {
-		t.Fatal("the README has no transcript")
+		t.Fatal("the quick start has no transcript")
 	}
 	return string(found[1]), string(found[2]), string(found[3])
 }
 
-// TestReadmeTranscript has a proxy say what the README shows of ctl: the words, whatever the ports and the widths of columns.
+// TestReadmeTranscript has a proxy say what the quick start shows of ctl: the words, whatever the ports and the widths of columns.
 func TestReadmeTranscript(t *testing.T) {
 	variable, command, transcript := steering(t)
 	path, found := strings.CutPrefix(variable, controlVariable+"=ipc://")
@@ -47,7 +47,7 @@ func TestReadmeTranscript(t *testing.T) {
 	}
 	spaces := regexp.MustCompile(` +`)
 	if got, want := spaces.ReplaceAllString(got.String(), " "), spaces.ReplaceAllString(transcript, " "); got != want {
-		t.Errorf("the proxy says\n%s\nand the README\n%s", got, want)
+		t.Errorf("the proxy says\n%s\nand the quick start\n%s", got, want)
 	}
 }
 

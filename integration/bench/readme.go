@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// marks are what stands around a section of the README that the benchmark writes.
+// marks are what stands around a section of docs/benchmark.md that the benchmark writes.
 type marks struct{ begin, end string }
 
 var (
@@ -82,7 +82,7 @@ func bareVersion(name, text string) string {
 	return title
 }
 
-// markdown is the section of the README: our ratios, CURVE beside NULL.
+// markdown is the section of that page: our ratios, CURVE beside NULL.
 func markdown(r result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (smallest..largest).\n\n", r.summary())

@@ -12,12 +12,18 @@ import (
 func TestConfigurationsOfDocuments(t *testing.T) {
 	t.Parallel()
 	var text []byte
-	for _, file := range []string{"deploy/README.md", "docs/field.md"} {
-		one, err := os.ReadFile(filepath.Join("../../../..", file))
+	for _, pattern := range []string{"README.md", "deploy/README.md", "docs/*.md", "docs/*/*.md"} {
+		files, err := filepath.Glob(filepath.Join("../../../..", pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
-		text = append(text, one...)
+		for _, file := range files {
+			one, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = append(text, one...)
+		}
 	}
 	n := 0
 	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
@@ -25,7 +31,7 @@ func TestConfigurationsOfDocuments(t *testing.T) {
 			continue
 		}
 		n++
-		s, err := parse("README.md", []byte(block[1]))
+		s, err := parse("document", []byte(block[1]))
 		if err == nil {
 			_, err = s.Plan(testCPUs)
 		}
@@ -33,7 +39,7 @@ func TestConfigurationsOfDocuments(t *testing.T) {
 			t.Errorf("%v\nin\n%s", err, block[1])
 		}
 	}
-	if n < 2 {
+	if n < 5 {
 		t.Errorf("%d are shown", n)
 	}
 }
