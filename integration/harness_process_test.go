@@ -7,6 +7,7 @@ import (
 	"io"
 	"os/exec"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 )
@@ -47,8 +48,26 @@ type process struct {
 	command *exec.Cmd
 	stdin   io.WriteCloser
 	lines   chan said
-	stderr  bytes.Buffer
+	stderr  complaint
 	ended   bool
+}
+
+// complaint is what a process says in its standard error, which can be read while it runs.
+type complaint struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (c *complaint) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.Write(p)
+}
+
+func (c *complaint) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.String()
 }
 
 func startProcess(t testing.TB, p program, command []string, flags ...string) *process {
@@ -98,7 +117,7 @@ func (c *process) hear(t testing.TB, event string) said {
 				return line
 			}
 		case <-limit:
-			t.Fatalf("the peer never said %q", event)
+			t.Fatalf("the peer never said %q\n%s", event, c.stderr.String())
 		}
 	}
 }
