@@ -12,6 +12,8 @@ class Library {
 
     static ZMQ.Socket open(Map<String, String> options, boolean serves) throws Exception {
         ZMQ.Socket socket = context.createSocket(SocketType.valueOf(options.get("kind")));
+        // A connection that it makes may stay without a greeting for so long, and only then makes room for the next: docs/peers.md.
+        socket.setHandshakeIvl(5000);
         String mechanism = options.getOrDefault("mechanism", "NULL");
         if (mechanism.equals("PLAIN") && serves) {
             File passwords = File.createTempFile("passwords", null);
