@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/stream/seam"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // tap is a STREAM socket that a test reads batch by batch.
@@ -122,7 +123,7 @@ func TestNoticeTellsOfThePeer(t *testing.T) {
 	if SourceAddress(born.birth.address) != "127.0.0.1" {
 		t.Errorf("the address is %q", born.birth.address)
 	}
-	if far := peerEndpoint(born.birth.fd); far.String() != c.LocalAddr().String() {
+	if far := sockets.PeerEnd(born.birth.fd); far.String() != c.LocalAddr().String() {
 		t.Errorf("descriptor %d is connected to %v, want %v", born.birth.fd, far, c.LocalAddr())
 	}
 	_ = c.Close()

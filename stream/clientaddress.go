@@ -13,6 +13,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/clientaddr"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 	"github.com/streamq/streamq-proxy/stream/source"
 )
 
@@ -84,12 +85,12 @@ func (s *shown) usage(now time.Duration) (taken, all int) {
 }
 
 // connectShown begins a connection by which the worker sees the dial's client.
-func (d *dialler) connectShown(x *dial, to remote) (connection, bool, error) {
+func (d *dialler) connectShown(x *dial, to sockets.Remote) (sockets.Connection, bool, error) {
 	from, err := d.shownAs(x, to)
 	if err != nil {
-		return connection{fd: -1}, false, err
+		return sockets.Connection{FD: -1}, false, err
 	}
-	c, connected, err := to.connect(from)
+	c, connected, err := to.Connect(from)
 	if err != nil {
 		err = fmt.Errorf("from %v: %w", from.Addr, err)
 		// The address is the client's own, and of no use there: loopback's or a multicast one,
@@ -103,19 +104,19 @@ func (d *dialler) connectShown(x *dial, to remote) (connection, bool, error) {
 }
 
 // shownAs is the address of a dial's client for a worker at to.
-func (d *dialler) shownAs(x *dial, to remote) (source.Address, error) {
+func (d *dialler) shownAs(x *dial, to sockets.Remote) (source.Address, error) {
 	s, client := &d.loop.shown, d.loop.find(x.client)
-	is4 := to.address.Addr().Is4()
+	is4 := to.Address().Addr().Is4()
 	if s.setting.Transparent {
 		own, err := netip.ParseAddrPort(client.origin.Endpoint)
-		if own := own.Addr().Unmap(); err == nil && to.address.IsValid() && own.Is4() == is4 {
+		if own := own.Addr().Unmap(); err == nil && to.Address().IsValid() && own.Is4() == is4 {
 			x.shown = own
 			return source.Address{Addr: own, Reach: source.Foreign}, nil
 		}
 		return source.Address{}, fmt.Errorf("%w: it comes from %q", errNoClientAddress, whence(client.origin))
 	}
 	prefix := s.setting.Prefix
-	if !to.address.IsValid() || prefix.Addr().Is4() != is4 {
+	if !to.Address().IsValid() || prefix.Addr().Is4() != is4 {
 		return source.Address{}, errOtherFamily
 	}
 	if !x.shown.IsValid() {
@@ -130,9 +131,9 @@ func (d *dialler) shownAs(x *dial, to remote) (source.Address, error) {
 
 // seen says whether a connection shows what it is to show. Of an address that cannot be a
 // source, such as a broadcast one, bind(2) keeps nothing and has no error.
-func (x *dial) seen(to connection) error {
-	if x.shown.IsValid() && to.local.Addr() != x.shown {
-		return fmt.Errorf("%w: from %v the connection is from %v", errNoClientAddress, x.shown, to.local.Addr())
+func (x *dial) seen(to sockets.Connection) error {
+	if x.shown.IsValid() && to.Own.Addr() != x.shown {
+		return fmt.Errorf("%w: from %v the connection is from %v", errNoClientAddress, x.shown, to.Own.Addr())
 	}
 	return nil
 }
@@ -156,7 +157,7 @@ func (l *loop) unanswered(err error) bool {
 // cannot be shown, and the worker is not to blame.
 func (l *loop) judgeSilence(a pairing.Action, silence error) {
 	l.dialler.connect(0, a.Endpoint, func(_ pairing.PeerID, to connection, err error) {
-		closeDescriptor(to.fd)
+		sockets.Close(to.FD)
 		if err == nil {
 			silence = fmt.Errorf("%w: answers to it do not come back through this machine: %w", errNoClientAddress, silence)
 		}

@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // What only the kernel knows of a connection.
@@ -31,34 +33,6 @@ func Cookie(fd int) uint64 {
 		return 0
 	}
 	return c
-}
-
-// peerEndpoint is the remote IP:PORT; invalid for other than TCP.
-func peerEndpoint(fd int) netip.AddrPort {
-	sa, err := syscall.Getpeername(fd) // unix's asks for the protocol, too
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return addrPort(sa)
-}
-
-// ownEndpoint is our own IP:PORT; invalid for other than TCP.
-func ownEndpoint(fd int) netip.AddrPort {
-	sa, err := syscall.Getsockname(fd)
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return addrPort(sa)
-}
-
-func addrPort(sa syscall.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *syscall.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *syscall.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
 }
 
 // deliveryMark is something else whenever the other side has taken bytes of ours:
@@ -97,11 +71,11 @@ func Accepted(fd int, endpoint string) (id uint64, peer netip.AddrPort, ok bool)
 	if err != nil {
 		return 0, peer, false
 	}
-	defer closeDescriptor(dup)
+	defer sockets.Close(dup)
 	if !isOwnEnd(dup, endpoint) {
 		return 0, peer, false
 	}
-	return Cookie(dup), peerEndpoint(dup), true
+	return Cookie(dup), sockets.PeerEnd(dup), true
 }
 
 // isOwnEnd says whether our own end of a connection is at an endpoint as libzmq
@@ -117,7 +91,7 @@ func isOwnEnd(fd int, endpoint string) bool {
 	}
 	ep, err := ParseEndpoint(endpoint)
 	at := ep.Address()
-	return err == nil && addrPort(sa) == netip.AddrPortFrom(at.Addr().WithZone(""), at.Port())
+	return err == nil && sockets.AddrPort(sa) == netip.AddrPortFrom(at.Addr().WithZone(""), at.Port())
 }
 
 // Sever ends both directions of a connection of libzmq's, if the descriptor is
@@ -127,7 +101,7 @@ func Sever(fd int, id uint64) bool {
 	if err != nil {
 		return false
 	}
-	defer closeDescriptor(dup)
+	defer sockets.Close(dup)
 	if id == 0 || Cookie(dup) != id {
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // dial answers the table's wish for a connection to a worker, on behalf of a client.
@@ -32,10 +33,10 @@ func (l *loop) dial(a pairing.Action) {
 func (l *loop) dialled(client, id pairing.PeerID, to connection) {
 	c := &conn{
 		id: id, out: backlog{spare: &l.spare},
-		link: &ownLink{poller: l.poller, token: token(id), fd: to.fd, keepLater: to.peer.IsValid()},
+		link: &ownLink{poller: l.poller, token: token(id), fd: to.FD, keepLater: to.Peer.IsValid()},
 	}
-	if to.peer.IsValid() {
-		c.origin = pairing.Origin{Address: to.peer.Addr().String(), Endpoint: to.peer.String()}
+	if to.Peer.IsValid() {
+		c.origin = pairing.Origin{Address: to.Peer.Addr().String(), Endpoint: to.Peer.String()}
 	}
 	l.know(c, to)
 	l.count(+1)
@@ -67,7 +68,7 @@ func (l *loop) dialFailed(client pairing.PeerID, worker string, err error) {
 func (l *loop) probe(a pairing.Action) {
 	worker := a.Worker
 	l.dialler.connect(0, a.Endpoint, func(_ pairing.PeerID, to connection, err error) {
-		closeDescriptor(to.fd)
+		sockets.Close(to.FD)
 		if err == nil {
 			l.cfg.Log.Info("worker is back", "pool", l.fixed.Name, "worker", worker, "error", err)
 		}

@@ -7,13 +7,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // patientDials: no dial ends because its time is up.
@@ -30,8 +30,8 @@ func (r *rig) dial(client pairing.PeerID, endpoint string) <-chan outcome {
 	done := make(chan outcome, 1)
 	r.onLoop(func(l *loop) {
 		l.dialler.connect(client, endpoint, func(_ pairing.PeerID, to connection, err error) {
-			closeDescriptor(to.fd)
-			done <- outcome{to.fd, err}
+			sockets.Close(to.FD)
+			done <- outcome{to.FD, err}
 		})
 	})
 	return done
@@ -68,7 +68,7 @@ func blackHoleAt(t *testing.T, ip string, port int) *net.TCPAddr {
 	if err := errors.Join(unix.Bind(fd, at), unix.Listen(fd, 0)); err != nil {
 		t.Fatal(err)
 	}
-	hole := net.TCPAddrFromAddrPort(ownEndpoint(fd))
+	hole := net.TCPAddrFromAddrPort(sockets.OwnEnd(fd))
 	for range 4 { // more than the backlog takes
 		c, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
@@ -88,16 +88,16 @@ func blackHoleTCP(t *testing.T) *net.TCPAddr { return blackHoleAt(t, "127.0.0.1"
 // refusing is a TCP address at which nobody listens; the test keeps its port from others.
 func refusing(t *testing.T, ip string) netip.AddrPort {
 	t.Helper()
-	at := remoteAt(netip.AddrPortFrom(netip.MustParseAddr(ip), 0))
-	fd, err := unix.Socket(at.domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	domain, at := sockets.Sockaddr(netip.AddrPortFrom(netip.MustParseAddr(ip), 0))
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
 		t.Cleanup(func() { _ = unix.Close(fd) })
-		err = unix.Bind(fd, at.at)
+		err = unix.Bind(fd, at)
 	}
 	if err != nil {
 		t.Skip(err)
 	}
-	return ownEndpoint(fd)
+	return sockets.OwnEnd(fd)
 }
 
 // What cannot be reached fails in the words of Go's net.
@@ -154,25 +154,6 @@ func TestDialEndsWithItsClient(t *testing.T) {
 			t.Errorf("left: %d dials, %d run", len(d.dials), d.running)
 		}
 	})
-}
-
-// A connection that has met itself is nobody's.
-func TestDialThatMeetsItself(t *testing.T) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = unix.Close(fd) }()
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	own := remoteAt(ownEndpoint(fd))
-	if err := unix.Connect(fd, own.at); err != nil {
-		t.Fatal(err)
-	}
-	if connected, err := own.connected(&connection{fd: fd}); connected || !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("connected %v, %v", connected, err)
-	}
 }
 
 // Of a host's addresses one after the other is tried, beside those that are
@@ -327,17 +308,17 @@ func TestRoomOfDialsThatTimeOut(t *testing.T) {
 func TestDialOfSilentAddresses(t *testing.T) {
 	r := newRig(t, patientDials)
 	done := r.dial(0, "tcp://"+blackHoleTCP(t).String())
-	silent := remoteAt(blackHoleTCP(t).AddrPort())
+	silent := sockets.At(blackHoleTCP(t).AddrPort())
 	r.onLoop(func(l *loop) {
 		x := l.dialler.only()
 		oldest := x.attempts[0].to
-		for x.rest = []remote{silent, silent, silent}; len(x.rest) > 0; {
+		for x.rest = []sockets.Remote{silent, silent, silent}; len(x.rest) > 0; {
 			l.dialler.try(x)
 		}
 		if used, _ := l.ctx.Descriptors(); used != 2 || len(x.attempts) != 2 {
 			t.Errorf("%d descriptors, %d attempts", used, len(x.attempts))
 		}
-		if want := oldest.failed(os.ErrDeadlineExceeded); x.err == nil || x.err.Error() != want.Error() {
+		if want := oldest.Failed(os.ErrDeadlineExceeded); x.err == nil || x.err.Error() != want.Error() {
 			t.Errorf("%v, want %v", x.err, want)
 		}
 		l.dialler.fail(x, x.err)
@@ -358,10 +339,10 @@ func TestDialGoesOnBesideSilence(t *testing.T) {
 	fails, answers := blackHoleTCP(t).AddrPort(), l.Addr().(*net.TCPAddr).AddrPort()
 	r.onLoop(func(l *loop) {
 		x := l.dialler.only()
-		x.rest = []remote{remoteAt(fails), remoteAt(answers)}
+		x.rest = []sockets.Remote{sockets.At(fails), sockets.At(answers)}
 		l.dialler.try(x)
 		x.at = never // it is not the time that has it go on
-		_ = unix.Shutdown(x.attempts[1].fd, unix.SHUT_RDWR)
+		_ = unix.Shutdown(x.attempts[1].FD, unix.SHUT_RDWR)
 	})
 	if err := r.expectDial(done); err != nil {
 		t.Error(err)
@@ -450,12 +431,12 @@ func TestDialThatFailsForWantOfMemory(t *testing.T) {
 		c.Pairing.RetryMin, c.Pairing.RetryMax = time.Hour, time.Hour
 	}
 	for name, c := range map[string]struct {
-		rest []remote // addresses that are tried after the one with the want
+		rest []sockets.Remote // addresses that are tried after the one with the want
 		want pairing.Reason
 	}{
 		"the only address":        {nil, pairing.QueueFull},
-		"another address refuses": {[]remote{remoteAt(refusing(t, "127.0.0.1"))}, pairing.DialFailed},
-		"another address is mute": {[]remote{remoteAt(blackHoleTCP(t).AddrPort())}, pairing.DialFailed},
+		"another address refuses": {[]sockets.Remote{sockets.At(refusing(t, "127.0.0.1"))}, pairing.DialFailed},
+		"another address is mute": {[]sockets.Remote{sockets.At(blackHoleTCP(t).AddrPort())}, pairing.DialFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, patientDials, impatient, withWorker("tcp://"+blackHoleTCP(t).String()))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 	"github.com/streamq/streamq-proxy/stream/source"
 )
 
@@ -63,15 +64,21 @@ type dial struct {
 	at       time.Duration // when it has something to do if nothing happens before
 	deadline time.Duration
 	forget   context.CancelFunc // ends the look-up, nil if there is none
-	rest     []remote           // that are to be tried
+	rest     []sockets.Remote   // that are to be tried
 	shown    netip.Addr         // what a worker is to see of the client, once that is known; invalid for nothing
 	attempts []attempt          // that are under way, oldest first
 	err      error              // of what has failed, see verdict
 }
 
 type attempt struct {
-	to remote
-	connection
+	to sockets.Remote
+	sockets.Connection
+}
+
+// connection is one that was dialled.
+type connection struct {
+	sockets.Connection
+	shown netip.Addr // what the worker sees of the client, see clientaddress.go; invalid for nothing
 }
 
 func newDialler(l *loop) *dialler {
@@ -124,7 +131,7 @@ func (d *dialler) begin(x *dial) {
 		d.lookUp(x, ep)
 		return
 	}
-	x.rest = []remote{transportOf(ep).remote(ep)}
+	x.rest = []sockets.Remote{transportOf(ep).remote(ep)}
 	d.try(x)
 }
 
@@ -161,7 +168,7 @@ func (d *dialler) found(x *dial, ips []netip.Addr, ep Endpoint, err error) {
 	d.try(x)
 }
 
-func lookUpFailed(err error) error { return failedTCP(nil, err) }
+func lookUpFailed(err error) error { return sockets.FailedTCP(nil, err) }
 
 // try begins a connection to the next address that does not fail at once.
 func (d *dialler) try(x *dial) {
@@ -170,18 +177,18 @@ func (d *dialler) try(x *dial) {
 		x.rest = x.rest[1:]
 		c, connected, err := d.connectOne(x, to)
 		if connected {
-			d.finish(x, c, to.setUp(c.fd))
+			d.finish(x, c, to.SetUp(c.FD))
 			return
 		}
 		if err == nil {
-			if err = d.loop.poller.add(c.fd, pollOut, token(x.id)); err == nil {
+			if err = d.loop.poller.add(c.FD, pollOut, token(x.id)); err == nil {
 				d.await(x, attempt{to, c})
 				return
 			}
-			closeDescriptor(c.fd)
+			sockets.Close(c.FD)
 		}
 		x.failed(to, err)
-		if to.full(err) {
+		if to.Full(err) {
 			x.rest = append(x.rest, to)
 			d.wakeAt(x, min(x.deadline, d.loop.now()+retryFull))
 			return
@@ -195,20 +202,20 @@ func (d *dialler) try(x *dial) {
 }
 
 // connectOne begins a connection to an address, from where it is to come.
-func (d *dialler) connectOne(x *dial, to remote) (connection, bool, error) {
+func (d *dialler) connectOne(x *dial, to sockets.Remote) (sockets.Connection, bool, error) {
 	if x.client != 0 && d.loop.shown.setting.Some() {
 		return d.connectShown(x, to)
 	}
-	return to.connect(d.sources(to)...)
+	return to.Connect(d.sources(to)...)
 }
 
 // sources are the addresses that a dial may come from, the one whose turn it is first.
-func (d *dialler) sources(to remote) (all []source.Address) {
-	if !to.address.IsValid() {
+func (d *dialler) sources(to sockets.Remote) (all []source.Address) {
+	if !to.Address().IsValid() {
 		return nil
 	}
 	for _, a := range d.loop.cfg.Sources {
-		if a.Is4() == to.address.Addr().Is4() {
+		if a.Is4() == to.Address().Addr().Is4() {
 			all = append(all, source.Address{Addr: a})
 		}
 	}
@@ -239,19 +246,19 @@ func (d *dialler) await(x *dial, a attempt) {
 
 // settle ends the waiting for an attempt, and the poller's watch over it.
 func (d *dialler) settle(x *dial, i int) {
-	d.loop.poller.remove(x.attempts[i].fd)
+	d.loop.poller.remove(x.attempts[i].FD)
 	if x.attempts = slices.Delete(x.attempts, i, i+1); len(x.attempts) > 0 {
 		d.loop.ctx.descriptors.Add(-1)
 	}
 }
 
 func (d *dialler) abandon(x *dial, i int) {
-	fd := x.attempts[i].fd
+	fd := x.attempts[i].FD
 	d.settle(x, i)
-	closeDescriptor(fd)
+	sockets.Close(fd)
 }
 
-func (x *dial) failed(to remote, err error) { x.err = verdict(x.err, to.failed(err)) }
+func (x *dial) failed(to sockets.Remote, err error) { x.err = verdict(x.err, to.Failed(err)) }
 
 // event is about one of the attempts. When it has failed the next address has
 // its turn at once (RFC 8305, 5).
@@ -259,14 +266,14 @@ func (d *dialler) event(x *dial) {
 	before := len(x.attempts)
 	for i := 0; i < len(x.attempts); {
 		a := x.attempts[i]
-		connected, err := a.to.connected(&a.connection)
+		connected, err := a.to.Connected(&a.Connection)
 		if !connected && err == nil {
 			i++
 			continue
 		}
 		if err == nil {
 			d.settle(x, i)
-			d.finish(x, a.connection, a.to.setUp(a.fd))
+			d.finish(x, a.Connection, a.to.SetUp(a.FD))
 			return
 		}
 		x.failed(a.to, err)
@@ -278,24 +285,25 @@ func (d *dialler) event(x *dial) {
 }
 
 // finish ends a dial by a connection, unless that cannot be set up.
-func (d *dialler) finish(x *dial, to connection, err error) {
+func (d *dialler) finish(x *dial, to sockets.Connection, err error) {
 	if err == nil {
 		err = x.seen(to)
 	}
 	if err != nil {
-		closeDescriptor(to.fd)
+		sockets.Close(to.FD)
 		d.fail(x, err)
 		return
 	}
-	to.shown, x.shown = x.shown, netip.Addr{}
+	done := connection{to, x.shown}
+	x.shown = netip.Addr{}
 	d.giveUp(x)
-	x.done(x.id, to, nil)
+	x.done(x.id, done, nil)
 }
 
 // fail ends a dial by an error.
 func (d *dialler) fail(x *dial, err error) {
 	d.giveUp(x)
-	x.done(x.id, connection{fd: -1}, err)
+	x.done(x.id, connection{Connection: sockets.Connection{FD: -1}}, err)
 }
 
 // giveUp forgets a dial. One that waits begins in the loop's next turn.

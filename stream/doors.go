@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/stream/seam"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // Behind NAT neither an address nor a port tells clients apart. A door is an endpoint of
@@ -246,7 +247,7 @@ func (l *loop) frame(e *entrance, at Endpoint) (bound Endpoint, err error) {
 	}
 	bound = transportOf(at).bound(at, fd)
 	if l.doors.taken(bound.String()) {
-		defer closeDescriptor(fd) // which has the kernel choose another
+		defer sockets.Close(fd) // which has the kernel choose another
 		if at.Port != 0 {
 			return at, unix.EADDRINUSE
 		}

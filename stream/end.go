@@ -2,6 +2,7 @@ package stream
 
 import (
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
@@ -66,7 +67,7 @@ func (l *loop) relayed(f *flow) {
 	sides := f.sides()
 	if f.end.Abort {
 		gone := sides[f.end.Gone]
-		dropUnsent(gone.link.descriptor())
+		sockets.DropUnsent(gone.link.descriptor())
 		l.ended(gone, pairing.Reset)
 		return
 	}

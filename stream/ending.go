@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // finishGently closes a connection once everything that was sent to it has been
@@ -122,7 +123,7 @@ func (l *loop) resetWhenAcknowledged(o *owedReset) (done bool) {
 	fd := o.c.link.descriptor()
 	unread, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	if err != nil || unread == 0 || o.c.broken || wasReset(fd) {
-		dropUnsent(fd)
+		sockets.DropUnsent(fd)
 		l.ended(o.c, pairing.Closed)
 		return true
 	}

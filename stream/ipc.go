@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/stream/inuse"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // ipc is unix sockets, with a file or in the abstract namespace (unix(7)).
@@ -26,12 +27,8 @@ func (ipc) handed(ep Endpoint) string { return ep.String() }
 
 func (ipc) inUse(ep Endpoint) error { return inuse.Unix(ep.Path) }
 
-func (ipc) remote(ep Endpoint) remote {
-	return remote{
-		domain: unix.AF_UNIX,
-		at:     &unix.SockaddrUnix{Name: ep.Path}, // @ is the abstract namespace here, too
-		name:   &net.UnixAddr{Name: ep.Path, Net: "unix"},
-	}
+func (ipc) remote(ep Endpoint) sockets.Remote {
+	return sockets.AtPath(ep.Path) // @ is the abstract namespace there, too
 }
 
 // FreePath makes way for the file of a unix listener, "" for none. libzmq would take over

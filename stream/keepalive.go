@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // Bounds of [KeepAlive] and of Config.UserTimeout: the kernel's own (tcp(7), and
@@ -94,9 +96,6 @@ func (c *Config) checkKeepAlive() (errs []error) {
 	return errs
 }
 
-// seconds is a time of keepalive as the kernel takes it.
-func seconds(d time.Duration) int { return int(d / time.Second) }
-
 // keep sets the options on a TCP connection, or on a listener, from which those
 // that it accepts have them (tcp(7)).
 func keep(fd int, k KeepAlive, userTimeout time.Duration) error {
@@ -107,10 +106,5 @@ func keep(fd int, k KeepAlive, userTimeout time.Duration) error {
 	if k.Idle == 0 {
 		return err
 	}
-	return errors.Join(err,
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, seconds(k.Idle)),
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, seconds(k.Interval)),
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, k.Count),
-	)
+	return errors.Join(err, sockets.KeepAlive(fd, k.Idle, k.Interval, k.Count))
 }

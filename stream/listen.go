@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/stream/seam"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // listening is how a socket's listeners are made.
@@ -95,7 +96,7 @@ func (s *socket) bindAt(ep Endpoint, how listening) (bound Endpoint, err error) 
 // give has the seam follow a listener and gives it to libzmq, or closes it.
 func (s *socket) give(fd int, ep Endpoint, how listening) error {
 	if err := s.owner.Listen(fd, how.take, how.reads); err != nil {
-		closeDescriptor(fd)
+		sockets.Close(fd)
 		return err
 	}
 	if err := errors.Join(s.zmq.SetUseFd(fd), s.zmq.Bind(transportOf(ep).handed(ep)), s.zmq.SetUseFd(-1)); err != nil {
@@ -120,7 +121,7 @@ func newListener(domain int, at unix.Sockaddr, options func(fd int) error) (fd i
 		err = unix.Listen(fd, listenBacklog)
 	}
 	if err != nil {
-		closeDescriptor(fd)
+		sockets.Close(fd)
 		return -1, err
 	}
 	return fd, nil

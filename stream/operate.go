@@ -285,8 +285,8 @@ func (l *loop) acquaintance(worker *pairing.Peer, host string) *Acquaintance {
 // sees of the client by it.
 func (l *loop) know(c *conn, to connection) {
 	o := c.own()
-	if to.local.IsValid() {
-		o.local = to.local.String()
+	if to.Own.IsValid() {
+		o.local = to.Own.String()
 		l.locals[o.local] = c
 	}
 	o.shown = l.shown.add(to.shown, c)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/seam"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // ownLink is a connection whose descriptor the loop reads and writes itself: a
@@ -26,7 +27,7 @@ func (o *ownLink) descriptor() int { return o.fd }
 
 func (o *ownLink) push(data []byte) (done int, broken bool) {
 	for done < len(data) {
-		n, err := writeSocket(o.fd, data[done:])
+		n, err := sockets.Write(o.fd, data[done:])
 		switch {
 		case err == nil:
 			done += n
@@ -82,18 +83,18 @@ func (o *ownLink) wanted(mask uint32) uint32 {
 // handed: write(2) has given everything to the kernel.
 func (o *ownLink) handed() bool { return true }
 
-func (o *ownLink) finish() { sendFIN(o.fd) }
+func (o *ownLink) finish() { sockets.SendFIN(o.fd) }
 
 func (o *ownLink) drop(reset bool) {
 	if reset {
-		dropUnsent(o.fd)
+		sockets.DropUnsent(o.fd)
 	}
 	// The poller forgets a descriptor that is closed; until libzmq has closed it as
 	// well its events are nobody's.
 	if o.accepted {
 		seam.Release(o.fd)
 	} else {
-		closeDescriptor(o.fd)
+		sockets.Close(o.fd)
 	}
 }
 
@@ -108,7 +109,7 @@ func (l *loop) readOwn(c *conn) {
 		if c.flow == nil && c.phase == live && (c.via == nil || c.via.read) {
 			room = room[:max(1, maxEarly-len(c.early))] // the rest of what it says waits, as it does
 		}
-		n, err := readSocket(fd, room)
+		n, err := sockets.Read(fd, room)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue

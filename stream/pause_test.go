@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // plenty is more than the kernel's buffers between two sides take, in bytes.
@@ -323,7 +324,7 @@ func (r *rig) connOf(end net.Conn) (found *conn) {
 	r.t.Helper()
 	r.onLoop(func(l *loop) {
 		l.table.EachPeer(func(p *pairing.Peer) bool {
-			if c := p.Conn.(*conn); peerEndpoint(c.link.descriptor()).String() == end.LocalAddr().String() {
+			if c := p.Conn.(*conn); sockets.PeerEnd(c.link.descriptor()).String() == end.LocalAddr().String() {
 				found = c
 			}
 			return found == nil

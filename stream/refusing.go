@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // Waiting is not always kind: a libzmq client that was connected once, and is accepted
@@ -95,7 +96,7 @@ func (l *loop) openPorts() {
 // ports are the descriptors of the listeners over TCP.
 func (s *socket) ports() (all []int) {
 	for _, fd := range s.listeners {
-		if ownEndpoint(fd).IsValid() {
+		if sockets.OwnEnd(fd).IsValid() {
 			all = append(all, fd)
 		}
 	}
@@ -104,5 +105,5 @@ func (s *socket) ports() (all []int) {
 
 // turnedAway: c's port is closed, so that its client, which is told by it, need not be held.
 func (l *loop) turnedAway(c *conn) bool {
-	return l.refusing.on && peerEndpoint(c.link.descriptor()).IsValid()
+	return l.refusing.on && sockets.PeerEnd(c.link.descriptor()).IsValid()
 }

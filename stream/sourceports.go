@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/stream/endpoint"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // SourcePorts are how many ports connections to one address and port may have from
@@ -94,7 +95,7 @@ func eachConnection(to map[uint16]map[netip.Addr]bool, f func(netip.AddrPort)) e
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	defer closeDescriptor(fd)
+	defer sockets.Close(fd)
 	limit := unix.NsecToTimeval(time.Second.Nanoseconds())
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
 		return os.NewSyscallError("setsockopt", err)

@@ -1,9 +1,8 @@
 package stream
 
 import (
-	"golang.org/x/sys/unix"
-
 	"github.com/streamq/streamq-proxy/stream/seam"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // streamLink is a peer of a STREAM socket. The socket says nothing of room and
@@ -136,13 +135,13 @@ func (s *streamLink) handed() bool {
 // finish says FIN. Closing by an empty frame, the way STREAM offers, would have
 // libzmq close the descriptor with input unread, which the kernel answers with an
 // RST that can cost the peer what it has not read yet.
-func (s *streamLink) finish() { sendFIN(s.fd) }
+func (s *streamLink) finish() { sockets.SendFIN(s.fd) }
 
 // drop has libzmq find that the connection has ended: told by an empty frame it
 // could keep one with bytes pending for good. Its notice follows, see socket.due.
 func (s *streamLink) drop(reset bool) {
 	if reset {
-		dropUnsent(s.fd)
+		sockets.DropUnsent(s.fd)
 	}
 	delete(s.sock.peers, int32(s.fd))
 	_ = s.watchLeaving(false)
@@ -152,9 +151,3 @@ func (s *streamLink) drop(reset bool) {
 
 // heard takes in that so many chunks came.
 func (s *streamLink) heard(chunks int) { s.received += uint64(chunks) }
-
-// dropUnsent has the last close of the connection send an RST and free what the
-// kernel still holds for a peer that does not take it (socket(7), SO_LINGER).
-func dropUnsent(fd int) {
-	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-}

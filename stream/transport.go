@@ -1,5 +1,7 @@
 package stream
 
+import "github.com/streamq/streamq-proxy/stream/sockets"
+
 // transport is what the sockets of one network are made of. tcp.go and ipc.go have those
 // there are; how their endpoints are written is package endpoint's.
 type transport interface {
@@ -14,7 +16,7 @@ type transport interface {
 	// inUse is the error of an endpoint that somebody else has.
 	inUse(ep Endpoint) error
 	// remote is where a dial goes. ep has no name that would have to be looked up.
-	remote(ep Endpoint) remote
+	remote(ep Endpoint) sockets.Remote
 }
 
 // transportOf has a case for each of [endpoint.Networks].

@@ -11,6 +11,7 @@ import (
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/clientaddr"
 	"github.com/streamq/streamq-proxy/stream/endpoint"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 	"github.com/streamq/streamq-proxy/stream/source"
 )
 
@@ -74,10 +75,11 @@ func TryClientAddresses(s clientaddr.Setting) error {
 func tryTransparent() error {
 	var refused []error
 	for _, a := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
-		fd, err := unix.Socket(remoteAt(netip.AddrPortFrom(a, 0)).domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		domain, _ := sockets.Sockaddr(netip.AddrPortFrom(a, 0))
+		fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err == nil {
 			err = source.Address{Addr: a, Reach: source.Foreign}.Allow(fd)
-			closeDescriptor(fd)
+			sockets.Close(fd)
 		}
 		refused = append(refused, err)
 	}
@@ -108,19 +110,19 @@ var errNotAtOnce = errors.New("it is not there at once")
 
 // meetsItself listens at an address, and connects to that from it.
 func meetsItself(s source.Address) error {
-	domain, at := sockaddrOf(netip.AddrPortFrom(s.Addr, 0))
+	domain, at := sockets.Sockaddr(netip.AddrPortFrom(s.Addr, 0))
 	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	defer closeDescriptor(fd)
+	defer sockets.Close(fd)
 	if err := errors.Join(s.Allow(fd), unix.Bind(fd, at), unix.Listen(fd, 1)); err != nil {
 		return err
 	}
-	c, connected, err := remoteAt(ownEndpoint(fd)).connect(s)
+	c, connected, err := sockets.At(sockets.OwnEnd(fd)).Connect(s)
 	if err == nil && !connected {
 		err = errNotAtOnce
 	}
-	closeDescriptor(c.fd)
+	sockets.Close(c.FD)
 	return err
 }

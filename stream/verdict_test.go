@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // Of several failures the one that tells most of the worker decides, whichever came first.
@@ -34,7 +36,7 @@ func TestVerdict(t *testing.T) {
 	} {
 		x := &dial{}
 		for i, err := range c.failures {
-			to := remoteAt(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)}), 1))
+			to := sockets.At(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)}), 1))
 			x.failed(to, os.NewSyscallError("connect", err))
 		}
 		if !errors.Is(x.err, c.want) || isWant(x.err) != c.ours {

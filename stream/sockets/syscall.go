@@ -1,4 +1,4 @@
-package stream
+package sockets
 
 import (
 	"syscall"
@@ -11,14 +11,14 @@ import (
 // scheduler, which would be told of each that a thread may be gone for a while, is
 // left out of it.
 
-// readSocket is read(2).
-func readSocket(fd int, data []byte) (int, error) {
+// Read is read(2).
+func Read(fd int, data []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 	return result(n, errno)
 }
 
-// writeSocket is write(2).
-func writeSocket(fd int, data []byte) (int, error) {
+// Write is write(2).
+func Write(fd int, data []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 	return result(n, errno)
 }
@@ -33,11 +33,11 @@ func result(n uintptr, errno syscall.Errno) (int, error) {
 	return 0, errno
 }
 
-// sendFIN ends our side after what the kernel already has; reading goes on.
-func sendFIN(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0) }
+// SendFIN ends our side after what the kernel already has; reading goes on.
+func SendFIN(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0) }
 
-// noDelay has small pieces sent at once (tcp(7), TCP_NODELAY).
-func noDelay(fd int) error {
+// NoDelay has small pieces sent at once (tcp(7), TCP_NODELAY).
+func NoDelay(fd int) error {
 	one := int32(1)
 	_, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, uintptr(unsafe.Pointer(&one)), 4, 0)
 	if errno != 0 {
@@ -46,7 +46,14 @@ func noDelay(fd int) error {
 	return nil
 }
 
-func closeDescriptor(fd int) {
+// DropUnsent has the last close of the connection send an RST and free what the
+// kernel still holds for a peer that does not take it (socket(7), SO_LINGER).
+func DropUnsent(fd int) {
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+}
+
+// Close is close(2), of no descriptor where fd is negative.
+func Close(fd int) {
 	if fd >= 0 {
 		_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 	}
