@@ -55,7 +55,7 @@ func (l *loop) perform(a pairing.Action) {
 // join makes a pair: what each side has sent before goes to the other, the
 // worker's greeting first.
 func (l *loop) join(client, worker *conn) {
-	f := &flow{client: client, worker: worker, timeline: timeline{begun: l.clock, last: l.clock}}
+	f := &flow{client: client, worker: worker, shaking: &shaking{begun: l.clock, late: l.clock}}
 	client.flow, worker.flow = f, f
 	unwatched := l.cfg.ExpectAny
 	if !unwatched {
@@ -77,7 +77,7 @@ func (l *loop) join(client, worker *conn) {
 	}
 	if unwatched {
 		l.opened(f)
-		l.grow(f)
+		l.through(f)
 	}
 	for _, c := range f.sides() {
 		c.paused = !f.partner(c).out.empty()
@@ -100,7 +100,8 @@ func (l *loop) report(r *pairing.Record) {
 		a.Balancer = &c.via.Balancer
 	}
 	if f := c.flow; f != nil {
-		a.Mechanism, a.Version = f.handshake.Mechanism(), f.handshake.Version()
+		k := f.known()
+		a.Mechanism, a.Version = k.mechanism, k.version
 		a.BytesIn, a.BytesOut = f.passed[0], f.passed[1]
 		if !f.open {
 			a.Unopened = f.told()

@@ -6,7 +6,6 @@ import (
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/splice"
-	"github.com/streamq/streamq-proxy/stream/zmtp"
 )
 
 // phase of a connection, see doc.go.
@@ -48,23 +47,15 @@ type conn struct {
 type flow struct {
 	client, worker *conn
 
-	handshake zmtp.Handshake
-	timeline  timeline
-	closer    zmtp.Closer   // of a handshake that was not through
-	fault     string        // for which the proxy has ended it, "" for none
-	over      bool          // the pair has ended
-	last      *conn         // that has said something, while it is not open
-	open      bool          // the handshake is through, and no longer watched
-	young     bool          // and has just been, see young.go
-	chunks    int           // that have passed since
-	guarded   bool          // the worker dialled in, see guard.go
-	withheld  []byte        // of the client's handshake, until the worker has said the same
-	awaited   time.Duration // until when, at most
-	released  bool          // and was passed on, because the worker said nothing
-	passed    [2]uint64     // bytes from client to worker and back, less those that loan has moved
-	active    time.Duration // when bytes last passed
-	loan      *loan         // nil while the loop moves the bytes, see lend.go
-	end       splice.End    // what its loans had come to, before this one
+	shaking *shaking      // the handshake, nil when it is through
+	shaken  shaken        // what is kept of it then
+	open    bool          // the handshake is through, and no longer watched
+	young   bool          // and has just been, see young.go
+	chunks  uint8         // that have passed since, up to youngChunks
+	passed  [2]uint64     // bytes from client to worker and back, less those that loan has moved
+	active  time.Duration // when bytes last passed
+	loan    *loan         // nil while the loop moves the bytes, see lend.go
+	end     splice.End    // what its loans had come to, before this one
 }
 
 // sides are the two connections; index 0 is the client's everywhere.

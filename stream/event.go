@@ -82,7 +82,8 @@ func (l *loop) tellOf(topic string, c *conn) {
 		e.Identity, e.Worker = p.Identity(), p.Worker()
 	}
 	if c.flow != nil && c.flow.open {
-		e.Mechanism, e.Version = c.flow.handshake.Mechanism(), c.flow.handshake.Version()
+		k := c.flow.known()
+		e.Mechanism, e.Version = k.mechanism, k.version
 	}
 	l.tell(e)
 }
@@ -102,7 +103,8 @@ func (l *loop) tellEnded(r *pairing.Record) {
 		Hint: l.hint(c, r.Reason),
 	}
 	if f := c.flow; f != nil {
-		e.Mechanism, e.Version = f.handshake.Mechanism(), f.handshake.Version()
+		k := f.known()
+		e.Mechanism, e.Version = k.mechanism, k.version
 		if !f.open {
 			e.Handshake = f.told()
 		}

@@ -21,40 +21,42 @@ func (l *loop) protect(f *flow) {
 	if side(f.worker.id>>32) != backendSide {
 		return
 	}
-	f.guarded = true
-	f.handshake.Guard(l.mechanism)
+	f.shaking.guarded = true
+	f.shaking.Guard(l.mechanism)
 }
 
 // spoken notes what the workers that dial in speak, and whether they have to hear
 // first: all of a pool are alike.
 func (l *loop) spoken(f *flow) {
-	if f.guarded {
-		l.mechanism = f.handshake.WorkerMechanism()
-		l.hearFirst = f.released
+	if s := f.shaking; s.guarded {
+		l.mechanism = s.WorkerMechanism()
+		l.hearFirst = s.released
 	}
 }
 
 // withhold is what of the client's data may be passed on, now that the handshake has
 // been told of it.
 func (l *loop) withhold(f *flow, data []byte) []byte {
-	held := int(f.handshake.Held())
-	if held == 0 && len(f.withheld) == 0 {
+	s := f.shaking
+	held := int(s.Held())
+	if held == 0 && len(s.withheld) == 0 {
 		return data
 	}
-	if len(f.withheld) == 0 && held > 0 { // from now on, however long the client has taken so far
+	if len(s.withheld) == 0 && held > 0 { // from now on, however long the client has taken so far
 		l.await(f)
 	}
-	all := append(f.withheld, data...)
+	all := append(s.withheld, data...)
 	held = min(held, len(all))
-	f.withheld = append([]byte(nil), all[len(all)-held:]...)
+	s.withheld = append([]byte(nil), all[len(all)-held:]...)
 	return all[:len(all)-held]
 }
 
 // setFree passes on what, by the worker's word or for want of it, no longer need be withheld.
 func (l *loop) setFree(f *flow) {
-	held := min(int(f.handshake.Held()), len(f.withheld))
-	free := f.withheld[:len(f.withheld)-held]
-	f.withheld = f.withheld[len(free):]
+	s := f.shaking
+	held := min(int(s.Held()), len(s.withheld))
+	free := s.withheld[:len(s.withheld)-held]
+	s.withheld = s.withheld[len(free):]
 	if len(free) > 0 {
 		l.pass(f.client, f.worker, free)
 	}
@@ -66,17 +68,18 @@ func (l *loop) await(f *flow) {
 	if l.hearFirst {
 		agenda, long = &l.briefly, withholdBriefly
 	}
-	f.awaited = l.clock + long
-	agenda.add(f, f.awaited)
+	f.shaking.awaited = l.clock + long
+	agenda.add(f, f.shaking.awaited)
 }
 
 // stopWithholding goes on with the pairs whose worker has not said its word in time.
 func (l *loop) stopWithholding() {
 	for _, agenda := range [...]*agenda{&l.guarding, &l.briefly} {
 		l.seeTo(agenda, func(f *flow) {
-			if len(f.withheld) > 0 && l.clock >= f.awaited { // and not something later than what was put down
-				f.released = true
-				f.handshake.Release()
+			s := f.shaking
+			if s != nil && len(s.withheld) > 0 && l.clock >= s.awaited { // and not something later than what was put down
+				s.released = true
+				s.Release()
 				l.setFree(f)
 			}
 		})

@@ -38,23 +38,44 @@ type Step struct {
 	After time.Duration // since the pair was made, to the microsecond
 }
 
-// timeline is when the sides of a pair came to the stages of their handshake.
-type timeline struct {
-	begun, last time.Duration
-	// at is in microseconds since begun, and one more; 0 where a side was not seen at a stage.
-	at [2][zmtp.NumStages]uint32
+// shaking is the handshake of a pair as long as it goes on.
+type shaking struct {
+	zmtp.Handshake
+	timeline    timeline
+	begun, late time.Duration // and when the latest step was taken
+	last        *conn         // that has said something
+	closer      zmtp.Closer   // who has ended it before it was through
+	fault       string        // for which the proxy has, "" for none
+	over        bool          // the pair has ended
+
+	guarded  bool          // the worker dialled in, see guard.go
+	withheld []byte        // of what the client has said, until the worker has said the same
+	awaited  time.Duration // until when, at most
+	released bool          // and was passed on, because the worker said nothing
 }
 
+// shaken is what is kept of a handshake that is through: a pair may live for months.
+type shaken struct {
+	mechanism, version string
+	stages             [2]zmtp.Stage
+	servers            [2]bool // whose greeting claims to be the server's
+	timeline           timeline
+}
+
+// timeline is when the sides of a pair came to the stages of their handshake: in
+// microseconds since it began, and one more; 0 where a side was not seen at a stage.
+type timeline [2][zmtp.NumStages]uint32
+
 // note takes in a step, and says how long it took since the one before.
-func (t *timeline) note(side zmtp.Side, stage zmtp.Stage, now time.Duration) (took time.Duration) {
-	took, t.last = now-t.last, now
-	t.at[side][stage] = uint32(min((now-t.begun).Microseconds(), 1<<32-2)) + 1
+func (s *shaking) note(side zmtp.Side, stage zmtp.Stage, now time.Duration) (took time.Duration) {
+	took, s.late = now-s.late, now
+	s.timeline[side][stage] = uint32(min((now-s.begun).Microseconds(), 1<<32-2)) + 1
 	return took
 }
 
 func (t *timeline) steps() (all []Step) {
-	for side := range t.at {
-		for stage, at := range t.at[side] {
+	for side := range t {
+		for stage, at := range t[side] {
 			if at > 0 {
 				all = append(all, Step{zmtp.Side(side), zmtp.Stage(stage), time.Duration(at-1) * time.Microsecond})
 			}
@@ -64,26 +85,44 @@ func (t *timeline) steps() (all []Step) {
 	return all
 }
 
+// sofar is what it has come to.
+func (s *shaking) sofar() shaken {
+	return shaken{
+		mechanism: s.Mechanism(), version: s.Version(), timeline: s.timeline,
+		stages:  [2]zmtp.Stage{s.Stage(zmtp.Client), s.Stage(zmtp.Worker)},
+		servers: [2]bool{s.AsServer(zmtp.Client), s.AsServer(zmtp.Worker)},
+	}
+}
+
+// known is what there is to keep of a pair's handshake, through or not.
+func (f *flow) known() shaken {
+	if f.shaking == nil {
+		return f.shaken
+	}
+	return f.shaking.sofar()
+}
+
 // told is what there is to say of the handshake of a pair.
 func (f *flow) told() *Handshake {
-	h := &f.handshake
+	k := f.known()
 	t := &Handshake{
-		Mechanism: h.Mechanism(), Version: h.Version(), AsServer: asServer(h),
-		ClientStage: h.Stage(zmtp.Client), WorkerStage: h.Stage(zmtp.Worker),
-		Error: h.ErrorReason(), Steps: f.timeline.steps(),
+		Mechanism: k.mechanism, Version: k.version, AsServer: k.asServer(),
+		ClientStage: k.stages[zmtp.Client], WorkerStage: k.stages[zmtp.Worker], Steps: k.timeline.steps(),
 	}
-	switch {
-	case f.open:
-	case f.closer != zmtp.NobodyClosed:
-		t.ClosedBy = f.closer.String()
-	case f.over:
-		t.ClosedBy = "proxy"
+	if s := f.shaking; s != nil && !f.open {
+		t.Error = s.ErrorReason()
+		switch {
+		case s.closer != zmtp.NobodyClosed:
+			t.ClosedBy = s.closer.String()
+		case s.over:
+			t.ClosedBy = "proxy"
+		}
 	}
 	return t
 }
 
-func asServer(h *zmtp.Handshake) string {
-	switch client, worker := h.AsServer(zmtp.Client), h.AsServer(zmtp.Worker); {
+func (k *shaken) asServer() string {
+	switch client, worker := k.servers[zmtp.Client], k.servers[zmtp.Worker]; {
 	case client && worker:
 		return "both"
 	case client:
@@ -97,12 +136,12 @@ func asServer(h *zmtp.Handshake) string {
 // stepped takes note of the stage that a side has come to. What was known when the pair began
 // has taken no time of the handshake's.
 func (l *loop) stepped(f *flow, side zmtp.Side, stage zmtp.Stage) {
-	took := f.timeline.note(side, stage, l.clock)
-	if l.clock > f.timeline.begun {
+	took := f.shaking.note(side, stage, l.clock)
+	if l.clock > f.shaking.begun {
 		l.handshakes.Steps[stage].Observe(took)
 	}
 	if stage == zmtp.StageError {
-		l.handshakes.Errors[statusOf(f.handshake.ErrorReason())]++
+		l.handshakes.Errors[statusOf(f.shaking.ErrorReason())]++
 	}
 }
 
@@ -123,17 +162,18 @@ func (l *loop) notAllowed(h *zmtp.Handshake) string {
 // endedUnopened notes who has ended a handshake that is not through, and says how it counts:
 // whoever sent ERROR has ended it, also where the other was quicker to close.
 func (f *flow) endedUnopened(c *conn, how pairing.Gone) pairing.Gone {
-	if f.closer == zmtp.NobodyClosed {
-		f.closer = zmtp.WorkerClosed
+	s := f.shaking
+	if s.closer == zmtp.NobodyClosed {
+		s.closer = zmtp.WorkerClosed
 		if c.client() {
-			f.closer = zmtp.ClientClosed
+			s.closer = zmtp.ClientClosed
 		}
 	}
 	other := zmtp.Client
 	if c.client() {
 		other = zmtp.Worker
 	}
-	if f.handshake.Stage(other) == zmtp.StageError {
+	if s.Stage(other) == zmtp.StageError {
 		how |= pairing.Followed
 	}
 	return how
@@ -142,9 +182,9 @@ func (f *flow) endedUnopened(c *conn, how pairing.Gone) pairing.Gone {
 // countUnopened counts a pair that has ended before it opened.
 func (l *loop) countUnopened(r *pairing.Record) {
 	if r.Paired && !r.Opened {
-		f := r.ClientConn.(*conn).flow
-		f.over = true
-		l.handshakes.Failed[r.Reason][f.handshake.Reached()]++
+		s := r.ClientConn.(*conn).flow.shaking
+		s.over = true
+		l.handshakes.Failed[r.Reason][s.Reached()]++
 	}
 }
 
@@ -156,22 +196,22 @@ func (l *loop) hint(c *conn, why pairing.Reason) string {
 		return c.hint(why)
 	case f.open:
 		return ""
-	case f.fault != "":
-		return f.fault
+	case f.shaking.fault != "":
+		return f.shaking.fault
 	}
 	switch why {
 	case pairing.RefusedByWorker, pairing.ClientGaveUp, pairing.HandshakeTimeout:
 	default:
 		return "" // somebody has ended it who knows why
 	}
-	switch meaning := f.handshake.Meaning(f.closer); {
+	switch meaning := f.shaking.Meaning(f.shaking.closer); {
 	case meaning != "":
 		return meaning
-	case f.handshake.Stage(zmtp.Client) == zmtp.StageError:
+	case f.shaking.Stage(zmtp.Client) == zmtp.StageError:
 		return "the client sent ERROR"
 	case why != pairing.HandshakeTimeout:
 		return ""
-	case f.last == f.client:
+	case f.shaking.last == f.client:
 		return "it was the worker's turn, and it was silent"
 	}
 	return "it was the client's turn, and it was silent"

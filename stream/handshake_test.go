@@ -191,12 +191,12 @@ func TestExplainAnAddress(t *testing.T) {
 
 // The steps of a pair that is held for hours do not wrap.
 func TestTimelineDoesNotWrap(t *testing.T) {
-	var line timeline
+	var line shaking
 	line.note(zmtp.Client, zmtp.StageSignature, 0)
 	if took := line.note(zmtp.Worker, zmtp.StageSignature, 100*time.Hour); took != 100*time.Hour {
 		t.Errorf("it took %v", took)
 	}
-	steps := line.steps()
+	steps := line.timeline.steps()
 	if len(steps) != 2 || steps[1].Side != zmtp.Worker || steps[1].After < time.Hour {
 		t.Errorf("%+v", steps)
 	}

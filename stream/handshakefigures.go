@@ -95,5 +95,5 @@ type Handshakes struct {
 
 // opened counts a pair that has opened.
 func (h *Handshakes) opened(f *flow, now time.Duration) {
-	h.Times[mechanismOf(f.handshake.Mechanism())].Observe(now - f.timeline.begun)
+	h.Times[mechanismOf(f.shaking.Mechanism())].Observe(now - f.shaking.begun)
 }

@@ -124,7 +124,7 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 	l.table.AskSilent(func(c any) bool { return !c.(*conn).spoke })
 	l.table.AskTurn(func(c any) (time.Duration, bool) {
 		f := c.(*conn).flow
-		return f.active, f.last == f.worker
+		return f.active, f.shaking != nil && f.shaking.last == f.worker
 	})
 	l.table.AskHint(func(c any, why pairing.Reason) string { return l.hint(c.(*conn), why) })
 	l.dialler = newDialler(l)

@@ -38,25 +38,33 @@ func (l *loop) forward(from *conn, data []byte) bool {
 	f := from.flow
 	to := f.partner(from)
 	if !f.open {
-		f.last = from
+		f.shaking.last = from
 		if reason := l.watch(from, to, data); reason != 0 {
 			l.act(l.table.End(l.clock, from.id, reason))
 			return false
 		}
-		if f.guarded && from.client() {
+		if f.shaking.guarded && from.client() {
 			data = l.withhold(f, data)
 		}
 	}
 	if len(data) > 0 {
 		l.pass(from, to, data)
 	}
-	if len(f.withheld) > 0 && !from.client() {
+	if s := f.shaking; s != nil && len(s.withheld) > 0 && !from.client() {
 		l.setFree(f)
 	}
 	if f.open { // and everything that is here has been passed on
-		l.grow(f)
+		l.through(f)
 	}
 	return true
+}
+
+// through takes in that a chunk of an open pair has been passed on, or is about to.
+func (l *loop) through(f *flow) {
+	if s := f.shaking; s != nil && len(s.withheld) == 0 {
+		f.shaken, f.shaking = s.sofar(), nil
+	}
+	l.grow(f)
 }
 
 // pass gives data to the partner.
@@ -84,17 +92,18 @@ func (l *loop) pass(from, to *conn, data []byte) {
 // if not zero, ends the pair before data is forwarded.
 func (l *loop) watch(from, to *conn, data []byte) pairing.Reason {
 	f := from.flow
-	side, parse := zmtp.Worker, f.handshake.Worker
+	s := f.shaking
+	side, parse := zmtp.Worker, s.Worker
 	if from.client() {
-		side, parse = zmtp.Client, f.handshake.Client
+		side, parse = zmtp.Client, s.Client
 	}
-	before := f.handshake.Stage(side)
+	before := s.Stage(side)
 	state, err := parse(data)
-	if stage := f.handshake.Stage(side); stage != before {
+	if stage := s.Stage(side); stage != before {
 		l.stepped(f, side, stage)
 	}
 	if err != nil {
-		f.fault = fault(side, err)
+		s.fault = fault(side, err)
 	}
 	var violation *zmtp.Violation
 	switch {
@@ -107,8 +116,8 @@ func (l *loop) watch(from, to *conn, data []byte) pairing.Reason {
 		return pairing.ClientGaveUp
 	case err != nil:
 		return pairing.NotZMTP
-	case !l.allows(f.handshake.Mechanism()), !l.allows(f.handshake.WorkerMechanism()):
-		f.fault = l.notAllowed(&f.handshake)
+	case !l.allows(s.Mechanism()), !l.allows(s.WorkerMechanism()):
+		s.fault = l.notAllowed(&s.Handshake)
 		return pairing.MechanismRefused
 	case state == zmtp.Open:
 		l.spoken(f)
