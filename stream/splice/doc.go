@@ -34,6 +34,10 @@
 // thread for a message that the first was about to see, which costs more than it
 // brings.
 //
+// An event loop can be such a thread itself (Hand): it waits for its own descriptors and for the pairs that it has started by
+// one epoll instance, so that a pair which is soon over costs no switch between threads. One that goes on is passed to
+// a thread of the relay.
+//
 // # What this package does not do
 //
 // It knows nothing of ZeroMQ, of who is paired with whom, and of time limits.

@@ -20,6 +20,7 @@ type Pair struct {
 
 	mu      sync.Mutex    // of what follows
 	ways    [2]way        // by the side that is read
+	chunks  int           // that were moved, both ways
 	served  time.Duration // the clock of the turn that it was served in last
 	stopped bool          // or not begun
 	thread  *thread       // on whose watch it is; the relay's lock is held to change it, too

@@ -47,11 +47,14 @@ func New(threads, maxPipes int) (*Relay, error) {
 	r.pairs.Store(&places)
 	for range threads {
 		t, err := newThread(r)
+		if err == nil {
+			r.threads = append(r.threads, t)
+			err = t.watchWake()
+		}
 		if err != nil {
 			r.close()
 			return nil, fmt.Errorf("relay: epoll: %w", err)
 		}
-		r.threads = append(r.threads, t)
 	}
 	for _, t := range r.threads {
 		r.ended.Go(t.run)
@@ -89,21 +92,35 @@ func (r *Relay) now() time.Duration { return time.Since(r.start) }
 // The error is the kernel's, for want of memory or of watches (epoll(7)); the
 // sockets are then as they were.
 func (r *Relay) Start(a, b int, rest [2][]byte, end End, passed *[2]Counters, notify func()) (*Pair, error) {
-	p := &Pair{relay: r, passed: passed, notify: notify, stopped: true}
-	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true, thorough: !tcp(a), rest: rest[0]}
-	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true, thorough: !tcp(b), rest: rest[1]}
+	p := r.newPair(a, b, rest, passed, notify)
+	p.ways[0].thorough, p.ways[1].thorough = !tcp(a), !tcp(b)
 	p.resume(end)
+	if err := r.begin(p, nil); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (r *Relay) newPair(a, b int, rest [2][]byte, passed *[2]Counters, notify func()) *Pair {
+	p := &Pair{relay: r, passed: passed, notify: notify, stopped: true}
+	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true, rest: rest[0]}
+	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true, rest: rest[1]}
 	p.active.Store(int64(r.now()))
-	r.enter(p)
+	return p
+}
+
+// begin has a pair moved by a thread, nil for the one that watches fewest.
+func (r *Relay) begin(p *Pair, by *thread) error {
+	r.enter(p, by)
 	thread, err := p.begun()
 	if err != nil {
 		r.leave(p)
-		return nil, fmt.Errorf("watching a socket: %w", err)
+		return fmt.Errorf("watching a socket: %w", err)
 	}
 	if p.late.Load() != 0 { // announced before both its sides were watched
 		thread.announce(p)
 	}
-	return p, nil
+	return nil
 }
 
 // begun has the pair watched; nothing is moved before both its sides are.
@@ -122,7 +139,7 @@ func tcp(fd int) bool {
 }
 
 // enter gives a pair its place.
-func (r *Relay) enter(p *Pair) {
+func (r *Relay) enter(p *Pair, by *thread) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = max(1, r.last+1) // wraps
@@ -142,7 +159,9 @@ func (r *Relay) enter(p *Pair) {
 		r.pairs.Store(&more)
 		places = more
 	}
-	p.thread = r.least()
+	if p.thread = by; by == nil {
+		p.thread = r.least()
+	}
 	p.thread.watched++
 	places[p.place].Store(p)
 }

@@ -194,6 +194,8 @@ type weather struct {
 	pairs  atomic.Int64
 	bytes  atomic.Uint64
 	aborts atomic.Int64
+	start  func(a, b int, passed *[2]Counters, notify func()) (*Pair, error)
+	stop   func() // of what start starts pairs on
 }
 
 // one has a pair go through a random life.
@@ -240,7 +242,7 @@ func (w *weather) one(seed uint64) {
 func (w *weather) own(e *ends) {
 	told := make(chan struct{}, 2)
 	var err error
-	e.pair, err = w.relay.Start(e.inner[0], e.inner[1], [2][]byte{}, End{}, &e.passed, func() { told <- struct{}{} })
+	e.pair, err = w.start(e.inner[0], e.inner[1], &e.passed, func() { told <- struct{}{} })
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -280,12 +282,13 @@ func TestStorm(t *testing.T) {
 			if network == "tcp6" && threads == 1 {
 				continue
 			}
-			t.Run(fmt.Sprintf("%s, %d threads", network, threads), func(t *testing.T) { storm(t, network, threads) })
+			t.Run(fmt.Sprintf("%s, %d threads", network, threads), func(t *testing.T) { storm(t, network, threads, false) })
 		}
 	}
+	t.Run("tcp4, a hand", func(t *testing.T) { storm(t, "tcp4", 2, true) })
 }
 
-func storm(t *testing.T, network string, threads int) {
+func storm(t *testing.T, network string, threads int, byHand bool) {
 	w := &weather{T: t, source: newSource(t, network)}
 	noise()
 	seed := rand.Uint64()
@@ -293,6 +296,16 @@ func storm(t *testing.T, network string, threads int) {
 	var err error
 	if w.relay, err = New(threads, 8); err != nil { // so few pipes run out
 		t.Fatal(err)
+	}
+	w.start, w.stop = func(a, b int, passed *[2]Counters, notify func()) (*Pair, error) {
+		return w.relay.Start(a, b, [2][]byte{}, End{}, passed, notify)
+	}, func() {}
+	if byHand {
+		l, stop := newLooped(t, w.relay)
+		w.stop = stop
+		w.start = func(a, b int, passed *[2]Counters, notify func()) (*Pair, error) {
+			return l.start(a, b, [2][]byte{}, passed, notify)
+		}
 	}
 	still := stir(w, w.relay)
 	var lives sync.WaitGroup
@@ -314,6 +327,7 @@ func storm(t *testing.T, network string, threads int) {
 // flat checks that a storm has left nothing behind.
 func (w *weather) flat(goroutines, open int) {
 	r := w.relay
+	w.stop()
 	if len(r.free) != int(r.next) {
 		w.Errorf("%d of %d places are free", len(r.free), r.next)
 	}

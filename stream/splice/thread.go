@@ -26,6 +26,7 @@ type thread struct {
 	watched int
 	// share is how much of loadWindow it was busy, as was seen at a moment of the relay's clock.
 	share, seen atomic.Int64
+	hand        bool // run by its owner, who has watched a pair's sockets by it before
 	// again are pairs that have used up their share and go on in the next turn.
 	again, before []*Pair
 }
@@ -35,12 +36,13 @@ func newThread(r *Relay) (*thread, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Level-triggered and never read: once it is written to, every thread comes back.
-	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, r.wake, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
-		_ = unix.Close(epoll)
-		return nil, err
-	}
 	return &thread{relay: r, epoll: epoll, buffer: make([]byte, bufferSize), events: make([]unix.EpollEvent, 64)}, nil
+}
+
+// watchWake has the thread come back when the relay is closed. The wake-up is level-triggered
+// and never read: once it is written to, every thread comes back.
+func (t *thread) watchWake() error {
+	return unix.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, t.relay.wake, &unix.EpollEvent{Events: unix.EPOLLIN})
 }
 
 func (t *thread) run() {
@@ -71,11 +73,15 @@ func (t *thread) unwatch(p *Pair, side int) {
 	_ = unix.EpollCtl(t.epoll, unix.EPOLL_CTL_DEL, int(p.ways[side].source), nil)
 }
 
-// watchBoth has both sides watched, or none. Being added, a descriptor that is ready
+// watchBoth has both sides watched, or none. Being added, or changed, a descriptor that is ready
 // already is announced.
 func (t *thread) watchBoth(p *Pair) error {
+	op := unix.EPOLL_CTL_ADD
+	if t.hand {
+		op = unix.EPOLL_CTL_MOD
+	}
 	for side := range p.ways {
-		if err := t.control(unix.EPOLL_CTL_ADD, p, side); err != nil {
+		if err := t.control(op, p, side); err != nil {
 			for added := range side { // and not the one that may be in another pair
 				t.unwatch(p, added)
 			}
@@ -96,21 +102,9 @@ func (t *thread) announce(p *Pair) {
 // turn waits for events and moves what they announce.
 func (t *thread) turn() {
 	t.gather()
-	patience := -1
-	if len(t.again) > 0 {
-		patience = 0
-	}
-	n, err := unix.EpollWait(t.epoll, t.events, patience)
-	if err != nil && !errors.Is(err, unix.EINTR) {
-		panic("splice: epoll_wait: " + err.Error()) // only for a descriptor that is none
-	}
-	t.clock = t.relay.now()
-	t.yield = pacing.Yield(t.clock, t.yield)
-	t.again, t.before = t.before[:0], t.again
 	var last *Pair
-	for i := range max(n, 0) {
-		e := &t.events[i]
-		if p, side := t.relay.find(e); p != nil {
+	for _, e := range t.wait(-1) {
+		if p, side := t.relay.find(&e); p != nil {
 			t.serve(p, happened(e.Events)<<(side*eventBits))
 			last = p
 		}
@@ -122,6 +116,22 @@ func (t *thread) turn() {
 	}
 	t.observe(last)
 	clear(t.before)
+}
+
+// wait returns what has happened, after so many milliseconds at the latest (epoll_wait(2)). The
+// slice is valid until the next call.
+func (t *thread) wait(patience int) []unix.EpollEvent {
+	if len(t.again) > 0 {
+		patience = 0
+	}
+	n, err := unix.EpollWait(t.epoll, t.events, patience)
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		panic("splice: epoll_wait: " + err.Error()) // only for a descriptor that is none
+	}
+	t.clock = t.relay.now()
+	t.yield = pacing.Yield(t.clock, t.yield)
+	t.again, t.before = t.before[:0], t.again
+	return t.events[:max(n, 0)]
 }
 
 func happened(mask uint32) (events uint32) {

@@ -186,6 +186,7 @@ func (t *thread) write(p *Pair, side int, data []byte) {
 // count adds a chunk to what has passed.
 func (t *thread) count(p *Pair, side, n int) {
 	p.ways[side].moved.Add(uint64(n))
+	p.chunks++
 	p.active.Store(int64(t.clock))
 	p.passed[side].Bytes.Add(uint64(n))
 	p.passed[side].Chunks.Add(1)
