@@ -27,6 +27,7 @@ type agentFlags struct {
 	only         agentWorker // that of --worker
 	file         string      // of several
 	proxy        string
+	cpus         int
 	threads      int
 	tell         agentControl
 	addresses    string // what workers see of clients
@@ -38,7 +39,7 @@ type agentFlags struct {
 func newAgentCommand(cpus int) *cobra.Command {
 	// Half of the CPUs for moving bytes: the worker is on the same machine, and threads that wake for little cost each
 	// client more (a fifth of the agent's CPU time for one-shot clients on two CPUs).
-	f := agentFlags{threads: stream.RelayThreads(max(1, cpus/2))}
+	f := agentFlags{cpus: cpus, threads: stream.RelayThreads(max(1, cpus/2))}
 	format := "text"
 	cmd := &cobra.Command{
 		Use:   "agent",
@@ -75,9 +76,6 @@ each worker an agent, and an address, of its own.`,
 			signals := make(chan os.Signal, 2)
 			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 			defer signal.Stop(signals)
-			if os.Getenv("GOMAXPROCS") == "" { // see server.processors
-				runtime.GOMAXPROCS(cpus + f.threads)
-			}
 			return f.run(cmd.Context(), signals, cmd.ErrOrStderr())
 		},
 	}
@@ -113,6 +111,9 @@ func (f *agentFlags) run(ctx context.Context, signals <-chan os.Signal, stderr i
 		return fmt.Errorf("%s (see streamq-proxy agent --help)", oneLine(err))
 	}
 	defer all.close()
+	if os.Getenv("GOMAXPROCS") == "" { // see server.processors
+		runtime.GOMAXPROCS(f.cpus + len(all.agents)*(1+f.threadsEach(len(all.agents))))
+	}
 	if f.http != "" {
 		h, err := listenHTTP(f.http, agentHandler(all, log), log)
 		if err != nil {

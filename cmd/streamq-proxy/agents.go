@@ -73,6 +73,9 @@ func (f *agentFlags) workers() ([]agentWorker, error) {
 	return said.Workers, nil
 }
 
+// threadsEach are those of the relay of each of so many agents, which has a loop beside them.
+func (f *agentFlags) threadsEach(agents int) int { return max(1, f.threads/agents) }
+
 // agents makes an agent for each worker.
 func (f *agentFlags) agents(log *slog.Logger) (*agents, error) {
 	workers, err := f.workers()
@@ -99,7 +102,7 @@ func (f *agentFlags) agents(log *slog.Logger) (*agents, error) {
 			w.SlotsMax = min(agent.MaxSlots, max(w.Slots, 4*w.Slots))
 		}
 		cfg := agent.Config{
-			Proxy: f.proxy, Worker: w.Worker, Slots: w.Slots, SlotsMax: w.SlotsMax, Threads: max(1, f.threads/len(workers)), Log: log,
+			Proxy: f.proxy, Worker: w.Worker, Slots: w.Slots, SlotsMax: w.SlotsMax, Threads: f.threadsEach(len(workers)), Log: log,
 			Label: w.Name, Addresses: all.addresses,
 		}
 		if cfg.Label == "" {

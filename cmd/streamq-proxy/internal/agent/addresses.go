@@ -71,8 +71,8 @@ func (s *Addresses) release(a netip.Addr) {
 	s.chooser.Release(time.Since(s.start), a)
 }
 
-// dialFrom dials the worker from an address, if that is valid.
-func (a *Agent) dialFrom(ctx context.Context, from netip.Addr) (net.Conn, error) {
+// dialFrom dials HOST:PORT from an address, if that is valid.
+func (a *Agent) dialFrom(ctx context.Context, at string, from netip.Addr) (net.Conn, error) {
 	d := a.dialer
 	if from.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
@@ -83,5 +83,5 @@ func (a *Agent) dialFrom(ctx context.Context, from netip.Addr) (net.Conn, error)
 			return errors.Join(control, err)
 		}
 	}
-	return d.DialContext(ctx, "tcp", a.worker)
+	return d.DialContext(ctx, "tcp", at)
 }

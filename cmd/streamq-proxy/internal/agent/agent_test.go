@@ -125,16 +125,25 @@ func TestProxyRestarts(t *testing.T) {
 	}
 }
 
-// TestDemand: more slots are kept when the last ones are used, up to the bound.
+// TestDemand: more slots are kept when the last ones are used before they are replaced, up to the bound.
 func TestDemand(t *testing.T) {
 	s := sign()
 	proxy, worker := listen(t, "127.0.0.1:0", nil), listen(t, "127.0.0.1:0", &s)
 	a, _ := start(t, proxy.endpoint(), worker.endpoint(), 2, 5)
-	for range 20 {
-		say(t, proxy.nextSlot(t, s), "hello")
+	for _, there := range []int{2, 4} {
+		var all []net.Conn
+		for range there {
+			all = append(all, proxy.nextSlot(t, s))
+		}
+		eventually(t, "idle", func() bool { return a.State().Idle == there })
+		a.do(func() { // which hears of them together, then
+			for _, slot := range all {
+				say(t, slot, "hello")
+			}
+		})
 	}
 	eventually(t, "five", func() bool { return a.State().Idle == 5 })
-	eventually(t, "pairs", func() bool { return a.State().Pairs == 20 })
+	eventually(t, "pairs", func() bool { return a.State().Pairs == 6 })
 }
 
 // TestRefusingProxy: one that closes whatever comes is not flooded.
@@ -171,9 +180,7 @@ func TestUsedIsReplaced(t *testing.T) {
 		all = append(all, proxy.nextSlot(t, s))
 	}
 	eventually(t, "idle", func() bool { return a.State().Idle == 4 })
-	a.mu.Lock()
-	a.target = 2 // as when it has been calm
-	a.mu.Unlock()
+	a.do(func() { a.target = 2 }) // as when it has been calm
 	say(t, all[0], "hello")
 	proxy.nextSlot(t, s)
 	eventually(t, "a pair", func() bool { state := a.State(); return state.Pairs == 1 && state.Idle == 4 })

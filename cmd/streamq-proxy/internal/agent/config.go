@@ -46,7 +46,7 @@ const (
 	// aliveIdle is how long a connection is silent before the kernel asks whether it is still there. That
 	// keeps a slot in the tables of NAT and firewalls; one that they have forgotten, as when they were
 	// restarted, is found then, and replaced.
-	aliveIdle = 10 * time.Second
+	aliveIdle, aliveInterval, aliveCount = 10 * time.Second, 5 * time.Second, 3
 	// settled is how long a slot has to have been there for its end to be nothing
 	// but a renewal.
 	settled = time.Second

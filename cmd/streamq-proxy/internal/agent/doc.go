@@ -11,14 +11,16 @@
 //
 // # A slot's life
 //
-//	dialled --shows the signature--> idle --first bytes--> used --dials the worker--> pair --> ended
-//	                                  | the proxy renews it, or is gone: another is dialled
+//	dialling --shows the signature--> naming --> idle --first bytes--> reaching --dialled--> greeting --signature--> paired --> over
+//	                                    |         | the proxy renews it, or is gone            |                       |
+//	                                    +---------+-----------> over <--- not the one shown ---+        a reset -> resetting --> over
 //
-// A used slot is replaced before the worker is dialled. The signature, the first ten
+// The proxy is told whose slot it is (naming) only where there is somebody to tell it. A used slot is replaced within the turn of
+// the loop in which its client was heard. The signature, the first ten
 // bytes of a ZMTP greeting (23/ZMTP), is what makes a connection a slot. The agent
 // has it from one connection to the worker, which it closes at once, and for each
 // pair it swallows the worker's own; a worker that says another one by now ends
-// the pair.
+// the pair. The client's first bytes go to the worker as soon as it is dialled: its answer is the signature.
 //
 // # Whether the worker is there
 //
@@ -29,9 +31,12 @@
 //
 // # Who owns what
 //
-// One goroutine (Run) says how many slots there are to be, and each slot has a goroutine
-// until it has ended. What they share is behind one lock. The bytes of pairs are
-// moved by the relay of package splice.
+// One goroutine, the loop, owns the slots and says how many there are to be. It waits by a hand of the relay
+// of package splice: idle slots, first bytes, dials, signatures, the first chunks of a pair and its end
+// are all seen to in its turns, without another thread being woken. A pair that goes on is moved by the relay's threads, which the hand
+// passes it to. What has to wait for an answer has a goroutine of its own and posts what has come (mail): the look-up of a
+// name, which is good for a second, and what the proxy is told of a slot. Run's own goroutine
+// watches the worker.
 //
 // # What this package does not do
 //

@@ -14,13 +14,6 @@ type State struct {
 // Ready says whether a client that comes to the proxy can get to the worker by this agent.
 func (s State) Ready() bool { return s.Worker && s.Idle > 0 && !s.Over }
 
-// State is of now.
-func (a *Agent) State() State {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return State{a.shown != nil, len(a.idle), a.target, int(a.figures.pairs.Load()), a.over}
-}
-
 // Collectors are the agent's metrics.
 func (a *Agent) Collectors() (all []prometheus.Collector) {
 	gauge := func(name, help string, f func(State) float64) {

@@ -1,145 +1,198 @@
 package agent
 
 import (
-	"context"
 	"errors"
-	"net"
-	"syscall"
+	"fmt"
+	"io"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/streamq/streamq-proxy/stream/splice"
+	"github.com/streamq/streamq-proxy/stream/sockets"
+	"github.com/streamq/streamq-proxy/stream/source"
 )
 
 // errOther is of a worker whose signature is another than the proxy was shown.
 var errOther = errors.New("its signature is another than the slot has shown")
 
-// serve dials the worker for the client that has come, and brings the two together
-// until they have ended. It closes the slot.
-func (s *slot) serve(first []byte) {
+// reach dials the worker for the client that has come.
+func (s *slot) reach() {
 	a := s.agent
-	ctx, cancel := context.WithTimeout(a.life, dialTimeout)
-	defer cancel()
-	from, err := a.cfg.Addresses.take(s.conn.LocalAddr().String())
+	var err error
+	s.from, err = a.cfg.Addresses.take(s.sides[client].Own.String())
 	if err != nil {
-		_ = s.conn.Close()
+		s.close()
 		a.refused(err)
 		return
 	}
-	defer a.cfg.Addresses.release(from)
-	worker, sign, err := a.reach(ctx, from)
-	if err == nil && *sign != *s.shown {
-		_ = worker.Close()
-		a.figures.otherSignature.Add(1)
-		err = errOther
+	now := time.Now()
+	to, known := a.worker.known(now)
+	if !known {
+		a.lookUp(&a.worker, s.from, func(c sockets.Connection, err error) {
+			if s.sides[server] = c; s.phase == over {
+				sockets.Close(c.FD)
+				return
+			}
+			s.reached(err)
+		})
+		return
 	}
-	if err != nil {
-		_ = s.conn.Close()
-		if a.life.Err() == nil {
-			a.figures.workerFailed.Add(1)
-			a.lost(s.shown, err)
+	var from []source.Address
+	if s.from.IsValid() {
+		from = append(from, source.Address{Addr: s.from, Reach: source.Of(a.cfg.Addresses.prefix)})
+	}
+	connected := false
+	s.to[server] = to
+	if s.sides[server], connected, err = to.Connect(from...); err == nil && !connected {
+		s.wait(now)
+		if err = a.hand.Watch(s.sides[server].FD, unix.EPOLLOUT, s.token(server)); err == nil {
+			return
 		}
-		return
 	}
-	client, err := take(s.conn)
+	s.reached(err)
+}
+
+// reached is the outcome of that dial. The worker hears at once what the client has said, and answers with its
+// signature.
+func (s *slot) reached(err error) {
+	c := &s.sides[server]
+	if err == nil {
+		err = ready(c)
+	}
 	if err != nil {
-		_ = worker.Close()
-		a.cfg.Log.Error("cannot take a connection", "error", err)
+		s.failed(err)
 		return
 	}
-	defer shut(client)
-	server, err := take(worker)
+	n, err := sockets.Write(c.FD, s.first)
+	if err == nil || errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		s.agent.count(client, n)
+		s.first = s.first[n:]
+		err = s.watch(server, unix.EPOLLIN|unix.EPOLLRDHUP)
+	}
 	if err != nil {
-		a.cfg.Log.Error("cannot take a connection", "error", err)
+		s.failed(err)
 		return
 	}
-	defer shut(server)
-	a.unaddressed.Store(false)
+	s.become(greeting)
+	s.wait(time.Now())
+}
+
+// greeted takes the worker's signature off the connection. What the worker has said behind it is passed on.
+func (s *slot) greeted() {
+	a := s.agent
+	n, err := sockets.Read(s.sides[server].FD, a.buffer[:])
+	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		return
+	case err == nil && n == 0:
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		s.failed(fmt.Errorf("greeting: %w", err))
+		return
+	}
+	taken := copy(s.sign[s.signed:], a.buffer[:n])
+	if s.signed += taken; s.signed < len(s.sign) {
+		return
+	}
+	if err := s.sign.check(); err != nil {
+		s.failed(fmt.Errorf("greeting: %w", err))
+		return
+	}
+	if s.sign != *s.shown {
+		a.figures.otherSignature.Add(1)
+		s.failed(errOther)
+		return
+	}
+	s.start(append([]byte(nil), a.buffer[taken:n]...))
+}
+
+// start brings client and worker together. more is what the worker has said already.
+func (s *slot) start(more []byte) {
+	a := s.agent
+	a.count(client, len(s.first))
+	a.count(server, len(more))
+	pair, err := a.hand.Start(s.sides[client].FD, s.sides[server].FD, [2][]byte{s.first, more}, &a.passed, func() { a.post(s.moved) })
+	if err != nil {
+		a.cfg.Log.Error("cannot relay a pair", "error", err)
+		s.close()
+		return
+	}
+	s.become(paired)
+	s.pair, s.first = pair, nil
+	a.unaddressed = false
 	a.figures.served.Add(1)
 	a.figures.pairs.Add(1)
-	defer a.figures.pairs.Add(-1)
-	a.relayed(client, server, first)
 }
+
+// count adds bytes that the relay has not moved.
+func (a *Agent) count(side, n int) { a.passed[side].Bytes.Add(uint64(n)) }
 
 // refused notes a client for whom there was no address. Of failures in a row the first is logged.
 func (a *Agent) refused(err error) {
 	a.figures.unaddressed.Add(1)
-	if !a.unaddressed.Swap(true) {
+	if !a.unaddressed {
+		a.unaddressed = true
 		a.cfg.Log.Warn("a client is refused", "error", err)
 	}
 }
 
-// take has a connection out of Go's poller, as a descriptor of our own, which is
-// non-blocking as the connection was; (*net.TCPConn).File would change that for both.
-func take(conn net.Conn) (fd int, err error) {
-	defer func() { _ = conn.Close() }() // not the socket's last descriptor
-	raw, err := conn.(syscall.Conn).SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	control := raw.Control(func(from uintptr) { fd, err = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 0) })
-	return fd, errors.Join(control, err)
+// failed ends a slot whose client could not be given to the worker.
+func (s *slot) failed(err error) {
+	a := s.agent
+	s.close()
+	a.worker.lost()
+	a.figures.workerFailed.Add(1)
+	a.lost(s.shown, err)
 }
 
-// shut closes a descriptor of ours; there is nothing to be done about an error.
-func shut(fd int) { _ = unix.Close(fd) }
-
-// relayed moves the bytes of a client and a worker until both have ended, the
-// client's first before all else.
-func (a *Agent) relayed(client, server int, first []byte) {
-	news := make(chan struct{}, 1)
-	notify := func() {
-		select {
-		case news <- struct{}{}:
-		default:
-		}
-	}
-	pair, err := a.relay.Start(client, server, [2][]byte{first}, splice.End{}, &a.passed, notify)
-	if err != nil {
-		a.cfg.Log.Error("cannot relay a pair", "error", err)
+// moved is told when the pair's end has begun, and when it is over.
+func (s *slot) moved() {
+	a := s.agent
+	if s.phase != paired {
 		return
 	}
-	defer pair.Stop()
-	var half <-chan time.Time
-	for end := pair.End(); !end.Over; end = pair.End() {
-		if end.Begun && half == nil {
-			t := time.NewTicker(halfTimeout / 4)
-			defer t.Stop()
-			half = t.C
+	end := s.pair.End()
+	switch {
+	case end.Over && end.Abort:
+		s.owed = 1 - end.Gone
+		s.rest = s.pair.Stop()[end.Gone]
+		s.become(resetting)
+		delete(a.halves, s)
+		s.deadline = time.Now().Add(flushTimeout)
+		a.resets[s] = struct{}{}
+		s.passReset(time.Now())
+	case end.Over:
+		s.close()
+	case end.Begun:
+		if len(a.waiting)+len(a.halves) == 0 {
+			a.sweepAt = time.Now().Add(sweepEvery)
 		}
-		select {
-		case <-news:
-		case <-half:
-			if pair.Idle() > halfTimeout {
-				return
-			}
-		case <-a.life.Done():
-			a.figures.pairsAbandoned.Add(1)
-			return
-		}
-	}
-	if end := pair.End(); end.Abort {
-		rest := pair.Stop()
-		a.reset([2]int{client, server}[1-end.Gone], rest[end.Gone])
+		a.halves[s] = struct{}{}
 	}
 }
 
-// reset passes a reset on, behind what the side has not received yet.
-func (a *Agent) reset(fd int, rest []byte) {
-	deadline := time.Now().Add(flushTimeout)
-	for time.Now().Before(deadline) && a.life.Err() == nil {
-		if len(rest) > 0 {
-			n, err := unix.SendmsgN(fd, rest, nil, nil, unix.MSG_NOSIGNAL)
-			if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
-				break
-			}
-			rest = rest[max(0, n):]
-		}
-		if queued, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ); len(rest) == 0 && (err != nil || queued == 0) {
-			break
-		}
-		time.Sleep(10 * time.Millisecond) // the kernel tells nobody when it is acknowledged
+// passReset passes a reset on once the side has received what is before it, or has had the time for that.
+func (s *slot) passReset(now time.Time) {
+	fd := s.sides[s.owed].FD
+	if s.agent.abandoned || !now.Before(s.deadline) || !s.flush(fd) {
+		sockets.DropUnsent(fd)
+		s.close()
 	}
-	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+}
+
+// flush says whether something is left that the side may still receive.
+func (s *slot) flush(fd int) (left bool) {
+	for len(s.rest) > 0 {
+		n, err := sockets.Write(fd, s.rest)
+		switch {
+		case err == nil:
+			s.rest = s.rest[n:]
+		case errors.Is(err, unix.EINTR):
+		default:
+			return errors.Is(err, unix.EAGAIN)
+		}
+	}
+	queued, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	return err == nil && queued > 0
 }

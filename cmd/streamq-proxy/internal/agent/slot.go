@@ -3,18 +3,55 @@ package agent
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
+	"net/netip"
+	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/streamq/streamq-proxy/stream/sockets"
+	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
-// slot is one connection to the proxy.
+// phase of a slot, see doc.go. Up to idle it has no client.
+type phase uint8
+
+const (
+	dialling phase = iota // the proxy
+	naming                // the proxy is being told whose it is
+	idle
+	reaching // the worker is being dialled
+	greeting // the worker's signature is awaited
+	paired
+	resetting // one side is owed a reset, behind what it has not received yet
+	over
+)
+
+// slot is one connection to the proxy, and to the worker once it has a client.
 type slot struct {
 	agent *Agent
-	shown *signature // what it showed of the worker
-	conn  net.Conn
-	since time.Time // when it was there
+	id    uint32
+	phase phase
+	shown *signature            // what it showed of the worker
+	sides [2]sockets.Connection // see client and server
+	to    [2]sockets.Remote     // of dials under way
+
+	since    time.Time  // when it was shown to the proxy
+	deadline time.Time  // while it is in loop.waiting
+	first    []byte     // what the client has said
+	sign     signature  // what the worker has said,
+	signed   int        // so many bytes of it by now
+	from     netip.Addr // what the worker sees of the client, invalid for this machine's own
+	pair     *splice.Pair
+	owed     int    // the side that is owed a reset
+	rest     []byte // and this before it
 }
+
+// The sides of a slot, in the order of its pair.
+const (
+	client = iota // the connection to the proxy
+	server        // that to the worker
+)
 
 // mostFirst is how much of a client's first bytes is read, in bytes; the relay reads
 // the rest. Nearly always it is the ten of a signature.
@@ -24,121 +61,236 @@ const mostFirst = 64
 // the proxy could not be reached.
 const probation = 100 * time.Millisecond
 
-// live is the whole life of a slot.
-func (s *slot) live() {
-	if !s.offer() {
-		return
+// newSlot is one that nothing has been done for yet.
+func (a *Agent) newSlot() *slot {
+	for again := true; again; again = a.lastID == 0 || a.slots[a.lastID] != nil {
+		a.lastID = (a.lastID + 1) & maxID
 	}
-	first, used := s.await()
-	if !used {
-		_ = s.conn.Close()
-		return
-	}
-	s.serve(first)
+	s := &slot{agent: a, id: a.lastID, shown: a.shown}
+	s.sides[client].FD, s.sides[server].FD = -1, -1
+	a.slots[s.id] = s
+	a.dialled++
+	return s
 }
 
-// offer dials the proxy and shows the signature, and says whether it is idle now.
-func (s *slot) offer() bool {
+// maxID leaves room for the side in a token.
+const maxID = 1<<31 - 1
+
+func (s *slot) token(side int) uint32 { return s.id<<1 | uint32(side) }
+
+// become changes the phase, and the counts of it.
+func (s *slot) become(p phase) {
 	a := s.agent
-	conn, err := a.dialer.DialContext(a.life, "tcp", a.proxy)
-	if err == nil {
-		if _, err = conn.Write(s.shown[:]); err != nil {
-			_ = conn.Close()
+	switch {
+	case s.phase < idle:
+		a.dialled--
+	case s.phase == idle:
+		a.idle--
+		if a.probing == s {
+			a.probing = nil
 		}
 	}
-	if err == nil {
-		a.name(conn)
+	if s.phase = p; p < idle {
+		a.dialled++
+	} else if p == idle {
+		a.idle++
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	defer a.stirred()
-	a.dialled--
-	if err != nil {
-		a.figures.proxyFailed.Add(1)
-		if a.proxyIs.fail(time.Now()) {
-			a.cfg.Log.Warn("cannot reach the proxy", "proxy", a.cfg.Proxy, "error", err)
-		}
-		return false
-	}
-	if a.over || a.shown != s.shown { // the worker went meanwhile
-		_ = conn.Close()
-		return false
-	}
-	s.conn, s.since = conn, time.Now()
-	a.idle[s] = struct{}{}
-	if a.proxyIs.failing() {
-		time.AfterFunc(probation, s.probed)
-	}
-	return true
+	delete(a.waiting, s)
 }
 
-// name has the proxy told whose slot this is. Of failures in a row the first is logged.
-func (a *Agent) name(conn net.Conn) {
-	if a.cfg.Name == nil {
+// wait is for what comes within dialTimeout or is too late.
+func (s *slot) wait(now time.Time) {
+	a := s.agent
+	if len(a.waiting)+len(a.halves) == 0 {
+		a.sweepAt = now.Add(sweepEvery)
+	}
+	s.deadline = now.Add(dialTimeout)
+	a.waiting[s] = struct{}{}
+}
+
+// close ends the slot, at once and with all that it has.
+func (s *slot) close() {
+	a := s.agent
+	if s.phase == over {
 		return
 	}
-	ctx, cancel := context.WithTimeout(a.life, dialTimeout)
-	defer cancel()
-	switch err := a.cfg.Name(ctx, conn.LocalAddr().String()); {
+	if s.pair != nil {
+		s.pair.Stop()
+		a.figures.pairs.Add(-1)
+		delete(a.halves, s)
+		delete(a.resets, s)
+	}
+	s.become(over)
+	for _, c := range s.sides {
+		sockets.Close(c.FD) // and nothing waits for it any more (epoll(7))
+	}
+	a.cfg.Addresses.release(s.from)
+	delete(a.slots, s.id)
+}
+
+// offer dials the proxy, and shows it the signature.
+func (s *slot) offer() {
+	a := s.agent
+	now := time.Now()
+	to, known := a.proxy.known(now)
+	if !known {
+		a.lookUp(&a.proxy, netip.Addr{}, func(c sockets.Connection, err error) {
+			if s.sides[client] = c; s.phase == over {
+				sockets.Close(c.FD)
+				return
+			}
+			s.offered(err)
+		})
+		return
+	}
+	connected := false
+	var err error
+	s.to[client] = to
+	if s.sides[client], connected, err = to.Connect(); err == nil && !connected {
+		s.wait(now)
+		if err = a.hand.Watch(s.sides[client].FD, unix.EPOLLOUT, s.token(client)); err == nil {
+			return
+		}
+	}
+	s.offered(err)
+}
+
+// offered is the outcome of the dial.
+func (s *slot) offered(err error) {
+	a, c := s.agent, &s.sides[client]
+	if err == nil {
+		err = ready(c)
+	}
+	if err == nil {
+		_, err = sockets.Write(c.FD, s.shown[:]) // there is room for it: it is the first
+	}
+	if err == nil {
+		err = s.watch(client, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLONESHOT)
+	}
+	if err != nil {
+		s.close()
+		a.proxy.lost()
+		a.proxyBad("cannot reach the proxy", err)
+		return
+	}
+	s.since = time.Now()
+	if a.cfg.Name == nil {
+		s.await()
+		return
+	}
+	s.become(naming)
+	own := c.Own.String()
+	a.help(func() {
+		ctx, cancel := context.WithTimeout(a.life, dialTimeout)
+		defer cancel()
+		err := a.cfg.Name(ctx, own)
+		a.post(func() { s.named(err) })
+	})
+}
+
+// ready sets the options of a new connection. One of this machine alone is never forgotten on its way.
+func ready(c *sockets.Connection) error {
+	err := sockets.NoDelay(c.FD)
+	if err == nil && !c.Peer.Addr().IsLoopback() {
+		err = sockets.KeepAlive(c.FD, aliveIdle, aliveInterval, aliveCount)
+	}
+	return err
+}
+
+// watch has the loop told of events of one side, in place of what it was told of before.
+func (s *slot) watch(side int, mask uint32) error {
+	a, fd := s.agent, s.sides[side].FD
+	err := a.hand.Watch(fd, mask, s.token(side))
+	if errors.Is(err, unix.EEXIST) {
+		err = a.hand.Change(fd, mask, s.token(side))
+	}
+	return err
+}
+
+// named is what came of telling the proxy whose slot it is. Of failures in a row the first is logged.
+func (s *slot) named(err error) {
+	a := s.agent
+	switch {
 	case a.life.Err() != nil:
 	case err == nil:
-		a.unnamed.Store(false)
-	case !a.unnamed.Swap(true):
+		a.unnamed = false
+	case !a.unnamed:
+		a.unnamed = true
 		a.cfg.Log.Warn("the proxy was not told whose slots these are", "error", err)
 	}
-	if a.unnamed.Load() {
+	if a.unnamed {
 		a.figures.unnamed.Add(1)
 	}
+	if s.phase == naming {
+		s.await()
+	}
 }
 
-// await returns a client's first bytes once they come; used is false when the slot
-// has ended without any.
-func (s *slot) await() (first []byte, used bool) {
+// await has it wait for a client.
+func (s *slot) await() {
 	a := s.agent
-	buffer := make([]byte, mostFirst)
-	n, err := s.conn.Read(buffer)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	defer a.stirred()
-	_, ours := a.idle[s]
-	delete(a.idle, s)
-	age := time.Since(s.since)
-	if n > 0 && ours {
-		a.proxyGood()
-		a.used()
-		return buffer[:n:n], true
+	s.become(idle)
+	if a.proxyIs.failing() && a.probing == nil {
+		a.probing, a.probeAt = s, time.Now().Add(probation)
 	}
+}
+
+// happens is about one of its sides.
+func (s *slot) happens(side int) {
 	switch {
-	case !ours || errors.Is(err, net.ErrClosed): // withdrawn
-	case age >= settled: // the proxy renews its slots, or ends
-		a.figures.renewed.Add(1)
-		a.proxyGood()
-	default:
-		a.figures.proxyFailed.Add(1)
-		if a.proxyIs.fail(time.Now()) {
-			if errors.Is(err, io.EOF) {
-				err = errors.New("it closed a new connection")
-			}
-			a.cfg.Log.Warn("the proxy keeps no slot", "proxy", a.cfg.Proxy, "error", err)
+	case s.phase == dialling && side == client:
+		connected, err := s.to[client].Connected(&s.sides[client])
+		if connected || err != nil {
+			s.offered(err)
+		}
+	case (s.phase == naming || s.phase == idle) && side == client:
+		s.hear()
+	case s.phase == reaching && side == server:
+		connected, err := s.to[server].Connected(&s.sides[server])
+		if connected || err != nil {
+			s.reached(err)
+		}
+	case s.phase == greeting && side == server:
+		s.greeted()
+	}
+}
+
+// hear takes a client's first bytes, or the end of a slot without any.
+func (s *slot) hear() {
+	a := s.agent
+	n, err := sockets.Read(s.sides[client].FD, a.buffer[:mostFirst])
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		if err = s.watch(client, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLONESHOT); err == nil {
+			return
 		}
 	}
-	return nil, false
-}
-
-// probed: the proxy keeps slots if it still has this one.
-func (s *slot) probed() {
-	a := s.agent
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, still := a.idle[s]; still {
+	if n > 0 {
+		s.first = append([]byte(nil), a.buffer[:n]...)
+		s.become(reaching)
 		a.proxyGood()
-		a.stirred()
+		a.used(time.Now())
+		s.reach()
+		return
 	}
+	renewed := time.Since(s.since) >= settled
+	s.close()
+	if renewed { // the proxy renews its slots, or ends
+		a.figures.renewed.Add(1)
+		a.proxyGood()
+		return
+	}
+	if err == nil {
+		err = errors.New("it closed a new connection")
+	}
+	a.proxyBad("the proxy keeps no slot", err)
 }
 
-// proxyGood notes that a slot has been of use.
-func (a *Agent) proxyGood() {
-	if a.proxyIs.good() {
-		a.cfg.Log.Info("the proxy takes slots again", "proxy", a.cfg.Proxy)
+// tooLate: what was waited for has not come.
+func (s *slot) tooLate() {
+	switch s.phase {
+	case dialling:
+		s.offered(os.ErrDeadlineExceeded)
+	case reaching, greeting:
+		s.failed(os.ErrDeadlineExceeded)
 	}
 }

@@ -17,45 +17,28 @@ type signature [10]byte
 // has another beginning.
 var errNotZMTP = errors.New("its first bytes are not a greeting of ZMTP 2.0 or newer")
 
-// reach dials the worker, from an address if that is valid, and takes its signature off the connection.
-func (a *Agent) reach(ctx context.Context, from netip.Addr) (conn net.Conn, sign *signature, err error) {
-	conn, err = a.dialFrom(ctx, from)
-	if err != nil {
-		return nil, nil, err
+// check says whether it is that of a ZMTP greeting.
+func (s *signature) check() error {
+	if s[0] != 0xFF || s[9]&1 == 0 {
+		return errNotZMTP
 	}
-	if conn.LocalAddr().String() == conn.RemoteAddr().String() {
-		_ = conn.Close() // nobody listens, and the dial has met itself
-		return nil, nil, errors.New("nobody listens there")
-	}
-	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
-	sign = new(signature)
-	err = conn.SetReadDeadline(time.Now().Add(dialTimeout))
-	if err == nil {
-		_, err = io.ReadFull(conn, sign[:])
-	}
-	if err == nil && (sign[0] != 0xFF || sign[9]&1 == 0) {
-		err = errNotZMTP
-	}
-	if err == nil {
-		err = conn.SetReadDeadline(time.Time{})
-	}
-	if err != nil {
-		_ = conn.Close()
-		return nil, nil, fmt.Errorf("greeting: %w", err)
-	}
-	return conn, sign, nil
+	return nil
 }
 
 // watchWorker learns the worker's signature, and again whenever the worker has gone
 // or is another, until ctx ends.
 func (a *Agent) watchWorker(ctx context.Context) {
 	var pause pace
+	var source listener // what the worker listens with, if that can be seen
 	for ctx.Err() == nil {
 		wait := watchEvery
-		if a.workerShown() {
-			a.lookAtListener()
+		if a.State().Worker {
+			if source.inode != 0 && source.gone() {
+				a.do(func() { a.lost(a.shown, errGone) })
+			}
 		} else if wait = pause.wait(time.Now()); wait == 0 {
-			if err := a.learn(ctx); err == nil {
+			var err error
+			if source, err = a.learn(ctx); err == nil {
 				pause.good()
 			} else if pause.fail(time.Now()) && ctx.Err() == nil {
 				a.cfg.Log.Warn("the worker is not there: no slots", "worker", a.cfg.Worker, "error", err)
@@ -69,44 +52,52 @@ func (a *Agent) watchWorker(ctx context.Context) {
 	}
 }
 
+// errGone is of a worker whose listening socket has gone, or is another.
+var errGone = errors.New("it no longer listens, or was restarted")
+
 // learn has the signature by a connection to the worker, and with it what listens there.
-func (a *Agent) learn(ctx context.Context) error {
-	conn, sign, err := a.reach(ctx, netip.Addr{})
+func (a *Agent) learn(ctx context.Context) (listener, error) {
+	conn, sign, err := a.meet(ctx)
 	if err != nil {
 		a.figures.workerFailed.Add(1)
-		return err
+		return listener{}, err
 	}
 	seen := listenerOf(conn)
 	_ = conn.Close()
-	a.mu.Lock()
-	a.shown, a.source = sign, seen
-	a.mu.Unlock()
 	a.cfg.Log.Info("the worker is there", "worker", a.cfg.Worker, "watched", seen.inode != 0)
-	a.stirred()
-	return nil
+	a.do(func() { a.shown = sign })
+	return seen, nil
 }
 
-func (a *Agent) workerShown() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.shown != nil
-}
-
-// lookAtListener forgets a worker that listens no more, or with another socket.
-func (a *Agent) lookAtListener() {
-	a.mu.Lock()
-	shown, source := a.shown, a.source
-	a.mu.Unlock()
-	if source.inode != 0 && source.gone() {
-		a.lost(shown, errors.New("it no longer listens, or was restarted"))
+// meet dials the worker, and takes its signature off the connection.
+func (a *Agent) meet(ctx context.Context) (conn net.Conn, sign *signature, err error) {
+	conn, err = a.dialFrom(ctx, a.worker.at, netip.Addr{})
+	if err != nil {
+		return nil, nil, err
 	}
+	if conn.LocalAddr().String() == conn.RemoteAddr().String() {
+		_ = conn.Close() // the dial has met itself
+		return nil, nil, errNobody
+	}
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
+	sign = new(signature)
+	err = conn.SetReadDeadline(time.Now().Add(dialTimeout))
+	if err == nil {
+		_, err = io.ReadFull(conn, sign[:])
+	}
+	if err == nil {
+		err = sign.check()
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, nil, fmt.Errorf("greeting: %w", err)
+	}
+	return conn, sign, nil
 }
 
 // lost withdraws the slots that showed this signature; the worker is learnt anew.
 func (a *Agent) lost(shown *signature, reason error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.shown != shown {
+	if a.shown != shown || shown == nil {
 		return
 	}
 	a.shown = nil
