@@ -161,7 +161,12 @@ func (t *Table) EndWorker(now time.Duration, name string, why Reason) ([]Action,
 
 // Listens says whether a worker of that name is dialled: nobody who dials in
 // may take its name.
-func (t *Table) Listens(name string) bool {
-	w := t.workers[name]
-	return w != nil && w.endpoint != ""
+func (t *Table) Listens(name string) bool { return t.EndpointOf(name) != "" }
+
+// EndpointOf is where a worker of that name is dialled, "" when it is not.
+func (t *Table) EndpointOf(name string) string {
+	if w := t.workers[name]; w != nil {
+		return w.endpoint
+	}
+	return ""
 }

@@ -39,11 +39,15 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 	if s.side == frontendSide && l.cfg.ProxySenders.include(claim.Peer) {
 		c.expectHeader()
 	}
+	entrance := l.doors.marked[claim.Mark]
 	refused := l.refusal()
+	if entrance == nil && claim.Mark != 0 { // its door has gone
+		refused = pairing.Shutdown
+	}
 	l.count(+1)
 	l.arrived()
-	if e := l.doors.listener[claim.Listener]; e != nil {
-		l.enter(c, e)
+	if entrance != nil {
+		l.enter(c, entrance)
 	} else if s.side == frontendSide {
 		l.act(l.table.ClientConnected(l.clock, c.id, c.origin, c))
 	} else {

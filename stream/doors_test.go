@@ -108,7 +108,7 @@ func TestDoorLeavesNothingBehind(t *testing.T) {
 		}
 		_ = c.Close()
 		eventually(t, "its listeners are closed", func() bool {
-			left, _ := query(t.Context(), r.pool, func(l *loop) int { return len(l.doors.listener) + len(l.doors.shut) })
+			left, _ := query(t.Context(), r.pool, func(l *loop) int { return len(l.doors.marked) + len(l.doors.shut) })
 			return left == 0
 		})
 		if bound, _ := r.pool.Bound(); !listensAt(bound[0]) {
@@ -143,7 +143,7 @@ func TestDoorsOfTheConfiguration(t *testing.T) {
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	_ = ln.Close()
 	r := newRig(t, func(c *Config) { c.Doors = []DoorConfig{{"alice", at(port)}} })
-	if info := r.door("alice", time.Minute); info.Left != 0 || info.Endpoints[0] != at(port) {
+	if info := r.door("alice", time.Minute); !info.Listed || info.Left != 0 || info.Endpoints[0] != at(port) {
 		t.Errorf("%+v", info)
 	}
 	if err := r.pool.CloseDoor(t.Context(), "alice"); !errors.Is(err, ErrDoorListed) {

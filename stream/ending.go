@@ -158,6 +158,7 @@ func (l *loop) drain(deadline time.Duration) {
 		return
 	}
 	l.draining = draining{true, at}
+	l.shutDoors()
 	for _, s := range l.sockets() {
 		if err := shutAll(s.listeners); err != nil {
 			l.cfg.Log.Error("drain: closing a listener", "pool", l.fixed.Name, "error", err)

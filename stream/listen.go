@@ -17,6 +17,7 @@ type listening struct {
 	keepAlive   KeepAlive
 	userTimeout time.Duration
 	take        bool   // what they accept is taken from libzmq at its birth
+	paused      bool   // who comes is left in the backlog at first
 	reads       uint64 // how many chunks libzmq may read of what is not taken, before more is allowed
 }
 
@@ -41,16 +42,16 @@ func (s *socket) bindOne(endpoint string, how listening) error {
 	if err := FreePath(ep.File()); err != nil {
 		return err
 	}
-	return bindEach(ep, func(at Endpoint) (Endpoint, error) { return s.bindAt(at, how) })
-}
-
-// bindEach binds every address that an endpoint stands for, all with the same port; bind
-// tells what the kernel has made of an address.
-func bindEach(ep Endpoint, bind func(at Endpoint) (Endpoint, error)) error {
 	all, err := ep.Resolve()
 	if err != nil {
 		return err
 	}
+	return bindEach(ep, all, func(at Endpoint) (Endpoint, error) { return s.bindAt(at, how) })
+}
+
+// bindEach binds all addresses that an endpoint stands for, with the same port; bind
+// tells what the kernel has made of an address.
+func bindEach(ep Endpoint, all []Endpoint, bind func(at Endpoint) (Endpoint, error)) (err error) {
 	bound, port := 0, ep.Port
 	for _, at := range all {
 		at.Port = port
@@ -99,6 +100,7 @@ func (s *socket) give(fd int, ep Endpoint, how listening) error {
 		sockets.Close(fd)
 		return err
 	}
+	seam.Pause(fd, how.paused)
 	if err := errors.Join(s.zmq.SetUseFd(fd), s.zmq.Bind(transportOf(ep).handed(ep)), s.zmq.SetUseFd(-1)); err != nil {
 		seam.Unlisten(fd)
 		return err

@@ -171,14 +171,19 @@ func (l *loop) listen() error {
 	if err := l.frontend.bind("frontend", l.fixed.Frontend, l.listening()); err != nil {
 		return err
 	}
-	if err := l.listDoors(l.cfg.Doors); err != nil {
+	doors, err := lookUpDoors(context.Background(), l.cfg.Doors)
+	if err == nil {
+		err = l.prepareDoors(doors, l.cfg.DoorMax)
+	}
+	if err != nil {
 		return err
 	}
+	l.applyDoors()
 	return l.backend.bind("backend", l.fixed.Backend, l.listening())
 }
 
 func (l *loop) listening() listening {
-	return listening{l.fixed.KeepAlive, l.fixed.UserTimeout, l.cfg.Relay.takes(), firstReads}
+	return listening{l.fixed.KeepAlive, l.fixed.UserTimeout, l.cfg.Relay.takes(), l.halt.on, firstReads}
 }
 
 func (l *loop) sockets() [2]*socket { return [2]*socket{l.frontend, l.backend} }

@@ -25,6 +25,7 @@ type Pool struct {
 	news     news          // of the relay
 	paused   atomic.Bool   // as the loop says
 	lameDuck atomic.Bool   // see SetLameDuck; the loop does not care
+	doors    atomic.Int64  // that are open, as the loop says
 	stopped  chan struct{} // no more commands are taken
 	closed   chan struct{} // the loop has released everything
 	leftover sync.Mutex    // of whoever runs commands that came too late
@@ -160,18 +161,11 @@ func (p *Pool) Drain(deadline time.Duration) {
 // is touched. Endpoints, the name, the group, ClientAddresses, PairBuffer, KeepAlive and UserTimeout cannot change
 // while a pool runs: then the error says which, and nothing has changed.
 func (p *Pool) Reload(ctx context.Context, cfg Config) error {
-	if err := cfg.Validate(); err != nil {
+	change, err := p.Prepare(ctx, cfg)
+	if err != nil {
 		return err
 	}
-	return p.answer(ctx, func() error { return p.loop.reload(cfg) })
-}
-
-// Reloadable says why cfg could not replace the pool's configuration, nil when it could.
-func (p *Pool) Reloadable(cfg Config) error {
-	if err := cfg.Validate(); err != nil {
-		return err
-	}
-	return p.loop.reloadable(cfg)
+	return change.Apply()
 }
 
 // Hint tells the pool which identity a connection has, or the next connection

@@ -1,9 +1,11 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
 )
@@ -28,16 +30,75 @@ func (l *loop) reloadable(cfg Config) error {
 	return errors.Join(errs...)
 }
 
-func (l *loop) reload(cfg Config) error {
-	if err := l.reloadable(cfg); err != nil {
-		return err
+// Change is a configuration with which a pool could go on at once: what can fail is done.
+// It must be applied or dropped, soon; until then the pool's doors stay as they are.
+type Change struct {
+	pool *Pool
+	cfg  Config
+	made bool // only the loop touches it
+}
+
+// Prepare does of [Pool.Reload] what can fail, so that several pools can be reloaded all
+// or none. With an error nothing has changed, and nothing is to be dropped.
+func (p *Pool) Prepare(ctx context.Context, cfg Config) (*Change, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
 	}
+	if err := p.loop.reloadable(cfg); err != nil {
+		return nil, err
+	}
+	doors, err := lookUpDoors(ctx, cfg.Doors)
+	if err != nil {
+		return nil, err
+	}
+	c := &Change{pool: p, cfg: cfg}
+	err = p.answer(ctx, func() error {
+		if p.loop.draining.on {
+			return ErrStopped
+		}
+		err := p.loop.prepareDoors(doors, cfg.DoorMax)
+		c.made = err == nil
+		return err
+	})
+	if err != nil {
+		c.Drop() // it may have been prepared, or be yet, when nobody waits any more
+		return nil, err
+	}
+	return c, nil
+}
+
+// Apply puts the configuration in force. [ErrStopped] when the pool has ended, or drains.
+func (c *Change) Apply() error {
+	l := c.pool.loop
+	return c.pool.answer(context.Background(), func() error {
+		if l.draining.on || l.closed {
+			c.drop()
+			return ErrStopped
+		}
+		c.made = false
+		l.reload(c.cfg)
+		return nil
+	})
+}
+
+// Drop takes back what Prepare has done.
+func (c *Change) Drop() { c.pool.post(c.drop) }
+
+func (c *Change) drop() {
+	if c.made && !c.pool.loop.closed {
+		c.pool.loop.dropDoors()
+	}
+	c.made = false
+}
+
+// reload puts in force what was prepared; nothing of it fails.
+func (l *loop) reload(cfg Config) {
 	old := l.cfg.Workers
 	cfg.Log, cfg.Access, cfg.Events = l.cfg.Log, l.cfg.Access, l.cfg.Events
 	l.cfg = cfg
 	l.allowed = mechanismSet(cfg.Mechanisms)
+	l.applyDoors()
 	l.setTaking()
-	l.actOr(nil, l.listDoors(cfg.Doors))
 	now := l.now()
 	l.act(l.table.Reconfigure(now, cfg.Pairing))
 	for _, w := range old {
@@ -46,17 +107,24 @@ func (l *loop) reload(cfg Config) error {
 		}
 	}
 	for _, w := range cfg.Workers {
-		i := indexWorker(old, w.Name)
-		switch {
-		case i < 0 || old[i].Endpoint != w.Endpoint:
-			l.actOr(l.table.AddWorker(now, w))
-		case old[i] != w:
-			l.actOr(l.table.SetWeight(now, w.Name, w.Weight))
-			l.actOr(l.table.SetMaxPairs(now, w.Name, w.MaxPairs))
-			l.actOr(l.table.SetMaxHandshakes(now, w.Name, w.MaxHandshakes))
+		if i := indexWorker(old, w.Name); i < 0 || old[i] != w {
+			l.listWorker(now, w)
 		}
 	}
-	return nil
+}
+
+// listWorker has what the configuration says of a worker count, whatever an operator has said of
+// it meanwhile.
+func (l *loop) listWorker(now time.Duration, w pairing.WorkerConfig) {
+	if l.table.EndpointOf(w.Name) != w.Endpoint {
+		actions, _ := l.table.UnlistWorker(now, w.Name) // which nobody may have listed
+		l.act(actions)
+		l.actOr(l.table.AddWorker(now, w))
+		return
+	}
+	l.actOr(l.table.SetWeight(now, w.Name, w.Weight))
+	l.actOr(l.table.SetMaxPairs(now, w.Name, w.MaxPairs))
+	l.actOr(l.table.SetMaxHandshakes(now, w.Name, w.MaxHandshakes))
 }
 
 // actOr is act for what may already have been done by another way, such as

@@ -24,6 +24,8 @@ type Snapshot struct {
 	Held int
 	// Doors are open, see [Pool.Door].
 	Doors int
+	// DoorClients are here and have come through a door, open or shut by now.
+	DoorClients int
 	// Descriptors are used by the connections of all pools; DescriptorLimit is
 	// how many may be.
 	Descriptors, DescriptorLimit int64
@@ -82,6 +84,7 @@ func (l *loop) snapshot() Snapshot {
 		Connections:     l.figures.connections,
 		Held:            len(l.held.heap),
 		Doors:           len(l.doors.open),
+		DoorClients:     l.doors.inside,
 		Descriptors:     used,
 		DescriptorLimit: limit,
 		Turns:           l.figures.turns,

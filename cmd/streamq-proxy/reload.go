@@ -50,17 +50,21 @@ func (s *server) tryReload(ctx context.Context) error {
 	for _, cfg := range plan.Pools {
 		configs[cfg.Name] = s.equip(cfg)
 	}
+	var changes []*stream.Change
 	for _, p := range s.pools {
 		cfg, found := configs[p.Name()]
 		if !found || len(configs) != len(s.pools) {
 			return errors.New("pools cannot be added, removed or renamed while the proxy runs")
 		}
-		if err := p.Reloadable(cfg); err != nil {
+		change, err := p.Prepare(ctx, cfg)
+		if err != nil {
 			return s.ofPool(p.Name(), err)
 		}
+		changes = append(changes, change)
+		defer change.Drop() // of none that was applied
 	}
-	for _, p := range s.pools {
-		if err := p.Reload(ctx, configs[p.Name()]); err != nil {
+	for i, p := range s.pools {
+		if err := changes[i].Apply(); err != nil {
 			return s.ofPool(p.Name(), err)
 		}
 	}

@@ -81,6 +81,7 @@ func (d *realDoor) Take(take bool)                       { seam.Take(d.listener,
 func (d *realDoor) Shut() error                          { return seam.Shut(d.listener) }
 func (d *realDoor) Open() error                          { return seam.Open(d.listener, 1024) }
 func (d *realDoor) Pause(paused bool)                    { seam.Pause(d.listener, paused) }
+func (d *realDoor) Mark(mark uint64)                     { seam.Mark(d.listener, mark) }
 func (d *realDoor) EndOwner()                            { d.owner.Close(); d.ownerless = true }
 
 func (d *realDoor) Reopens() bool {

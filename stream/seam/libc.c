@@ -34,13 +34,19 @@ FOUND_BY_LIBZMQ int accept4(int listener, struct sockaddr *address, socklen_t *l
 	called(&seam_accept_calls);
 	struct sockaddr_storage peer;
 	socklen_t size = sizeof peer;
+	uint64_t mark = atomic_load(&l->mark);
 	int fd = seam_accept(listener, atomic_load(&l->favoured), &peer, &size, flags | SOCK_NONBLOCK);
 	if (fd < 0) {
 		// A listener that was shut says EINVAL, which libzmq takes for a mistake of its own.
 		if (errno == EINVAL) errno = ECONNABORTED;
 		return fd;
 	}
-	seam_born(listener, fd, (struct sockaddr *)&peer, size);
+	if (mark != atomic_load(&l->mark)) { // nobody knows which of the two it had
+		seam_real_close(fd);
+		errno = ECONNABORTED;
+		return -1;
+	}
+	seam_born(listener, mark, fd, (struct sockaddr *)&peer, size);
 	if (address && length) {
 		memcpy(address, &peer, size < *length ? size : *length);
 		*length = size;

@@ -46,6 +46,10 @@ void seam_take(int listener, int take) {
 int seam_shut(int listener) {
 	seam_entry *e = lock_listener(listener);
 	if (!e) return ENOENT;
+	if (e->shut) { // a port that the kernel had chosen is not its name any more
+		seam_unlock(listener);
+		return 0;
+	}
 	e->shut = 1;
 	int error = seam_apply(e, listener);
 	socklen_t size = sizeof e->birth.peer;
@@ -79,6 +83,13 @@ int seam_open(int listener, int backlog) {
 	}
 	seam_unlock(listener);
 	return error;
+}
+
+void seam_mark(int listener, uint64_t mark) {
+	seam_entry *e = lock_listener(listener);
+	if (!e) return;
+	atomic_store(&e->mark, mark);
+	seam_unlock(listener);
 }
 
 void seam_pause(int listener, int paused) {

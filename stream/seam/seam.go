@@ -34,8 +34,8 @@ type Owner struct {
 type Birth struct {
 	// Peer is the remote end; the zero value for a unix socket.
 	Peer netip.AddrPort
-	// Listener is the descriptor that it was accepted from.
-	Listener int
+	// Mark is the one that its listener had, see [Mark].
+	Mark uint64
 	// Taken: libzmq has been told that the connection has ended, never read a byte of
 	// it and writes none. It is the owner's alone.
 	Taken bool
@@ -97,6 +97,10 @@ func Open(listener, backlog int) error {
 	return number(C.seam_open(C.int(listener), C.int(backlog)))
 }
 
+// Mark gives a listener a mark. Connections that it accepts from now on have it, and none that
+// it has accepted, whatever libzmq has announced of them.
+func Mark(listener int, mark uint64) { C.seam_mark(C.int(listener), C.uint64_t(mark)) }
+
 // Pause leaves those who connect in a listener's backlog, or goes on.
 func Pause(listener int, paused bool) { C.seam_pause(C.int(listener), flag(paused)) }
 
@@ -108,7 +112,7 @@ func (o *Owner) Claim(fd int) (Birth, error) {
 	if C.seam_claim(o.c, C.int(fd), &b) != 0 {
 		return Birth{}, ErrNotFollowed
 	}
-	return Birth{Peer: peerOf(&b), Listener: int(b.listener), Taken: b.taken != 0}, nil
+	return Birth{Peer: peerOf(&b), Mark: uint64(b.mark), Taken: b.taken != 0}, nil
 }
 
 func peerOf(b *C.seam_birth) netip.AddrPort {

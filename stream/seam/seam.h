@@ -36,12 +36,15 @@ void seam_unlisten(int listener);
 int seam_shut(int listener);
 int seam_open(int listener, int backlog);
 
+// seam_mark gives a listener a mark, which everything has that it accepts from now on, and nothing that it accepted before.
+void seam_mark(int listener, uint64_t mark);
+
 // seam_pause leaves the listener's backlog unread, or goes on.
 void seam_pause(int listener, int paused);
 
 // What is known of a connection of the owner's.
 typedef struct {
-	int listener;              // that it came from
+	uint64_t mark;             // that its listener had
 	int taken;                 // libzmq was told that it has ended
 	union {
 		struct sockaddr any;

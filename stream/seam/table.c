@@ -108,6 +108,7 @@ seam_entry *seam_begin(int fd, seam_kind kind, seam_owner *owner) {
 	memset(&e->birth, 0, sizeof e->birth);
 	atomic_store(&e->take, 0);
 	atomic_store(&e->favoured, 0);
+	atomic_store(&e->mark, 0);
 	atomic_store(&e->failed, 0);
 	atomic_store(&e->reads, 0);
 	atomic_store(&e->allowed, 0);
@@ -194,7 +195,7 @@ void seam_end(seam_owner *owner) {
 	free(owner);
 }
 
-void seam_born(int listener, int fd, const struct sockaddr *peer, socklen_t length) {
+void seam_born(int listener, uint64_t mark, int fd, const struct sockaddr *peer, socklen_t length) {
 	if (fd >= SEAM_DESCRIPTORS) return; // the guard has refused it
 	pthread_mutex_lock(&births);
 	seam_entry *l = &table[listener];
@@ -204,7 +205,7 @@ void seam_born(int listener, int fd, const struct sockaddr *peer, socklen_t leng
 		seam_lock(fd);
 		seam_entry *e = seam_begin(fd, CONNECTION, owner);
 		atomic_store(&e->allowed, atomic_load(&l->allowed));
-		e->birth.listener = listener;
+		e->birth.mark = mark;
 		e->birth.taken = take;
 		if (peer && length <= sizeof e->birth.peer && seam_is_ip(peer)) memcpy(&e->birth.peer, peer, length);
 		atomic_store(&e->take, take);

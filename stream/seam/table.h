@@ -31,6 +31,7 @@ typedef struct {
 	atomic_uchar take;     // listener: what it accepts is taken; connection: it is
 	atomic_uchar favoured; // listener: has the last descriptors, see guard.h
 	atomic_uchar failed;   // writing has
+	_Atomic uint64_t mark; // listener: of what it accepts
 	_Atomic uint64_t reads, allowed;
 	_Atomic uint64_t sent, awaited; // bytes; awaited UINT64_MAX for none
 } seam_entry;
@@ -61,8 +62,8 @@ static inline int seam_is_ip(const struct sockaddr *name) {
 	return name->sa_family == AF_INET || name->sa_family == AF_INET6;
 }
 
-// seam_born follows a connection that was accepted from a listener.
-void seam_born(int listener, int fd, const struct sockaddr *peer, socklen_t length);
+// seam_born follows a connection that was accepted from a listener which had that mark.
+void seam_born(int listener, uint64_t mark, int fd, const struct sockaddr *peer, socklen_t length);
 
 // seam_interest is libzmq's epoll_ctl(2).
 int seam_interest(seam_entry *entry, int epoll, int op, int fd, struct epoll_event *event);

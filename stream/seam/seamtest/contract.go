@@ -31,6 +31,7 @@ func Contract(t *testing.T, open func(t *testing.T, take bool, reads uint64) Doo
 		{"release what there is news of", false, plenty, releasesNews},
 		{"sever with bytes unread and unwritten", false, 1, severs},
 		{"pause a listener", false, plenty, pauses},
+		{"mark what a listener accepts", false, plenty, marks},
 		{"shut a listener and open it", false, plenty, shuts},
 		{"a caller gone before it was accepted has a name", false, plenty, namesTheGone},
 		{"end the owner while connections live", false, 1, endsOwner},

@@ -33,6 +33,7 @@ type Door interface {
 	Shut() error
 	Open() error
 	Pause(paused bool)
+	Mark(mark uint64)
 	// EndOwner is [seam.Owner.Close].
 	EndOwner()
 

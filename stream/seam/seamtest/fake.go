@@ -9,17 +9,16 @@ import (
 )
 
 const (
-	fakeListener = 3
-	firstFake    = 4       // the lowest number of a connection
-	room         = 1 << 18 // bytes that the kernel keeps for a caller who does not read
-	chunk        = 8192    // the most that libzmq reads at once
+	firstFake = 4       // the lowest number of a connection
+	room      = 1 << 18 // bytes that the kernel keeps for a caller who does not read
+	chunk     = 8192    // the most that libzmq reads at once
 )
 
 // Fake is a [Door] in memory. Its caller's writes are read one by one, as those are
 // that come with a pause between.
 type Fake struct {
 	take, shut, paused bool
-	reads              uint64
+	reads, mark        uint64
 	ended              bool // the owner has
 	callers            int
 	peers              int
@@ -88,7 +87,7 @@ func (f *Fake) accept(c *fakeConn) {
 	}
 	f.conns[c.fd] = c
 	c.libzmq, c.owned, c.allowed = true, !f.ended, f.reads
-	c.birth = seam.Birth{Peer: c.name, Listener: fakeListener, Taken: f.take && !f.ended}
+	c.birth = seam.Birth{Peer: c.name, Mark: f.mark, Taken: f.take && !f.ended}
 	if f.ended {
 		c.allowed = ^uint64(0)
 	}
@@ -259,6 +258,9 @@ func (f *Fake) Reopens() bool { return true }
 
 // Pause implements [Door].
 func (f *Fake) Pause(paused bool) { f.paused = paused; f.settle() }
+
+// Mark implements [Door].
+func (f *Fake) Mark(mark uint64) { f.settle(); f.mark = mark }
 
 // EndOwner implements [Door].
 func (f *Fake) EndOwner() {
