@@ -20,7 +20,7 @@ func doorVerbs() []Verb {
 			Name: "DOOR", Args: "IDENTITY [off] [ttl=DURATION] [endpoint=ENDPOINT] [pool=NAME]", Level: wire.Operator, Logged: Logged,
 			Help: "opens an endpoint of its own for an identity, and tells it: who comes through it within ttl (1m, at most 24h) has that identity, also behind NAT; " +
 				"again: it is open for longer; off: it is shut, and who came through it stays",
-			run: door,
+			Completes: []Completion{{Arg: "IDENTITY", Offer: OfferDoors}, {Arg: "endpoint", Offer: OfferDoorEndpoints}}, run: door,
 		},
 		{Name: "DOORS", Args: "[pool=NAME]", Level: wire.Operator, Help: "the doors that are open", run: doors},
 	}
@@ -68,5 +68,10 @@ func doors(c *call) (wire.Reply, error) {
 }
 
 func doorInfo(d *stream.DoorInfo) wire.DoorInfo {
-	return wire.DoorInfo{Identity: d.Identity, Endpoints: d.Endpoints, Left: wire.InSeconds(d.Left), Clients: d.Clients}
+	info := wire.DoorInfo{Identity: d.Identity, Endpoints: d.Endpoints, Clients: d.Clients}
+	if !d.Listed {
+		left := wire.InSeconds(d.Left)
+		info.Left = &left
+	}
+	return info
 }

@@ -74,7 +74,7 @@ func statusOf(s *stream.Snapshot) wire.PoolStatus {
 		Identities: t.Identities, Hints: t.Hints, HintsExpired: t.HintsExpired, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
 		Connections: s.Connections, Usable: s.Usable,
 		Ready: s.Readiness().Ready(), Draining: s.Draining, Paused: s.Paused, LameDuck: s.LameDuck, Refusing: s.Refusing,
-		RebalanceLeft: t.RebalanceLeft,
+		RebalanceLeft: t.RebalanceLeft, Doors: s.Doors, DoorClients: s.DoorClients,
 	}
 	for _, n := range t.Clients {
 		p.Clients += n
@@ -104,7 +104,10 @@ func pools(c *call) (wire.Reply, error) {
 	var all wire.Pools
 	for _, p := range c.server.proxy.Pools {
 		frontend, backend := p.Bound()
-		all.Pools = append(all.Pools, wire.PoolInfo{Pool: p.Name(), Frontend: array(frontend), Backend: array(backend), Paused: p.Paused(), LameDuck: p.LameDuck(), Group: p.Group()})
+		all.Pools = append(all.Pools, wire.PoolInfo{
+			Pool: p.Name(), Frontend: array(frontend), Backend: array(backend),
+			Paused: p.Paused(), LameDuck: p.LameDuck(), Doors: p.OpenDoors(), Group: p.Group(),
+		})
 	}
 	return wire.NewReply(wire.OK, all)
 }

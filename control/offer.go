@@ -21,6 +21,8 @@ const (
 	OfferIdentities
 	OfferAnybody // clients, and identities without a connection
 	OfferLogLevels
+	OfferDoors         // identities, those that have a door among them
+	OfferDoorEndpoints // of the door that the identity said before has, or where it could be
 )
 
 // offers are what the names of arguments mean, in all verbs: of those that have a
@@ -62,17 +64,17 @@ func (v *Verb) Offer(arg string, said []string) Offer {
 			return c.Offer
 		}
 	}
-	if Literals(arg) != nil {
+	if places, _ := v.Places(); slices.Contains(places, arg) && Literals(arg) != nil {
 		return OfferLiterals
 	}
 	return offers[arg]
 }
 
-// Literals are the words of which an argument of that name is one, nil when it may be
-// anything else.
-func Literals(arg string) []string {
-	if strings.ToLower(arg) != arg || !strings.Contains(arg, "|") {
+// Literals are the words of which an argument with a place of that name is one, nil when it may
+// be anything else.
+func Literals(place string) []string {
+	if strings.ToLower(place) != place {
 		return nil
 	}
-	return strings.Split(arg, "|")
+	return strings.Split(place, "|")
 }

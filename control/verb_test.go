@@ -103,6 +103,9 @@ func TestOffers(t *testing.T) {
 		{"PAIRS", "state", nil, OfferPeerStates},
 		{"WORKERS", "limit", nil, OfferNothing},
 		{"LOGLEVEL", "LEVEL", nil, OfferLogLevels},
+		{"DOOR", "IDENTITY", nil, OfferDoors},
+		{"DOOR", "off", []string{"alice"}, OfferLiterals},
+		{"DOOR", "endpoint", []string{"alice"}, OfferDoorEndpoints},
 	} {
 		if got := VerbOf(tc.verb).Offer(tc.arg, tc.said); got != tc.want {
 			t.Errorf("%s %s after %q: %d, want %d", tc.verb, tc.arg, tc.said, got, tc.want)

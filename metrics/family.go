@@ -25,7 +25,7 @@ type families struct {
 	ports, portsInUse                         *prometheus.Desc
 	shown, shownTaken                         *prometheus.Desc
 	leases, hints, hintsExpired               *prometheus.Desc
-	doors                                     *prometheus.Desc
+	doors, doorClients                        *prometheus.Desc
 	rebalanceLeft                             *prometheus.Desc
 	identities, affinities                    *prometheus.Desc
 	workerState, workerPairs, workerMax       *prometheus.Desc
@@ -47,6 +47,7 @@ func newFamilies() *families {
 	f.backlog = f.add("backlog_bytes", "Bytes that wait for peers which read too slowly.")
 	f.connections = f.add("connections", "Connections on either side, paired or not.")
 	f.doors = f.add("doors", "Doors that are open: endpoints through which clients have an identity.")
+	f.doorClients = f.add("door_clients", "Clients that have come through doors, open or shut by now.")
 	f.held = f.add("clients_held", "Clients that were refused and are held for some seconds before they are closed, so that they do not come back at once.")
 	f.descriptors = f.add("descriptors", "Descriptors in use by the connections of all pools.")
 	f.descriptorLimit = f.add("descriptors_limit", "Descriptors that connections of all pools may use.")

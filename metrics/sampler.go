@@ -31,6 +31,7 @@ func (s sampler) snapshot(from *stream.Snapshot) {
 	s.gauge(s.connections, float64(from.Connections))
 	s.gauge(s.held, float64(from.Held))
 	s.gauge(s.doors, float64(from.Doors))
+	s.gauge(s.doorClients, float64(from.DoorClients))
 	s.gauge(s.descriptors, float64(from.Descriptors))
 	s.gauge(s.descriptorLimit, float64(from.DescriptorLimit))
 	s.histogram(s.turns, &from.Turns)

@@ -25,7 +25,7 @@ func completed(t *testing.T, words ...string) string {
 
 func TestCompletion(t *testing.T) {
 	twoPools(t)
-	for _, say := range []string{"pin alice b1 pool=beta", "pin bob a1,a2 pool=alpha"} {
+	for _, say := range []string{"pin alice b1 pool=beta", "pin bob a1,a2 pool=alpha", "door dora pool=beta endpoint=tcp://127.0.0.1:0"} {
 		if err := run(t.Context(), append([]string{"ctl"}, strings.Fields(say)...), io.Discard, io.Discard); err != nil {
 			t.Fatal(err)
 		}
@@ -72,6 +72,13 @@ func TestCompletion(t *testing.T) {
 		"ctl unpin |":          "bob alice :4",
 		"ctl hints identity=|": "identity=bob identity=alice :4",
 		"ctl explain a|":       "alice :4",
+		// Doors: who has one, or could, and where.
+		"ctl door |":                           "alice bob dora :4",
+		"ctl door dora o|":                     "off :4",
+		"ctl door dora |":                      "off ttl= endpoint= pool= :6",
+		"ctl door dora off |":                  "ttl= endpoint= pool= :6",
+		"ctl door bob endpoint=|":              "endpoint=tcp://127.0.0.1:0 :4",
+		"ctl door dora pool=alpha endpoint=t|": "endpoint=tcp://127.0.0.1:0 :4",
 		// Each verb once, also those that are commands.
 		"ctl e|":                      "events explain enable :4",
 		"ctl he|":                     "help hello heartbeat :4",

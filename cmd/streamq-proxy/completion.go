@@ -12,6 +12,7 @@ import (
 	"github.com/streamq/streamq-proxy/control/client"
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
 // completion is the search for the word that comes next.
@@ -70,10 +71,13 @@ func (c *completion) offered(arg, typed string) []string {
 	case control.OfferIdentities:
 		return c.identities()
 	case control.OfferAnybody:
-		all := slices.Sorted(slices.Values(append(c.clients(), c.identities()...)))
-		return slices.Compact(all)
+		return unique(append(c.clients(), c.identities()...))
 	case control.OfferLogLevels:
 		return control.LogLevels()
+	case control.OfferDoors:
+		return unique(append(c.doors(), c.identities()...))
+	case control.OfferDoorEndpoints:
+		return c.doorEndpoints(c.said[0])
 	}
 	return nil
 }
@@ -128,6 +132,47 @@ func (c *completion) identities() []string {
 	})
 }
 
+// doors are the identities that have a door.
+func (c *completion) doors() []string {
+	return c.each(func(p *client.Pool) (all []string) {
+		open, _ := p.Doors(c.ctx) // of none if it fails
+		for _, d := range open.Doors {
+			all = append(all, d.Identity)
+		}
+		return all
+	})
+}
+
+// doorEndpoints are where an identity has a door, or else the frontends, with a port that the
+// system chooses.
+func (c *completion) doorEndpoints(identity string) []string {
+	all := c.each(func(p *client.Pool) (at []string) {
+		open, _ := p.Doors(c.ctx)
+		for _, d := range open.Doors {
+			if d.Identity == identity {
+				at = append(at, d.Endpoints...)
+			}
+		}
+		return at
+	})
+	if len(all) > 0 {
+		return all
+	}
+	pools, _ := c.proxy.Pools(c.ctx)
+	for _, p := range pools {
+		if said := c.option("pool"); said != "" && said != p.Pool {
+			continue
+		}
+		for _, text := range p.Frontend {
+			ep, err := endpoint.Parse(text)
+			if ep.Port = 0; err == nil && ep.Addressed() && !slices.Contains(all, ep.String()) {
+				all = append(all, ep.String())
+			}
+		}
+	}
+	return all
+}
+
 // clients are their identities, and the far ends of those that have none.
 func (c *completion) clients() []string {
 	return c.each(func(p *client.Pool) []string {
@@ -145,6 +190,11 @@ func listed(typed string, words []string) []string {
 	before := typed[:strings.LastIndex(typed, ",")+1]
 	said := strings.Split(before, ",")
 	return prefixed(before, slices.DeleteFunc(words, func(w string) bool { return slices.Contains(said, w) }))
+}
+
+func unique(words []string) []string {
+	slices.Sort(words)
+	return slices.Compact(words)
 }
 
 func prefixed(prefix string, words []string) []string {

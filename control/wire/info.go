@@ -42,8 +42,10 @@ type PoolStatus struct {
 	HintsExpired uint64 `json:"hints_expired"`
 	// RebalanceLeft are pairs that the rebalance under way may end still.
 	RebalanceLeft int    `json:"rebalance_left"`
-	BytesIn       uint64 `json:"bytes_in"`  // from clients to workers
-	BytesOut      uint64 `json:"bytes_out"` // and back
+	Doors         int    `json:"doors"`        // that are open
+	DoorClients   int    `json:"door_clients"` // that have come through doors, open or shut by now, and are there
+	BytesIn       uint64 `json:"bytes_in"`     // from clients to workers
+	BytesOut      uint64 `json:"bytes_out"`    // and back
 	Connections   int    `json:"connections"`
 	Usable        bool   `json:"usable"`   // a worker takes clients, now or when it is less busy
 	Ready         bool   `json:"ready"`    // new clients should be sent, as /readyz?pool= says
@@ -60,6 +62,7 @@ type PoolInfo struct {
 	Backend  []string `json:"backend"`
 	Paused   bool     `json:"paused"`
 	LameDuck bool     `json:"lame_duck"`
+	Doors    int      `json:"doors"` // that are open beside the frontend, see DOORS
 	Group    string   `json:"group"` // of pools that remember together, "" for none
 }
 
@@ -250,7 +253,7 @@ type Drained struct {
 type DoorInfo struct {
 	Identity  string   `json:"identity"`
 	Endpoints []string `json:"endpoints"` // one, or one for each address of the frontend's
-	Left      Seconds  `json:"left"`      // how long it stays open, 0 for as long as the proxy runs
+	Left      *Seconds `json:"left"`      // how long it stays open; nil for one of the file, as long as that names it
 	Clients   int      `json:"clients"`   // that have come through it, and are there
 }
 
