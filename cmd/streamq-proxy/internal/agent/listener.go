@@ -12,11 +12,12 @@ import (
 	"strings"
 )
 
-// listener is the socket that a worker on this machine listens with, as the kernel's
-// tables show it (proc_net_tcp of the kernel's documents).
+// listener is the socket that a worker on this machine listens with, as the kernel
+// shows it.
 type listener struct {
 	at    netip.AddrPort
-	inode uint64 // 0 when it cannot be seen: elsewhere, or in another network namespace
+	inode uint64                               // 0 when it cannot be seen: elsewhere, or in another network namespace
+	look  func(netip.AddrPort) (uint64, error) // by which it was found
 }
 
 // listenerOf is that of the far end of a connection.
@@ -25,21 +26,23 @@ func listenerOf(conn net.Conn) listener {
 	if !ok {
 		return listener{}
 	}
-	inode, err := listensAt(at)
-	if err != nil {
-		return listener{}
+	// A kernel without sock_diag says of every socket that there is none, or an error; then there are the tables.
+	for _, look := range []func(netip.AddrPort) (uint64, error){askKernel, listensAt} {
+		if inode, err := look(at); err == nil && inode != 0 {
+			return listener{at, inode, look}
+		}
 	}
-	return listener{at, inode}
+	return listener{}
 }
 
 // gone: it is certain that this socket listens no more.
 func (l listener) gone() bool {
-	inode, err := listensAt(l.at)
+	inode, err := l.look(l.at)
 	return err == nil && inode != l.inode
 }
 
 // listensAt is the inode of the socket that listens at an address, or at every
-// address with its port, 0 for none. Of several with SO_REUSEPORT it is the oldest that the
+// address with its port, 0 for none, by the kernel's tables (proc_net_tcp of its documents). Of several with SO_REUSEPORT it is the oldest that the
 // kernel still shows first or last, always the same one.
 func listensAt(at netip.AddrPort) (inode uint64, err error) {
 	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
