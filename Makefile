@@ -26,8 +26,11 @@ BENCHFLAGS  ?=
 # More flags of `make matrix`, as MATRIXFLAGS="-library mine=/usr/local/lib/libzmq.so.5".
 MATRIXFLAGS ?=
 
+# Which trials of `make platforms` are run, as PLATFORM=arm64; those that are not keep their results.
+PLATFORM    ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers matrix matrix-quick promtool test-deploy release sizes static test-packages soak torture bench bench-agent bench-quick bench-control syscalls microbench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers matrix matrix-quick platforms promtool test-deploy release sizes static test-packages soak torture bench bench-agent bench-quick bench-control syscalls microbench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,7 +46,7 @@ run: build ## build, then show the proxy at work for ten seconds
 	$(BINARY) demo
 
 test: setup ## run every test under the race detector
-	@go -C tools test ./progress ./matrix >/dev/null || go -C tools test ./progress ./matrix
+	@go -C tools test ./progress ./matrix ./platforms >/dev/null || go -C tools test ./progress ./matrix ./platforms
 	go test -race -timeout 20m -json ./... | go -C tools run ./progress
 
 test-peers: ## run the tests against peers in Java, Rust, JavaScript and Python
@@ -57,6 +60,10 @@ matrix: setup ## run the integration tests with every libzmq under the proxy and
 matrix-quick: setup ## run fewer of them, on the newest libzmq beside the machine's own, in a minute or two
 	@tools/setup.sh wheels
 	go -C tools run ./matrix -root $(CURDIR) -quick
+
+platforms: setup ## try other systems as far as this machine can, and write docs/platforms.md, in half an hour the first time (PLATFORM=regexp)
+	@tools/setup.sh platforms
+	go -C tools run ./platforms -root $(CURDIR) -only '$(PLATFORM)'
 
 promtool: setup ## have Prometheus' own tool check metrics, alerts and dashboard
 	@tools/setup.sh promtool
@@ -73,6 +80,7 @@ sizes: release ## measure package, start and memory beside HAProxy and nginx, an
 	go -C tools/release run ./sizes -root $(CURDIR)
 
 static: setup ## make dist/streamq-proxy-VERSION-linux-amd64.tar.gz, a program that needs no library, and run its demo in an empty root
+	@tools/setup.sh static
 	tools/static.sh amd64 tar dist
 	tools/static.sh amd64 try dist
 
@@ -117,7 +125,7 @@ fuzz: setup ## run every fuzz target for a while (FUZZTIME=20s)
 
 lint: setup $(LINT) ## run golangci-lint over everything
 	$(LINT) run --build-tags peers,man ./...
-	cd tools && ../$(LINT) run --config ../.golangci.yml ./progress ./matrix
+	cd tools && ../$(LINT) run --config ../.golangci.yml ./progress ./matrix ./platforms
 	cd tools/release && ../../$(LINT) run --config ../../.golangci.yml ./...
 
 fmt: $(LINT) ## format every Go file

@@ -6,7 +6,9 @@
 #   tools/setup.sh wheels   and what `make matrix` needs
 #   tools/setup.sh promtool and what `make promtool` needs
 #   tools/setup.sh bench    and what `make bench` needs
+#   tools/setup.sh static   and what `make static` needs
 #   tools/setup.sh packages and what `make test-packages` needs
+#   tools/setup.sh platforms and what `make platforms` needs
 #
 # On Debian and Ubuntu it installs packages by itself: as root directly, otherwise through sudo when sudo asks for no
 # password. Where it can do neither it prints the exact line to run and exits 1.
@@ -195,6 +197,14 @@ else
 	fi
 	if [ "${1:-}" = wheels ]; then
 		python3 -m pip --version >/dev/null 2>&1 || need_package python3-pip
+	fi
+	if [ "${1:-}" = static ] || [ "${1:-}" = platforms ]; then
+		need_command cargo cargo # fetches libzmq and libsodium by checksum, and builds nothing
+		python3 -m pip --version >/dev/null 2>&1 || need_package python3-pip
+	fi
+	if [ "${1:-}" = platforms ]; then
+		need_command qemu-aarch64-static qemu-user-static
+		need_command node nodejs # for what Go builds for its js
 	fi
 	if [ "${1:-}" = packages ]; then
 		need_command debootstrap debootstrap
