@@ -248,7 +248,7 @@ func TestTortureEnds(t *testing.T) {
 	start := time.Now()
 	var bytes [2]int64
 	var played int
-	for _, relay := range []string{"auto", "splice"} {
+	for _, relay := range []string{"auto", "stream"} {
 		for _, w := range throughProxy() {
 			t.Run(relay+"/"+w.name, func(t *testing.T) {
 				x := &crowdOfEnds{first: map[uint64]*player{}, over: map[uint64]chan struct{}{}}

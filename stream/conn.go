@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"container/list"
 	"net/netip"
 	"time"
 
@@ -36,6 +37,9 @@ type conn struct {
 	early    []byte    // what came before there was a partner
 	out      backlog   // what the link has not taken yet
 
+	ended bool // its sending, in order, and what is sent to it goes on
+	shut  bool // it has been sent a FIN behind everything, because its partner has ended so
+
 	paused    bool // left unread: the partner has no room, or it has said enough for now
 	broken    bool // writing failed; its end will tell why
 	owedReset bool // the partner was reset, and so shall this one be
@@ -56,6 +60,7 @@ type flow struct {
 	active  time.Duration // when bytes last passed
 	loan    *loan         // nil while the loop moves the bytes, see lend.go
 	end     splice.End    // what its loans had come to, before this one
+	half    *list.Element // in loop.halves; nil as long as no side has ended
 }
 
 // sides are the two connections; index 0 is the client's everywhere.
@@ -77,12 +82,22 @@ func (f *flow) partner(c *conn) *conn {
 	return f.client
 }
 
+// direct: both connections are the loop's own, so that the kernel can move the bytes.
+func (f *flow) direct() bool { return f.client.own() != nil && f.worker.own() != nil }
+
 // maxEarly is from how many bytes on a connection without a partner is left
 // unread. A greeting is 64 bytes, and libzmq sends ten of them until it is greeted
 // in turn; ZMTP 1.0 and 2.0 let a peer say more unasked.
 const maxEarly = readChunk / 2
 
 func (c *conn) client() bool { return side(c.id>>32) == frontendSide }
+
+// handed is the link's.
+func (c *conn) handed() bool {
+	all, broken := c.link.handed()
+	c.broken = c.broken || broken
+	return all
+}
 
 // own says whether the loop itself reads and writes the connection's descriptor, nil if not.
 func (c *conn) own() *ownLink {

@@ -39,7 +39,8 @@
 // handshaking: each chunk is watched (relay.go). young: nothing is looked at any more, and the
 // loop moves the bytes itself, its end included (young.go), which spares a pair that is soon
 // over what lending it costs. lent: the threads of package splice have it, with its half-closes
-// and its end (lend.go, halfclose.go). A pair of which a side is a STREAM socket's is never lent.
+// and its end (lend.go). A pair of which a side is a STREAM socket's is never lent, and the loop
+// carries its half-closes (halfclose.go): libzmq, which would close at a FIN, is not told of one.
 //
 // # How it is decided
 //

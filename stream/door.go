@@ -61,6 +61,7 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 		l.greeted(c)
 	}
 	l.settle()
+	l.hearEnd(c) // of which there was news when nobody knew of it
 	if c.phase == live && claim.Taken {
 		l.updateInterest(c)
 		l.readOwn(c) // a peer's first bytes follow its connect at once

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/seam"
 	"github.com/streamq/streamq-proxy/stream/sockets"
 	"github.com/streamq/streamq-proxy/stream/splice"
 )
@@ -13,7 +14,7 @@ import (
 
 // howEnded is how a connection ended that is known to have.
 func howEnded(c *conn) pairing.Gone {
-	if wasReset(c.link.descriptor()) {
+	if fd := c.link.descriptor(); wasReset(fd) || c.own() == nil && seam.Ended(fd).Error {
 		return pairing.Reset
 	}
 	return pairing.Closed
@@ -47,7 +48,10 @@ func counts(how pairing.Gone, client bool, end splice.End) pairing.Gone {
 }
 
 // ended forgets a connection that no longer exists and tells the table.
-func (l *loop) ended(c *conn, how pairing.Gone) {
+func (l *loop) ended(c *conn, how pairing.Gone) { l.lose(c, how, false) }
+
+// lose is ended of a connection that may still exist, and is reset then.
+func (l *loop) lose(c *conn, how pairing.Gone, reset bool) {
 	if f := c.flow; f != nil {
 		if how == pairing.Reset {
 			f.partner(c).owedReset = true
@@ -57,7 +61,7 @@ func (l *loop) ended(c *conn, how pairing.Gone) {
 			how = f.endedUnopened(c, how)
 		}
 	}
-	l.forget(c, false)
+	l.forget(c, reset)
 	l.act(l.table.Gone(l.clock, c.id, how))
 }
 

@@ -6,7 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/pairing"
-	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 // finishGently closes a connection once everything that was sent to it has been
@@ -27,10 +26,12 @@ func (l *loop) finishGently(c *conn) {
 // announced like any other.
 func (l *loop) finishWhenHanded(c *conn) {
 	switch {
-	case !c.out.empty() && !c.broken:
-	case c.owedReset && c.own() != nil:
+	case !c.broken && (!c.out.empty() || !c.handed()):
+	case c.owedReset:
 		l.resets.add(c, l.clock)
-	case c.link.handed() || c.broken:
+	case c.ended: // it has had everything, and has said that it says no more
+		l.ended(c, pairing.Closed)
+	default:
 		c.link.finish()
 		c.phase = finished
 	}
@@ -54,6 +55,7 @@ func (l *loop) forget(c *conn, reset bool) {
 		return
 	}
 	l.recall(c.flow)
+	l.notHalf(c.flow)
 	l.unknow(c)
 	l.count(-1)
 	l.figures.backlogged -= int64(c.out.size())
@@ -123,8 +125,7 @@ func (l *loop) resetWhenAcknowledged(o *owedReset) (done bool) {
 	fd := o.c.link.descriptor()
 	unread, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	if err != nil || unread == 0 || o.c.broken || wasReset(fd) {
-		sockets.DropUnsent(fd)
-		l.ended(o.c, pairing.Closed)
+		l.lose(o.c, pairing.Closed, true)
 		return true
 	}
 	if o.pause = min(2*o.pause, resetLookMax); unread != o.unread {

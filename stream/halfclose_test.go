@@ -1,7 +1,9 @@
 package stream
 
 import (
+	"bytes"
 	"io"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/seam"
 )
 
 // A half-closed pair lives as long as the side that is left reads what was sent
@@ -27,12 +30,12 @@ func TestHalfClosedUnixReader(t *testing.T) {
 	r.expectLent(1)
 	const size, share = 100_000, 70_000 // the share is more than one write of the relay
 	send(t, client, make([]byte, size))
-	_ = client.(*net.TCPConn).CloseWrite()
+	endSending(client)
 	eventually(t, "the worker's kernel has everything", func() bool { return unread(worker) == size })
 	eventually(t, "the loop knows", func() bool { return r.halfClosed() == 1 })
 	r.onLoop(func(l *loop) {
 		h, _ := l.nextHalfClosed()
-		h.progress = h.loan.progress()
+		h.progress = h.flow.progress()
 	})
 	expect(t, worker, make([]byte, share))
 	r.drainTimeoutPasses()
@@ -48,8 +51,8 @@ func TestHalfClosedUnixReader(t *testing.T) {
 // A finish timeout that a reload makes shorter applies to the pairs that are
 // half-closed already.
 func TestHalfClosedAndReloaded(t *testing.T) {
-	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		_ = client.(*net.TCPConn).CloseWrite()
+	openPairs(t, anyNetwork, func(t *testing.T, r *rig, client, worker net.Conn) {
+		endSending(client)
 		expectEnd(t, worker) // and keeps it
 		eventually(t, "the loop knows", func() bool { return r.halfClosed() == 1 })
 		cfg := r.cfg
@@ -123,4 +126,175 @@ func (r *rig) drainTimeoutPasses() {
 func unread(c net.Conn) (n int) {
 	onDescriptor(c, func(fd int) { n, _ = unix.IoctlGetInt(fd, unix.SIOCINQ) })
 	return n
+}
+
+// noise is so many bytes of which none may be missing.
+func noise(seed byte, size int) []byte {
+	b := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(b)
+	return b
+}
+
+// A side that sends much, to one that does not read yet, and ends its sending, is passed on
+// whole, and only behind it its end; what the other answers then arrives as well.
+func TestHalfCloseBehindBackpressure(t *testing.T) {
+	eitherSide(t, anyNetwork, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+		question, answer := noise(1, plenty), noise(2, plenty/4)
+		go func() { _, _ = first.Write(question); endSending(first) }()
+		before := uint64(0)
+		eventually(t, "the sender is held back", func() bool {
+			now := r.passed()
+			stuck := now == before && now > 0
+			before = now
+			time.Sleep(20 * time.Millisecond)
+			return stuck
+		})
+		if got := expectEnd(t, second); !bytes.Equal(got, question) {
+			t.Errorf("got %d bytes of %d, or not the same ones", len(got), len(question))
+		}
+		go func() { _, _ = second.Write(answer); _ = second.Close() }()
+		if got := expectEnd(t, first); !bytes.Equal(got, answer) {
+			t.Errorf("answered were %d bytes of %d, or not the same ones", len(got), len(answer))
+		}
+	})
+}
+
+// Both sides send much before either reads, and end their sending at once.
+func TestBothHalfCloseBehindBackpressure(t *testing.T) {
+	openPairs(t, anyNetwork, func(t *testing.T, r *rig, client, worker net.Conn) {
+		sides := [...]net.Conn{client, worker}
+		for i, c := range sides {
+			go func() { _, _ = c.Write(noise(byte(i), plenty)); endSending(c) }()
+		}
+		before := r.passed()
+		eventually(t, "bytes pass", func() bool { return r.passed() > before })
+		got := make(chan []byte, 1)
+		go func() { b, _ := io.ReadAll(client); got <- b }()
+		if b := expectEnd(t, worker); !bytes.Equal(b, noise(0, plenty)) {
+			t.Errorf("the worker got %d bytes of %d, or not the same ones", len(b), plenty)
+		}
+		if b := <-got; !bytes.Equal(b, noise(1, plenty)) {
+			t.Errorf("the client got %d bytes of %d, or not the same ones", len(b), plenty)
+		}
+		eventually(t, "the pair has ended", func() bool { return len(r.reasons()) == 1 })
+		r.expectQuiet()
+	})
+}
+
+// A worker that closes at once when it has said everything, to a client that takes its
+// time, and that is reset or closes in the middle: whatever comes, it costs nobody else anything.
+func TestHalfClosesLeaveNothingBehind(t *testing.T) {
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		r := newRig(t, relay)
+		const pairs = 60
+		for i := range pairs {
+			client, worker := r.pair()
+			send(t, client, []byte("question"))
+			endSending(client)
+			if got := expectEnd(t, worker); string(got) != "question" {
+				t.Errorf("got %q", got)
+			}
+			switch i % 4 {
+			case 0:
+				send(t, worker, []byte("answer"))
+				_ = worker.Close()
+				if got := expectEnd(t, client); string(got) != "answer" {
+					t.Errorf("got %q", got)
+				}
+				_ = client.Close()
+			case 1:
+				reset(worker)
+				expectEnd(t, client)
+			case 2:
+				reset(client)
+				expectEnd(t, worker)
+				_ = worker.Close()
+			case 3:
+				_ = client.Close()
+				_, _ = worker.Write(noise(3, 1<<16)) // to nobody
+				_ = worker.Close()
+			}
+		}
+		r.expectReasons(pairs, pairing.ClientClosed)
+		r.expectQuiet()
+		eventually(t, "libzmq has let go of all", func() bool {
+			due := 0
+			r.onLoop(func(l *loop) { due = len(l.frontend.due) + len(l.backend.due) })
+			return due == 0 && seam.Followed() == 0
+		})
+	})
+}
+
+// A half-closed pair costs no time as long as nothing comes, nor does a peer that is held or
+// over ipc has gone for good: libzmq is not told of an end that it must not see again and again.
+func TestHalfClosedCostsNoTime(t *testing.T) {
+	openPairs(t, anyNetwork, func(t *testing.T, r *rig, client, worker net.Conn) {
+		endSending(client)
+		expectEnd(t, worker)
+		if _, unix := client.(*net.UnixConn); unix {
+			_ = client.Close()
+		}
+		eventually(t, "it rests", func() bool {
+			before := cpuTime(t)
+			time.Sleep(100 * time.Millisecond) // in which it is measured
+			return cpuTime(t)-before < 50*time.Millisecond
+		})
+		_ = worker.Close()
+		r.expectReasons(1, pairing.ClientClosed)
+		r.expectQuiet()
+	})
+}
+
+// cpuTime is what this process has used.
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// An end before the pair has opened is taken for a connection that was closed, wherever that is.
+func TestFINBeforeThePair(t *testing.T) {
+	everywhere(t, func(t *testing.T, where func(*Config)) {
+		r := newRig(t, where)
+		waiting := r.client()
+		send(t, waiting, nullPeer())
+		eventually(t, "it waits", func() bool { return r.snapshot().Stats.Waiting == 1 })
+		endSending(waiting)
+		r.expectReasons(1, pairing.ClientClosed)
+		expectEnd(t, waiting)
+
+		worker := r.slot()
+		endSending(worker)
+		eventually(t, "the slot is gone", func() bool { return r.snapshot().Stats.Slots == 0 })
+		expectEnd(t, worker)
+
+		worker = r.slot()
+		client := r.client()
+		send(t, client, signature)
+		expect(t, worker, signature)
+		endSending(client)
+		expectEnd(t, worker)
+		_ = worker.Close()
+		eventually(t, "it has ended", func() bool { return len(r.reasons()) == 2 })
+		if got := r.reasons()[1]; got != pairing.ClientGaveUp {
+			t.Errorf("ended %v", got)
+		}
+		r.expectQuiet()
+	})
+}
+
+// Who is reset while much is still on its way to it, behind which its partner has ended its sending, does not have that
+// partner told that all is well.
+func TestResetOfWhoIsOwedMuch(t *testing.T) {
+	eitherSide(t, ofResets, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+		r.littleRoomFor(second)
+		send(t, first, noise(1, 4*little))
+		endSending(first)
+		eventually(t, "the loop knows of the end", func() bool { return r.halfClosed() == 1 })
+		reset(second)
+		expectResetOf(t, first)
+	})
 }

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"container/list"
 	"sync"
 	"time"
 
@@ -24,7 +23,6 @@ import (
 type loan struct {
 	*splice.Pair
 	flow *flow
-	half *list.Element // in loop.halves; nil as long as no side has ended
 }
 
 // lent says whether the relay has the connection.
@@ -50,7 +48,7 @@ func (l *loop) lend(f *flow) {
 	}
 	f.loan = loan
 	if f.end.Begun { // which is no news
-		l.halfClose(loan)
+		l.halfClose(f)
 	}
 	for _, c := range f.sides() {
 		l.figures.backlogged -= int64(c.out.size())
@@ -79,9 +77,7 @@ func (l *loop) recall(f *flow) {
 	rest := loan.Stop()
 	f.active = l.lastActive(f.client)
 	f.loan, f.end = nil, loan.End()
-	if loan.half != nil {
-		l.halves.Remove(loan.half)
-	}
+	l.notHalf(f)
 	for way, to := range [...]*conn{f.worker, f.client} {
 		f.passed[way] += loan.Moved(way)
 		if to.phase != dead && len(rest[way]) > 0 {
@@ -132,8 +128,8 @@ func (l *loop) hearOfLent() {
 		case loan.flow.loan != loan: // taken back since, and perhaps lent again
 		case loan.End().Over:
 			l.relayed(loan.flow)
-		case loan.half == nil:
-			l.halfClose(loan)
+		case loan.flow.half == nil:
+			l.halfClose(loan.flow)
 		}
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -38,6 +40,76 @@ func splicedPairs(t *testing.T, test func(t *testing.T, r *rig, client, worker n
 	})
 }
 
+// anyNetwork are those that half-close, ofResets those that know of resets.
+var (
+	anyNetwork = []string{"tcp", "ipc"}
+	ofResets   = []string{"tcp"}
+)
+
+// openPairs runs a test with an open pair of each kind that there is: young and lent to the
+// relay of package splice, or on the stream relay, over these networks, of a worker that
+// dialled in and of one that the proxy dialled.
+func openPairs(t *testing.T, networks []string, test func(t *testing.T, r *rig, client, worker net.Conn), changes ...func(*Config)) {
+	pairsOf(t, []string{"young", "lent", "stream"}, networks, test, changes...)
+}
+
+// loopPairs are those of which the loop moves the bytes, at least at first.
+func loopPairs(t *testing.T, networks []string, test func(t *testing.T, r *rig, client, worker net.Conn), changes ...func(*Config)) {
+	pairsOf(t, []string{"young", "stream"}, networks, test, changes...)
+}
+
+func pairsOf(t *testing.T, kinds, networks []string, test func(t *testing.T, r *rig, client, worker net.Conn), changes ...func(*Config)) {
+	for _, kind := range kinds {
+		for _, network := range networks {
+			for _, listens := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, listening %t", kind, network, listens), func(t *testing.T) {
+					r, client, worker := openPair(t, kind, network, listens, changes...)
+					test(t, r, client, worker)
+				})
+			}
+		}
+	}
+}
+
+func openPair(t *testing.T, kind, network string, listens bool, changes ...func(*Config)) (r *rig, client, worker net.Conn) {
+	all := append(slices.Clone(changes), func(c *Config) {
+		if c.Relay = RelaySplice; kind == "stream" {
+			c.Relay = RelayStream
+		}
+	})
+	at, dir := "tcp://127.0.0.1:0", t.TempDir()
+	if network == "ipc" {
+		at = "ipc://" + dir
+		all = append(all, func(c *Config) { c.Frontend, c.Backend = []string{at + "/f"}, []string{at + "/b"} })
+	}
+	var accept func() net.Conn
+	if listens {
+		endpoint := at + "/w"
+		if network == "ipc" {
+			ln, err := net.Listen("unix", dir+"/w")
+			if err != nil {
+				t.Fatal(err)
+			}
+			accept = accepting(t, ln)
+		} else {
+			endpoint, accept = listeningWorker(t)
+		}
+		all = append(all, withWorker(endpoint))
+	}
+	if r = newRig(t, all...); listens {
+		client, worker = r.dialledPair(accept)
+	} else {
+		client, worker = r.pair()
+	}
+	if kind == "lent" {
+		r.expectLent(1)
+	}
+	return r, client, worker
+}
+
+// endSending ends the sending of an end that a test has.
+func endSending(c net.Conn) { _ = c.(interface{ CloseWrite() error }).CloseWrite() }
+
 // expectLent has open pairs grow up and waits until so many are lent.
 func (r *rig) expectLent(want int) {
 	r.t.Helper()
@@ -60,31 +132,44 @@ func (r *rig) expectLent(want int) {
 	})
 }
 
-// eitherSide runs a test with pairs, young and lent, in which the client does something
-// first, and again with the worker in its place. The pair is to end for the reason that
-// belongs to that side.
-func eitherSide(t *testing.T, ofClient, ofWorker pairing.Reason, test func(t *testing.T, r *rig, first, second net.Conn)) {
+// eitherSide runs a test with open pairs in which the client does something first, and again
+// with the worker in its place. The pair is to end for the reason that belongs to that side.
+func eitherSide(t *testing.T, networks []string, ofClient, ofWorker pairing.Reason, test func(t *testing.T, r *rig, first, second net.Conn)) {
 	for side, reason := range []pairing.Reason{ofClient, ofWorker} {
-		play := func(t *testing.T, r *rig, client, worker net.Conn) {
-			sides := [...]net.Conn{client, worker}
-			test(t, r, sides[side], sides[1-side])
-			r.expectReasons(1, reason)
-			r.expectQuiet()
-		}
-		t.Run(reason.String(), func(t *testing.T) { lentPairs(t, play) })
-		t.Run(reason.String()+", young", func(t *testing.T) { splicedPairs(t, play) })
+		t.Run(reason.String(), func(t *testing.T) {
+			openPairs(t, networks, func(t *testing.T, r *rig, client, worker net.Conn) {
+				sides := [...]net.Conn{client, worker}
+				test(t, r, sides[side], sides[1-side])
+				r.expectReasons(1, reason)
+				r.expectQuiet()
+			})
+		})
+	}
+}
+
+// eitherSideLent is that of pairs that the relay of package splice has, over TCP.
+func eitherSideLent(t *testing.T, ofClient, ofWorker pairing.Reason, test func(t *testing.T, r *rig, first, second net.Conn)) {
+	for side, reason := range []pairing.Reason{ofClient, ofWorker} {
+		t.Run(reason.String(), func(t *testing.T) {
+			lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+				sides := [...]net.Conn{client, worker}
+				test(t, r, sides[side], sides[1-side])
+				r.expectReasons(1, reason)
+				r.expectQuiet()
+			})
+		})
 	}
 }
 
 // One side may end its sending and still receive, whichever it is.
 func TestHalfClose(t *testing.T) {
-	eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, halfClose)
+	eitherSide(t, anyNetwork, pairing.ClientClosed, pairing.WorkerClosed, halfClose)
 }
 
 func halfClose(t *testing.T, _ *rig, first, second net.Conn) {
 	t.Helper()
 	send(t, first, []byte("question"))
-	_ = first.(*net.TCPConn).CloseWrite()
+	endSending(first)
 	if got := expectEnd(t, second); string(got) != "question" {
 		t.Errorf("got %q", got)
 	}
@@ -98,8 +183,8 @@ func halfClose(t *testing.T, _ *rig, first, second net.Conn) {
 // A side that neither closes in its turn nor moves a byte is ended after the
 // finish timeout.
 func TestHalfClosedForEver(t *testing.T) {
-	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		_ = client.(*net.TCPConn).CloseWrite()
+	openPairs(t, anyNetwork, func(t *testing.T, r *rig, client, worker net.Conn) {
+		endSending(client)
 		expectEnd(t, worker) // and keeps it
 		r.expectReasons(1, pairing.ClientClosed)
 		r.expectQuiet()
@@ -108,7 +193,7 @@ func TestHalfClosedForEver(t *testing.T) {
 
 // A reset of one side is passed on as a reset, behind what was sent before it.
 func TestResetIsPassedOn(t *testing.T) {
-	eitherSide(t, pairing.ClientReset, pairing.WorkerReset, expectReset)
+	eitherSide(t, ofResets, pairing.ClientReset, pairing.WorkerReset, expectReset)
 }
 
 func expectReset(t *testing.T, _ *rig, first, second net.Conn) {
@@ -129,7 +214,7 @@ func expectReset(t *testing.T, _ *rig, first, second net.Conn) {
 func TestResetAfterHalfClose(t *testing.T) {
 	for name, firstIsReset := range map[string]bool{"the first is reset": true, "the second is reset": false} {
 		t.Run(name, func(t *testing.T) {
-			eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+			eitherSide(t, ofResets, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
 				resetAfterHalfClose(t, r, first, second, firstIsReset)
 			})
 		})
@@ -138,7 +223,7 @@ func TestResetAfterHalfClose(t *testing.T) {
 
 func resetAfterHalfClose(t *testing.T, r *rig, first, second net.Conn, firstIsReset bool) {
 	t.Helper()
-	_ = first.(*net.TCPConn).CloseWrite()
+	endSending(first)
 	expectEnd(t, second)
 	before := r.passed()
 	answer := bytes.Repeat([]byte("answer"), 100_000) // fits into the kernel's buffers
@@ -183,7 +268,7 @@ func TestHaltOfLentPair(t *testing.T) {
 		for i := range data {
 			data[i] = byte(i * 7 / 3)
 		}
-		go func() { _, _ = client.Write(data); _ = client.(*net.TCPConn).CloseWrite() }()
+		go func() { _, _ = client.Write(data); endSending(client) }()
 		received := make(chan []byte, 1)
 		go func() { got, _ := io.ReadAll(worker); received <- got }()
 		for range 20 {

@@ -21,13 +21,14 @@ type link interface {
 	// ceased to earlier in the same turn.
 	wanted(mask uint32) uint32
 	// handed says whether the kernel has everything that push took. If it has not,
-	// the loop is told of room when it has.
-	handed() bool
+	// the loop is told of room when it has. broken: as push says it; then it has, too.
+	handed() (all, broken bool)
 	// finish ends our side behind what the kernel has; the other side's end is
 	// announced like any other.
 	finish()
 	// drop lets go of the connection, which ends at once if it has not ended: by a
-	// reset that also frees what the kernel still holds, or in order.
+	// reset that also frees what the kernel still holds, or in order. What has not
+	// been handed to the kernel makes a reset of it.
 	drop(reset bool)
 }
 
@@ -36,5 +37,5 @@ type wish struct {
 	bytes bool // more of them
 	room  bool // for what push has left behind
 	leave bool // that its other side has ended its sending, although it is not read
-	fail  bool // that it is no more, when its sending has ended; of a direct one only
+	fail  bool // that it is no more, when its sending has ended
 }

@@ -81,7 +81,7 @@ func (o *ownLink) wanted(mask uint32) uint32 {
 }
 
 // handed: write(2) has given everything to the kernel.
-func (o *ownLink) handed() bool { return true }
+func (o *ownLink) handed() (all, broken bool) { return true, false }
 
 func (o *ownLink) finish() { sockets.SendFIN(o.fd) }
 
@@ -119,9 +119,7 @@ func (l *loop) readOwn(c *conn) {
 			l.ended(c, pairing.Reset)
 			return
 		case n == 0:
-			if !l.passEnd(c) {
-				l.ended(c, c.lastWord())
-			}
+			l.finRead(c)
 			return
 		}
 		l.data(c, room[:n])

@@ -21,11 +21,11 @@ const plenty = 24 << 20
 // A reader that is slow but reads has everything, however long that takes after
 // the other side has ended its sending.
 func TestSlowReaderHasEverything(t *testing.T) {
-	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+	openPairs(t, anyNetwork, func(t *testing.T, r *rig, client, worker net.Conn) {
 		// What is read in a finish timeout is more than the reader's kernel holds, so
 		// that some of it has been delivered meanwhile.
 		const perTimeout = 256 << 10
-		_ = worker.(*net.TCPConn).SetReadBuffer(perTimeout / 4)
+		_ = worker.(interface{ SetReadBuffer(bytes int) error }).SetReadBuffer(perTimeout / 4)
 		sendAndEnd(client, plenty/4)
 		_ = worker.SetReadDeadline(time.Now().Add(patience))
 		got, share := 0, make([]byte, perTimeout)
@@ -49,8 +49,8 @@ func TestSlowReaderHasEverything(t *testing.T) {
 // What is held back for a side that has ended its sending is there after PAUSE
 // and RESUME, and so is what follows.
 func TestPauseOfHalfClosedPair(t *testing.T) {
-	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		_ = client.(*net.TCPConn).CloseWrite()
+	openPairs(t, anyNetwork, func(t *testing.T, r *rig, client, worker net.Conn) {
+		endSending(client)
 		expectEnd(t, worker)
 		sendAndEnd(worker, plenty)
 		r.pauseWithBacklog()
@@ -62,7 +62,7 @@ func TestPauseOfHalfClosedPair(t *testing.T) {
 
 // The same with a pair-buffer that is smaller than what the relay holds of a pair.
 func TestPauseWithSmallBuffer(t *testing.T) {
-	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+	openPairs(t, anyNetwork, func(t *testing.T, r *rig, client, worker net.Conn) {
 		sendAndEnd(client, plenty)
 		r.pauseWithBacklog()
 		if got := len(expectEnd(t, worker)); got != plenty {
@@ -75,7 +75,7 @@ func TestPauseWithSmallBuffer(t *testing.T) {
 func sendAndEnd(c net.Conn, size int) {
 	go func() {
 		_, _ = c.Write(make([]byte, size))
-		_ = c.(*net.TCPConn).CloseWrite()
+		endSending(c)
 	}()
 }
 
@@ -129,12 +129,12 @@ func TestResetBeforePause(t *testing.T) {
 // Whichever side ended its sending first is the reason, also when the other does so
 // in the pause.
 func TestPauseBetweenTwoEnds(t *testing.T) {
-	eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+	eitherSide(t, ofResets, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
 		other := r.connOf(second)
-		_ = first.(*net.TCPConn).CloseWrite()
+		endSending(first)
 		expectEnd(t, second)
 		r.whilePaused(func() {
-			_ = second.(*net.TCPConn).CloseWrite()
+			endSending(second)
 			r.expectState(other, tcpClose)
 		})
 	})
@@ -142,9 +142,9 @@ func TestPauseBetweenTwoEnds(t *testing.T) {
 
 // Who ended its sending in order, and is reset in the pause, ended in order.
 func TestResetInPauseAfterHalfClose(t *testing.T) {
-	eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+	eitherSide(t, ofResets, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
 		one := r.connOf(first)
-		_ = first.(*net.TCPConn).CloseWrite()
+		endSending(first)
 		expectEnd(t, second)
 		r.whilePaused(func() {
 			reset(first)
@@ -157,10 +157,10 @@ func TestResetInPauseAfterHalfClose(t *testing.T) {
 
 // Who is reset in the pause after the other has begun to end, and is found by the loop.
 func TestFollowerResetInPause(t *testing.T) {
-	eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+	eitherSide(t, ofResets, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
 		r.littleRoomFor(second)
 		holdBack(t, first)
-		_ = first.(*net.TCPConn).CloseWrite()
+		endSending(first)
 		eventually(t, "the end has arrived behind what is held back", func() bool {
 			if r.halfClosed() == 1 {
 				return true
@@ -169,6 +169,10 @@ func TestFollowerResetInPause(t *testing.T) {
 			return false
 		})
 		r.whilePaused(func() {
+			if r.cfg.Relay == RelayStream { // where libzmq holds it, and is heard when the pause is over
+				reset(second)
+				return
+			}
 			if r.snapshot().Backlog == 0 {
 				t.Error("nothing was held back")
 			}
@@ -199,7 +203,7 @@ func TestBothResetInPause(t *testing.T) {
 // A reset that the relay has found by writing, which spends the socket's error, is
 // passed on although the pair is paused before it has ended.
 func TestPauseOfPairWithReset(t *testing.T) {
-	eitherSide(t, pairing.ClientReset, pairing.WorkerReset, func(t *testing.T, r *rig, first, second net.Conn) {
+	eitherSideLent(t, pairing.ClientReset, pairing.WorkerReset, func(t *testing.T, r *rig, first, second net.Conn) {
 		resetFoundByWriting(t, r, first, second)
 		r.whilePaused(func() {})
 		expectResetOf(t, second)
@@ -208,7 +212,7 @@ func TestPauseOfPairWithReset(t *testing.T) {
 
 // The same pair is reset for that reason by the finish timeout.
 func TestResetHalfClosedForEver(t *testing.T) {
-	eitherSide(t, pairing.ClientReset, pairing.WorkerReset, func(t *testing.T, r *rig, first, second net.Conn) {
+	eitherSideLent(t, pairing.ClientReset, pairing.WorkerReset, func(t *testing.T, r *rig, first, second net.Conn) {
 		resetFoundByWriting(t, r, first, second)
 		eventually(t, "it is ended", func() bool {
 			r.drainTimeoutPasses()
@@ -256,8 +260,8 @@ func resetFoundByWriting(t *testing.T, r *rig, first, second net.Conn) {
 
 // A pair that is half-closed when it is paused still has a finish timeout afterwards.
 func TestHalfClosedAfterPause(t *testing.T) {
-	eitherSide(t, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
-		_ = first.(*net.TCPConn).CloseWrite()
+	eitherSide(t, anyNetwork, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+		endSending(first)
 		expectEnd(t, second)
 		r.whilePaused(func() {})
 		eventually(t, "it is ended", func() bool {

@@ -27,6 +27,8 @@ const (
 	pollOut = unix.EPOLLOUT
 	// pollLeave tells that the other side has ended, whatever is unread.
 	pollLeave = unix.EPOLLRDHUP
+	// pollError is told of without being asked for.
+	pollError = unix.EPOLLERR
 	// pollFail tells of what is told unasked, and once.
 	pollFail = unix.EPOLLET & math.MaxUint32
 )

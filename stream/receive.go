@@ -32,9 +32,6 @@ func (l *loop) ownEvent(c *conn, mask uint32) {
 		return
 	case c.lent(): // in this very turn
 		return
-	case c.leftYoung():
-		l.failedYoung(c, mask)
-		return
 	case c.paused && c.flow == nil, c.own() == nil: // it has left before it had a partner
 		l.ended(c, howEnded(c))
 		return
@@ -43,17 +40,25 @@ func (l *loop) ownEvent(c *conn, mask uint32) {
 		l.flush(c)
 		l.settle()
 	}
+	if c.left() {
+		l.failedLeft(c, mask)
+		return
+	}
 	if c.phase != dead && mask&^pollOut != 0 {
 		l.readOwn(c)
 	}
 }
 
-// hear takes the seam's news: peers of STREAM sockets that have room, or everything.
-// What is left is announced anew.
+// hear takes the seam's news: peers of STREAM sockets that have room, or everything,
+// or have come to their end. What is left is announced anew.
 func (l *loop) hear() {
 	for _, fd := range l.owner.News(l.told[:]) {
 		for _, s := range l.sockets() {
-			l.roomAt(s, fd)
+			if c := s.peers[fd]; c != nil {
+				l.room(c)
+				l.hearEnd(c)
+				l.settle()
+			}
 		}
 	}
 }
@@ -63,14 +68,10 @@ func (l *loop) hearOfRoom(s *socket) {
 	roomy := s.roomy
 	s.roomy = nil
 	for _, fd := range roomy {
-		l.roomAt(s, fd)
-	}
-}
-
-func (l *loop) roomAt(s *socket, fd int32) {
-	if c := s.peers[fd]; c != nil {
-		l.room(c)
-		l.settle()
+		if c := s.peers[fd]; c != nil {
+			l.room(c)
+			l.settle()
+		}
 	}
 }
 
@@ -109,4 +110,5 @@ func (l *loop) heard(c *conn, r *run) {
 	l.data(c, r.data)
 	l.gathering.due = l.gathering.due || c.flow != nil && l.gathering.many(c, r)
 	l.updateInterest(c)
+	l.endHeard(c, link)
 }

@@ -53,7 +53,7 @@ func (l *loop) forward(from *conn, data []byte) bool {
 	if s := f.shaking; s != nil && len(s.withheld) > 0 && !from.client() {
 		l.setFree(f)
 	}
-	if f.open { // and everything that is here has been passed on
+	if f.open && to.phase == live { // and everything that is here has been passed on
 		l.through(f)
 	}
 	return true
@@ -86,6 +86,7 @@ func (l *loop) pass(from, to *conn, data []byte) {
 	if !to.out.empty() {
 		l.pause(from)
 	}
+	l.noteFailed(to)
 }
 
 // watch follows the clear part of the handshake. The reason that it returns,
@@ -168,10 +169,10 @@ func (l *loop) updateInterest(c *conn) {
 	if c.phase == dead || c.phase == refused || c.lent() {
 		return
 	}
-	left := c.leftYoung()
-	// What is owed a reset, and can be given one, is not read any more: its own FIN would end it in order.
+	left := c.left()
+	// What is owed a reset is not read any more: its own FIN would end it in order.
 	err := c.link.listen(wish{
-		bytes: !c.paused && !l.halt.on && !left && (!c.owedReset || c.own() == nil),
+		bytes: !c.paused && !l.halt.on && !left && !c.owedReset,
 		room:  !c.out.empty() && !c.broken,
 		leave: c.paused && c.flow == nil && !l.halt.on,
 		fail:  left && !l.halt.on,
@@ -197,8 +198,17 @@ func (l *loop) room(c *conn) {
 		l.flush(c)
 		return
 	}
-	if c.phase == closing {
+	l.handedOn(c)
+}
+
+// handedOn ends the sending to a connection that is to have nothing more, if all of
+// it is with the kernel.
+func (l *loop) handedOn(c *conn) {
+	switch c.phase {
+	case closing:
 		l.finishWhenHanded(c)
+	case live:
+		l.shutWhenHanded(c)
 	}
 }
 
@@ -238,7 +248,6 @@ func (l *loop) caughtUp(c *conn) {
 		}
 		l.lend(c.flow)
 	}
-	if c.phase == closing {
-		l.finishWhenHanded(c)
-	}
+	l.handedOn(c)
+	l.noteFailed(c)
 }

@@ -109,14 +109,10 @@ func transfer(t *testing.T, from, to net.Conn, size int64) {
 	}
 }
 
-// What one side sent is delivered to the other before that is closed. The stream
-// relay cannot hold a sender back, so it gets what its buffer can take.
+// What one side sent is delivered to the other before that is closed.
 func TestEverythingArrivesBeforeTheClose(t *testing.T) {
 	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
-		size := int64(200 << 20)
-		if strings.HasSuffix(t.Name(), "stream") {
-			size = 1 << 20
-		}
+		const size = 200 << 20
 		t.Run("worker that dialled in to client", func(t *testing.T) {
 			r := newRig(t, relay)
 			client, worker := r.pair()
@@ -133,7 +129,7 @@ func TestEverythingArrivesBeforeTheClose(t *testing.T) {
 			endpoint, accept := listeningWorker(t)
 			r := newRig(t, withWorker(endpoint), relay)
 			client, worker := r.dialledPair(accept)
-			transfer(t, worker, client, 200<<20) // a worker that listens can be held back by either relay
+			transfer(t, worker, client, size)
 			r.expectReasons(1, pairing.WorkerClosed)
 		})
 	})

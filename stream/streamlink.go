@@ -25,6 +25,8 @@ type streamLink struct {
 	received uint64 // chunks that libzmq has handed over
 	allowed  uint64 // chunks that it may read
 	window   uint64
+
+	end seam.End // how far it has come to its end, as last heard
 }
 
 const (
@@ -127,9 +129,13 @@ func (s *streamLink) roomAt() uint64 {
 // paired: from now on there is somebody to have what libzmq reads.
 func (s *streamLink) paired() { s.window = s.limit / readChunk }
 
-func (s *streamLink) handed() bool {
+func (s *streamLink) handed() (all, broken bool) {
 	written, ok := seam.Sent(s.fd)
-	return !ok || written == s.sent || seam.Await(s.fd, s.sent)
+	if ok && written != s.sent && !seam.Await(s.fd, s.sent) {
+		return false, false
+	}
+	_, ok = seam.Sent(s.fd) // writing may have failed since
+	return true, !ok
 }
 
 // finish says FIN. Closing by an empty frame, the way STREAM offers, would have
@@ -140,14 +146,18 @@ func (s *streamLink) finish() { sockets.SendFIN(s.fd) }
 // drop has libzmq find that the connection has ended: told by an empty frame it
 // could keep one with bytes pending for good. Its notice follows, see socket.due.
 func (s *streamLink) drop(reset bool) {
-	if reset {
-		sockets.DropUnsent(s.fd)
-	}
 	delete(s.sock.peers, int32(s.fd))
 	_ = s.watchLeaving(false)
-	seam.Sever(s.fd)
+	if held, _ := s.held(); reset || held > 0 { // which a FIN would say was all
+		seam.Reset(s.fd)
+	} else {
+		seam.Sever(s.fd)
+	}
 	seam.Release(s.fd)
 }
+
+// allHeard: the loop has had everything that libzmq has read.
+func (s *streamLink) allHeard() bool { return s.received >= s.end.Reads }
 
 // heard takes in that so many chunks came.
 func (s *streamLink) heard(chunks int) { s.received += uint64(chunks) }

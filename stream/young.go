@@ -1,17 +1,11 @@
 package stream
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/streamq/streamq-proxy/pairing"
-)
+import "time"
 
 // A pair that has just opened is young: the loop moves its bytes itself, as it did
 // in the handshake. To lend a pair, and to give its worker's connection TCP's options
 // for a long life, takes a dozen system calls, which a pair that is over after a few
-// messages never earns back. An end in order of a young pair is the loop's, too;
+// messages never earns back. An end in order of a young pair is the loop's, too (halfclose.go);
 // whatever takes longer is the relay's.
 const (
 	youngFor    = time.Second // since it opened
@@ -38,7 +32,7 @@ func (l *loop) grow(f *flow) {
 // sent before is still to be passed on, and only then the reset. Of a peer of a STREAM
 // socket it says only that libzmq has let go of it, in whatever way it ended.
 func (f *flow) noteBroken() bool {
-	if f.client.own() == nil || f.worker.own() == nil {
+	if !f.direct() {
 		return false
 	}
 	for side, c := range f.sides() {
@@ -73,37 +67,4 @@ func (l *loop) growUpInTime() {
 			l.growUp(f)
 		}
 	})
-}
-
-// leftYoung: the connection has ended its sending in order, and its pair, a young
-// one, goes on the other way. What is waited for is that it fails.
-func (c *conn) leftYoung() bool {
-	f := c.flow
-	return f != nil && f.young && f.end.Begun && f.sides()[f.end.First] == c && c.phase == live
-}
-
-// passEnd takes in that a connection has ended its sending, and passes that on if
-// its pair is young and nothing else has happened to it; false if not.
-func (l *loop) passEnd(c *conn) bool {
-	f := c.flow
-	if f == nil || !f.young || !f.lendable() {
-		return false
-	}
-	to := f.partner(c)
-	if f.end.Begun {
-		l.bothEnded(to, c)
-		return true
-	}
-	f.begins(f.side(c))
-	f.end.InOrder = true
-	to.link.finish()
-	l.updateInterest(c)
-	return true
-}
-
-// failedYoung ends a pair by the failure of the side that had ended its sending.
-func (l *loop) failedYoung(c *conn, mask uint32) {
-	if mask&unix.EPOLLERR != 0 { // over ipc it has only closed if there is none
-		l.ended(c, pairing.Reset)
-	}
 }

@@ -14,10 +14,10 @@ import (
 // A reset and the other side's FIN that come in the same turn: the other is reset,
 // and not told by a FIN that all is well.
 func TestResetBesideFIN(t *testing.T) {
-	splicedPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+	loopPairs(t, ofResets, func(t *testing.T, r *rig, client, worker net.Conn) {
 		r.onLoop(func(*loop) {
 			reset(worker)
-			_ = client.(*net.TCPConn).CloseWrite()
+			endSending(client)
 		})
 		expectResetOf(t, client)
 		r.expectReasons(1, pairing.WorkerReset)
@@ -28,10 +28,10 @@ func TestResetBesideFIN(t *testing.T) {
 // A side that takes nothing more has been reset, although its other side ends in order
 // before that is read.
 func TestFINBehindBrokenWrite(t *testing.T) {
-	splicedPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
+	loopPairs(t, ofResets, func(t *testing.T, r *rig, client, worker net.Conn) {
 		r.onLoop(func(*loop) {
 			send(t, client, []byte("in vain"))
-			_ = client.(*net.TCPConn).CloseWrite()
+			endSending(client)
 			reset(worker)
 		})
 		expectResetOf(t, client)
@@ -42,8 +42,8 @@ func TestFINBehindBrokenWrite(t *testing.T) {
 
 // A side that has ended its sending in order may be reset later, and its partner is then.
 func TestResetAfterFIN(t *testing.T) {
-	splicedPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		_ = client.(*net.TCPConn).CloseWrite()
+	openPairs(t, ofResets, func(t *testing.T, r *rig, client, worker net.Conn) {
+		endSending(client)
 		expectEnd(t, worker)
 		reset(client)
 		_ = worker.SetWriteDeadline(time.Now().Add(patience))
@@ -105,7 +105,7 @@ func TestWaitingClientIsSmall(t *testing.T) {
 		})
 		most := 2 * maxEarly // as slices grow
 		if r.cfg.Relay == RelayStream {
-			most = firstReads * readChunk // which libzmq has read before it is told to stop
+			most = firstReads * readChunk * 5 / 4 // which libzmq has read before it is told to stop, in two pieces a slice that grows by a quarter
 		}
 		if held > most {
 			t.Errorf("%d bytes are kept of a client that waits, want at most %d", held, most)

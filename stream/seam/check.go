@@ -106,7 +106,25 @@ func checkConnection(ctx *zmq4.Context) (err error) {
 		Unlisten(listener)
 		return err
 	}
-	return converse(socket, address)
+	return converse(owner, socket, address)
+}
+
+// severEnded waits for the connection whose far end has ended, and lets go of it.
+func (o *Owner) severEnded(patience time.Duration) error {
+	for until := time.Now().Add(patience); time.Now().Before(until); {
+		poll := []unix.PollFd{{Fd: int32(o.Descriptor()), Events: unix.POLLIN}}
+		if _, err := unix.Poll(poll, int(patience/time.Millisecond)); err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		for _, fd := range o.News(make([]int32, 1)) {
+			if Ended(int(fd)).FIN {
+				Sever(int(fd))
+				Release(int(fd))
+				return nil
+			}
+		}
+	}
+	return errors.New("no news of a connection's end")
 }
 
 // listenAnywhere listens on a unix socket without a file, under a name that nobody else has: gVisor's kernel chooses
@@ -126,7 +144,8 @@ func listenAnywhere() (fd int, address *unix.SockaddrUnix, err error) {
 
 // converse connects, sends a byte, hears one and leaves, and looks at what the
 // socket makes of it.
-func converse(socket *zmq4.Socket, to *unix.SockaddrUnix) error {
+func converse(owner *Owner, socket *zmq4.Socket, to *unix.SockaddrUnix) error {
+	before := counted().receive
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -154,6 +173,11 @@ func converse(socket *zmq4.Socket, to *unix.SockaddrUnix) error {
 	}
 	if err := unix.Shutdown(fd, unix.SHUT_RDWR); err != nil {
 		return err
+	}
+	if counted().receive > before { // else libzmq is told of the end by the kernel
+		if err := owner.severEnded(checkPatience); err != nil {
+			return err
+		}
 	}
 	_, err = socket.RecvMessageBytes(0) // the notice of its end
 	return err

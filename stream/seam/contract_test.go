@@ -74,7 +74,9 @@ func (d *realDoor) Claim(fd int) (seam.Birth, error)     { return d.owner.Claim(
 func (d *realDoor) Allow(fd int, reads uint64) error     { return seam.Allow(fd, reads) }
 func (d *realDoor) Sent(fd int) (bytes uint64, ok bool)  { return seam.Sent(fd) }
 func (d *realDoor) Await(fd int, bytes uint64) (is bool) { return seam.Await(fd, bytes) }
+func (d *realDoor) Ended(fd int) seam.End                { return seam.Ended(fd) }
 func (d *realDoor) Sever(fd int)                         { seam.Sever(fd) }
+func (d *realDoor) Reset(fd int)                         { seam.Reset(fd) }
 func (d *realDoor) Release(fd int)                       { seam.Release(fd) }
 func (d *realDoor) News() []int32                        { return d.news(d.t) }
 func (d *realDoor) Take(take bool)                       { seam.Take(d.listener, take) }
@@ -88,6 +90,8 @@ func (d *realDoor) Reopens() bool {
 	_, tcp := d.to.(*unix.SockaddrInet4)
 	return tcp
 }
+
+func (d *realDoor) Resets() bool { return d.Reopens() } // TCP's are all that there are
 
 type realCaller struct {
 	t  *testing.T
@@ -112,6 +116,18 @@ func (c *realCaller) Read(n int) string {
 		got += some
 	}
 	return string(b[:got])
+}
+
+func (c *realCaller) End() { must(c.t, unix.Shutdown(c.fd, unix.SHUT_WR)) }
+
+func (c *realCaller) Told() (reset bool) {
+	limit := unix.NsecToTimeval(patience.Nanoseconds())
+	must(c.t, unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit))
+	n, err := unix.Read(c.fd, make([]byte, 1))
+	if n > 0 || err != nil && !errors.Is(err, unix.ECONNRESET) {
+		c.t.Errorf("%d bytes, %v for the end", n, err)
+	}
+	return err != nil
 }
 
 func (c *realCaller) Close() {

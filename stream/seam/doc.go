@@ -3,7 +3,7 @@
 // read, what was written and who is closed is the program's own to decide.
 //
 //	          libzmq's STREAM socket                   the owner (package stream)
-//	  accept4   epoll_ctl   recv   send   close         Claim Allow Await Sever Release
+//	  accept4   epoll_ctl   recv   send   close         Claim Allow Await Ended Sever Release
 //	     │          │        │      │       │                      │
 //	─────┼──────────┼────────┼──────┼───────┼──────────────────────┼──────── libc.c, table.c
 //	     │          │        │      │       └ kept until both      │  one entry for
@@ -38,8 +38,12 @@
 //   - Take. Of a listener that takes ([Take]), libzmq never reads a byte: it is told at the
 //     first look that the connection has ended, announces it, and lets go.
 //     Everything that was sent to it is there for the owner to read.
+//   - Half-close. A far end that has ended its sending is not lost to libzmq, which would
+//     close, and drop what is still to be written: libzmq is told that nothing is there,
+//     and the owner by news that all is ([Ended]). Writing goes on until the owner severs it.
+//     A reset libzmq finds by itself; when it must not read, or has read all, the owner is told.
 //   - End. [Sever] has libzmq find the end at once, whatever is unread or unwritten, and
-//     what libzmq still has of a connection cannot keep it.
+//     what libzmq still has of a connection cannot keep it. [Reset] does it without a FIN.
 //   - Listeners are shut, opened again and paused ([Shut], [Open], [Pause]) without a
 //     zmq_unbind(3), which would end every connection that came that way.
 //

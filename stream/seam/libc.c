@@ -70,12 +70,20 @@ FOUND_BY_LIBZMQ ssize_t recv(int fd, void *buffer, size_t size, int flags) {
 	if (!e) return syscall(SYS_recvfrom, fd, buffer, size, flags, NULL, NULL);
 	called(&seam_receive_calls);
 	if (atomic_load(&e->take)) return 0; // the end: libzmq lets go of it
-	if (atomic_load(&e->reads) >= atomic_load(&e->allowed) && seam_hold(e, fd)) {
+	int over = atomic_load(&e->ended) || atomic_load(&e->reads) >= atomic_load(&e->allowed);
+	if (over && seam_hold(e, fd)) {
 		errno = EAGAIN;
 		return -1;
 	}
 	ssize_t n = syscall(SYS_recvfrom, fd, buffer, size, flags, NULL, NULL);
-	if (n > 0) atomic_fetch_add(&e->reads, 1);
+	if (n > 0) {
+		atomic_fetch_add(&e->reads, 1);
+	} else if (n == 0 && size > 0 && seam_conceal(e, fd)) {
+		errno = EAGAIN;
+		return -1;
+	} else if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+		atomic_store(&e->error, 1);
+	}
 	return n;
 }
 

@@ -146,21 +146,48 @@ func Sent(fd int) (bytes uint64, ok bool) {
 }
 
 // Await arranges for news when libzmq has given so many bytes to the kernel, or
-// cannot any more. already: that is so now.
+// cannot any more. already: that is so now. A connection has one such count at a time.
 func Await(fd int, bytes uint64) (already bool) {
 	return C.seam_await(C.int(fd), C.uint64_t(bytes)) != 0
 }
 
+// End is how far a connection has come to its end.
+type End struct {
+	// Reads is how often libzmq has read from it, each time up to 8 KiB that became one message.
+	Reads uint64
+	// FIN: its far end has ended its sending, and libzmq, which has had all that came
+	// before by those reads, is not told. Writing to it goes on.
+	FIN bool
+	// Gone: both ways have ended although libzmq was not to read it, so that nothing can be written
+	// to it any more. Before FIN there may be something that is unread.
+	Gone bool
+	// Error: the end was none in order, a reset or what counts as one (ETIMEDOUT and its like);
+	// over a unix socket its far end has closed with something unread.
+	Error bool
+}
+
+// Ended tells how far a connection has come to its end. That it has come further is news,
+// but for an Error that libzmq itself was told by reading: its notice of the end follows.
+func Ended(fd int) End {
+	s := C.seam_ended(C.int(fd))
+	return End{Reads: uint64(s.reads), FIN: s.fin != 0, Gone: s.gone != 0, Error: s.error != 0}
+}
+
 // Sever ends both directions of a connection at once. libzmq finds that it has ended,
-// announces it and closes, whatever is unread or unwritten.
-func Sever(fd int) { C.seam_sever(C.int(fd)) }
+// announces it and closes, whatever is unread or unwritten. What is in the kernel still
+// goes to the far end, and a FIN behind it.
+func Sever(fd int) { C.seam_sever(C.int(fd), 0) }
+
+// Reset is Sever by a reset: the far end is told of no FIN, and what it has not acknowledged
+// is lost. A unix socket, which knows of no resets, is severed.
+func Reset(fd int) { C.seam_sever(C.int(fd), 1) }
 
 // Release says that the owner is done with a connection. It is closed when libzmq
 // has closed it as well, and only then its number can become another's.
 func Release(fd int) { C.seam_release(C.int(fd)) }
 
-// News are connections for which an [Await] has come true, in the front of fds. None
-// of them has been released. While there are more, [Owner.Descriptor] is readable.
+// News are connections for which an [Await] has come true, or that have come further to
+// their end ([Ended]), in the front of fds. None of them has been released. While there are more, [Owner.Descriptor] is readable.
 func (o *Owner) News(fds []int32) []int32 {
 	n := C.seam_news(o.c, (*C.int)(unsafe.Pointer(unsafe.SliceData(fds))), C.int(len(fds)))
 	return fds[:n]

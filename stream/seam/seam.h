@@ -65,15 +65,26 @@ uint64_t seam_sent(int fd);
 // seam_await has the owner told when so many bytes have been written, or writing has failed; 1 if that is so already.
 int seam_await(int fd, uint64_t bytes);
 
-// seam_sever ends both directions, whatever is unread or unwritten.
-void seam_sever(int fd);
+// seam_state is how far a connection has come to its end.
+typedef struct {
+	uint64_t reads; // that libzmq has had in all
+	int fin;        // the far end has ended its sending, and libzmq has had all that came before
+	int gone;       // both ways have ended
+	int error;      // by an error, as a reset is
+} seam_state;
+
+// seam_ended tells how far a connection has come to its end.
+seam_state seam_ended(int fd);
+
+// seam_sever ends both directions, whatever is unread or unwritten; with reset by a reset, if the transport has that.
+void seam_sever(int fd, int reset);
 
 // seam_release says that the owner is done with a connection: it is closed as soon as libzmq
 // is, too, and there is no news of it any more.
 void seam_release(int fd);
 
-// seam_news takes up to most descriptors of which there is news, oldest first, and what has
-// made wake readable. It is readable again as long as there is more.
+// seam_news takes up to most descriptors of which there is news (what was awaited, or more of an end), oldest first,
+// and what has made wake readable. It is readable again as long as there is more.
 int seam_news(seam_owner *owner, int *fds, int most);
 
 // seam_followed is how many connections are followed at present.

@@ -52,7 +52,7 @@ static seam_entry *lock_connection(int fd) { return seam_lock_kind(fd, CONNECTIO
 
 int seam_real_close(int fd) { return (int)syscall(SYS_close, fd); }
 
-static int control(int epoll, int op, int fd, struct epoll_event *event) {
+int seam_control(int epoll, int op, int fd, struct epoll_event *event) {
 	return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
 }
 
@@ -62,8 +62,8 @@ static void wake(seam_owner *owner) {
 	(void)written;
 }
 
-// tell puts a connection on its owner's list of news.
-static void tell(seam_entry *e, int fd) {
+// It is put on the list of its owner's news.
+void seam_tell(seam_entry *e, int fd) {
 	seam_owner *o = e->owner;
 	if (!o) return;
 	pthread_mutex_lock(&o->lock);
@@ -110,6 +110,9 @@ seam_entry *seam_begin(int fd, seam_kind kind, seam_owner *owner) {
 	atomic_store(&e->favoured, 0);
 	atomic_store(&e->mark, 0);
 	atomic_store(&e->failed, 0);
+	atomic_store(&e->ended, 0);
+	atomic_store(&e->gone, 0);
+	atomic_store(&e->error, 0);
 	atomic_store(&e->reads, 0);
 	atomic_store(&e->allowed, 0);
 	atomic_store(&e->sent, 0);
@@ -127,7 +130,7 @@ void seam_forget(seam_entry *e) {
 int seam_apply(seam_entry *e, int fd) {
 	if (e->epoll < 0 || e->parked) return 0;
 	uint32_t mask = e->wanted;
-	if (e->held) mask &= ~(uint32_t)EPOLLIN;
+	if (e->held || atomic_load(&e->ended)) mask &= ~(uint32_t)EPOLLIN;
 	int silent = e->shut || e->paused;
 	int op = EPOLL_CTL_MOD;
 	if (silent) {
@@ -140,7 +143,7 @@ int seam_apply(seam_entry *e, int fd) {
 		return 0;
 	}
 	struct epoll_event event = {.events = mask, .data = e->data};
-	if (control(e->epoll, op, fd, &event) != 0) return errno;
+	if (seam_control(e->epoll, op, fd, &event) != 0) return errno;
 	e->added = !silent;
 	e->applied = mask;
 	return 0;
@@ -167,6 +170,7 @@ static int disown(seam_entry *e, int fd) {
 		return 1;
 	}
 	atomic_store(&e->allowed, UINT64_MAX);
+	atomic_store(&e->ended, 0); // libzmq finds it again
 	e->held = e->parked = 0;
 	seam_apply(e, fd);
 	return 0;
@@ -228,7 +232,7 @@ int seam_interest(seam_entry *e, int epoll, int op, int fd, struct epoll_event *
 	seam_lock(fd);
 	int error = 0;
 	if (op == EPOLL_CTL_DEL) {
-		if (e->added && control(epoll, op, fd, event) != 0) error = errno;
+		if (e->added && seam_control(epoll, op, fd, event) != 0) error = errno;
 		e->added = e->parked = 0;
 		e->epoll = -1;
 	} else {
@@ -241,23 +245,6 @@ int seam_interest(seam_entry *e, int epoll, int op, int fd, struct epoll_event *
 	seam_unlock(fd);
 	if (error) errno = error;
 	return error ? -1 : 0;
-}
-
-int seam_hold(seam_entry *e, int fd) {
-	seam_lock(fd);
-	int hold = !atomic_load(&e->take) && atomic_load(&e->reads) >= atomic_load(&e->allowed);
-	if (hold && !e->held) {
-		e->held = 1;
-		seam_apply(e, fd);
-	} else if (hold && e->added) {
-		// It is held and libzmq came all the same: an error or the end of both ways is
-		// announced whatever is asked for, again and again.
-		control(e->epoll, EPOLL_CTL_DEL, fd, NULL);
-		e->added = 0;
-		e->parked = 1;
-	}
-	seam_unlock(fd);
-	return hold;
 }
 
 int seam_allow(int fd, uint64_t reads) {
@@ -282,7 +269,7 @@ void seam_wrote(seam_entry *e, int fd, ssize_t bytes) {
 	}
 	if (bytes > 0 && sent < atomic_load(&e->awaited)) return;
 	seam_lock(fd);
-	if (atomic_load(&e->kind) == CONNECTION && atomic_exchange(&e->awaited, UINT64_MAX) != UINT64_MAX) tell(e, fd);
+	if (atomic_load(&e->kind) == CONNECTION && atomic_exchange(&e->awaited, UINT64_MAX) != UINT64_MAX) seam_tell(e, fd);
 	seam_unlock(fd);
 }
 
@@ -301,18 +288,6 @@ int seam_await(int fd, uint64_t bytes) {
 	return 1;
 }
 
-void seam_sever(int fd) {
-	seam_entry *e = lock_connection(fd);
-	if (!e) return;
-	atomic_store(&e->take, 1);
-	shutdown(fd, SHUT_RDWR);
-	if (e->libzmq) {
-		e->held = e->parked = 0;
-		seam_apply(e, fd);
-	}
-	seam_unlock(fd);
-}
-
 void seam_release(int fd) {
 	seam_entry *e = lock_connection(fd);
 	if (!e) return;
@@ -326,7 +301,7 @@ int seam_closed(seam_entry *e, int fd) {
 	int kept = 0;
 	if (atomic_load(&e->kind) == CONNECTION) {
 		// A descriptor that is kept would be watched on, for somebody who is no more.
-		if (e->added) control(e->epoll, EPOLL_CTL_DEL, fd, NULL);
+		if (e->added) seam_control(e->epoll, EPOLL_CTL_DEL, fd, NULL);
 		e->libzmq = e->added = 0;
 		e->epoll = -1;
 		kept = e->owner != NULL;

@@ -32,6 +32,9 @@ typedef struct {
 	atomic_uchar favoured; // listener: has the last descriptors, see guard.h
 	atomic_uchar failed;   // writing has
 	_Atomic uint64_t mark; // listener: of what it accepts
+	atomic_uchar ended;    // the far end has ended its sending, and libzmq is not told
+	atomic_uchar gone;     // both ways have ended
+	atomic_uchar error;    // by an error, which reading was told of, or polling
 	_Atomic uint64_t reads, allowed;
 	_Atomic uint64_t sent, awaited; // bytes; awaited UINT64_MAX for none
 } seam_entry;
@@ -51,6 +54,12 @@ seam_entry *seam_begin(int fd, seam_kind kind, seam_owner *owner);
 // seam_forget forgets a descriptor, before its number can become another's.
 void seam_forget(seam_entry *entry);
 
+// seam_tell has the owner hear of a connection, under its lock.
+void seam_tell(seam_entry *entry, int fd);
+
+// seam_control is the kernel's epoll_ctl(2).
+int seam_control(int epoll, int op, int fd, struct epoll_event *event);
+
 // seam_apply has the kernel watch for what libzmq wants, less what it shall not hear of; an errno or 0.
 int seam_apply(seam_entry *entry, int fd);
 
@@ -68,8 +77,12 @@ void seam_born(int listener, uint64_t mark, int fd, const struct sockaddr *peer,
 // seam_interest is libzmq's epoll_ctl(2).
 int seam_interest(seam_entry *entry, int epoll, int op, int fd, struct epoll_event *event);
 
-// seam_hold leaves a connection unread; 0 when it may be read after all.
+// seam_hold leaves a connection unread; 0 when it may be read after all. errno may be another afterwards.
 int seam_hold(seam_entry *entry, int fd);
+
+// seam_conceal keeps from libzmq that a read has found the end of the far end's sending, and tells the owner; 0 when
+// libzmq is to have it.
+int seam_conceal(seam_entry *entry, int fd);
 
 // seam_wrote takes in what a write came to: bytes, or -1.
 void seam_wrote(seam_entry *entry, int fd, ssize_t bytes);

@@ -22,6 +22,10 @@ func Contract(t *testing.T, open func(t *testing.T, take bool, reads uint64) Doo
 		{"hold after so many reads, and go on", false, 2, holds},
 		{"hold the end behind what came before it", false, 1, holdsTheEnd},
 		{"write to who is held", false, 0, writesHeld},
+		{"half-close, and write on", false, plenty, halfCloses},
+		{"reset behind a half-close", false, plenty, resetsBehindEnd},
+		{"reset of who is held", false, 0, resetsHeld},
+		{"sever by a reset", false, plenty, seversByReset},
 		{"take at birth", true, 0, takes},
 		{"take from now on, and no more", false, plenty, takesFromNowOn},
 		{"the number is whose either has it", false, plenty, keepsNumbers},
@@ -145,13 +149,16 @@ func holdsTheEnd(d door) {
 	d.hear("one")
 	c.Write("two")
 	d.silent()
-	c.Close()
+	c.End()
 	d.silent()
 	d.must(d.Allow(h.FD, 2))
 	d.hear("two")
 	d.silent() // the end takes a read, too
+	if e := d.Ended(h.FD); e.FIN || e.Reads != 2 {
+		d.t.Errorf("%+v, before the end may be read", e)
+	}
 	d.must(d.Allow(h.FD, 3))
-	d.hear("")
+	d.ends(h, 2)
 	d.inUse(h.FD, true)
 	d.Release(h.FD)
 	d.inUse(h.FD, false)
@@ -207,7 +214,7 @@ func takesFromNowOn(d door) {
 func keepsNumbers(d door) {
 	c, h, _ := d.call()
 	c.Close()
-	d.hear("") // libzmq has let go
+	d.ends(h, 0) // libzmq has let go
 	_, second, _ := d.call()
 	if second.FD == h.FD {
 		d.t.Fatalf("number %d is another's while the owner has it", h.FD)
@@ -334,7 +341,11 @@ func namesTheGone(d door) {
 	if b.Peer != name {
 		d.t.Errorf("the peer is %v, want %v", b.Peer, name)
 	}
-	d.hear("")
+	if !d.Resets() {
+		d.ends(h, 0)
+	} else if d.hear(""); !d.Ended(h.FD).Error {
+		d.t.Error("it was no error")
+	}
 	d.Release(h.FD)
 	d.inUse(h.FD, false)
 }
@@ -349,11 +360,22 @@ func endsOwner(d door) {
 	held.Write("two")
 	d.silent()
 	d.must(d.Allow(o.FD, plenty))
-	gone.Close()
-	d.hear("")
+	gone.End()
+	d.ends(o, 1)
+	half, e, _ := d.call()
+	half.End()
+	d.told(e.FD)
 	d.EndOwner()
 	d.inUse(o.FD, false) // libzmq had let go of it
-	d.hear("two")        // nobody is left to hold it
+	// Nobody is left to hold the one, nor to be told of the other's end.
+	heard := map[string]string{}
+	for range 2 {
+		h, _ := d.Hear(true)
+		heard[h.Peer] = h.Text
+	}
+	if text, ended := heard[e.Peer]; !ended || text != "" || heard[h.Peer] != "two" {
+		d.t.Errorf("heard %v", heard)
+	}
 	held.Close()
 	d.hear("")
 	d.inUse(h.FD, false)

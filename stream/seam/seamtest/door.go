@@ -25,7 +25,9 @@ type Door interface {
 	Allow(fd int, reads uint64) error
 	Sent(fd int) (bytes uint64, ok bool)
 	Await(fd int, bytes uint64) (already bool)
+	Ended(fd int) seam.End
 	Sever(fd int)
+	Reset(fd int)
 	Release(fd int)
 	// News waits until there is some.
 	News() []int32
@@ -39,6 +41,8 @@ type Door interface {
 
 	// Reopens says whether a listener of this kind can be opened again.
 	Reopens() bool
+	// Resets says whether a far end is told of a reset.
+	Resets() bool
 }
 
 // Caller is the far end of a connection.
@@ -46,6 +50,10 @@ type Caller interface {
 	Write(text string)
 	// Read reads n bytes; fewer at the end.
 	Read(n int) string
+	// End ends the sending, and reading goes on.
+	End()
+	// Told reads to the end and says whether that was a reset.
+	Told() (reset bool)
 	Close()
 	// Reset closes without order, as far as the transport knows of that.
 	Reset()

@@ -3,6 +3,7 @@ package seamtest
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/streamq/streamq-proxy/stream/seam"
@@ -38,7 +39,11 @@ type fakeConn struct {
 	allowed       uint64
 
 	in       []string // written by the caller and not read
+	fin      bool     // the caller has ended its sending
 	gone     bool     // the caller is
+	reset    bool     // by a reset
+	end      seam.End
+	told     bool // the caller, of a reset
 	severed  bool
 	unread   []byte // that the kernel has for the caller
 	sent     uint64
@@ -109,17 +114,44 @@ func (f *Fake) read(c *fakeConn) {
 		c.reads++
 		f.say(c, text)
 	}
-	if c.severed || c.birth.Taken || c.gone && len(c.in) == 0 && c.reads < c.allowed {
+	c.end.Reads = c.reads
+	if c.severed || c.birth.Taken || f.ends(c) {
 		f.say(c, "")
 		c.libzmq = false
 		f.forget(c)
 	}
 }
 
+// ends has a connection come as far to its end as it can, and says whether libzmq finds it.
+func (f *Fake) ends(c *fakeConn) bool {
+	unread := c.reads >= c.allowed || c.end.FIN
+	switch {
+	case c.reset && unread && !c.end.Gone:
+		c.end.Gone, c.end.Error, c.failed, c.awaiting = true, true, true, false
+		f.tell(c)
+	case unread || len(c.in) > 0:
+	case c.reset:
+		c.end.Error = true
+		return true
+	case c.fin && c.owned:
+		c.end.FIN = true
+		f.tell(c)
+	default:
+		return c.fin
+	}
+	return false
+}
+
+func (f *Fake) tell(c *fakeConn) {
+	if c.owned && !slices.Contains(f.news, int32(c.fd)) {
+		f.news = append(f.news, int32(c.fd))
+	}
+}
+
 // write has libzmq write what there is room for.
 func (f *Fake) write(c *fakeConn) {
 	if c.gone && len(c.pending) > 0 {
-		c.failed, c.pending = true, nil
+		c.failed, c.reset, c.pending = true, true, nil
 	}
 	n := min(len(c.pending), room-len(c.unread))
 	c.unread = append(c.unread, c.pending[:n]...)
@@ -127,7 +159,7 @@ func (f *Fake) write(c *fakeConn) {
 	c.sent += uint64(n)
 	if c.awaiting && c.owned && (c.failed || c.sent >= c.awaited) {
 		c.awaiting = false
-		f.news = append(f.news, int32(c.fd))
+		f.tell(c)
 	}
 }
 
@@ -216,10 +248,25 @@ func (f *Fake) Sever(fd int) {
 	f.settle()
 }
 
+// Reset implements [Door].
+func (f *Fake) Reset(fd int) {
+	c := f.own(fd)
+	c.told = true
+	f.Sever(fd)
+}
+
+// Ended implements [Door].
+func (f *Fake) Ended(fd int) seam.End {
+	if c := f.own(fd); c != nil {
+		return c.end
+	}
+	return seam.End{}
+}
+
 // Release implements [Door].
 func (f *Fake) Release(fd int) {
 	c := f.own(fd)
-	c.owned, c.allowed = false, ^uint64(0)
+	c.owned, c.allowed, c.end.FIN = false, ^uint64(0), false
 	for i, told := range f.news {
 		if int(told) == fd {
 			f.news = append(f.news[:i], f.news[i+1:]...)
@@ -256,6 +303,9 @@ func (f *Fake) Open() error { f.shut = false; return nil }
 // Reopens implements [Door].
 func (f *Fake) Reopens() bool { return true }
 
+// Resets implements [Door].
+func (f *Fake) Resets() bool { return true }
+
 // Pause implements [Door].
 func (f *Fake) Pause(paused bool) { f.paused = paused; f.settle() }
 
@@ -267,7 +317,7 @@ func (f *Fake) EndOwner() {
 	f.settle()
 	f.ended, f.news = true, nil
 	for _, c := range f.conns {
-		c.owned, c.allowed = false, ^uint64(0)
+		c.owned, c.allowed, c.end.FIN = false, ^uint64(0), false
 		f.forget(c)
 	}
 }
@@ -294,13 +344,20 @@ func (p *fakeCaller) Read(n int) string {
 	return string(text)
 }
 
+func (p *fakeCaller) End() {
+	p.c.fin = true
+	p.f.settle()
+}
+
+func (p *fakeCaller) Told() bool { return p.c.told }
+
 func (p *fakeCaller) Close() {
-	p.c.gone, p.c.unread = true, nil
+	p.c.fin, p.c.gone, p.c.unread = true, true, nil
 	p.f.settle()
 }
 
 func (p *fakeCaller) Reset() {
-	p.c.in = nil
+	p.c.in, p.c.reset = nil, true
 	p.Close()
 }
 
