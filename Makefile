@@ -94,7 +94,7 @@ soak: build ## let 30,000 clients come and go in each way, and print what they l
 bench-control: build ## compare a pair's round trips beside 100,000 hints and 10,000 heartbeats a second, in 150 s
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_CONTROL_LOAD=16 go test -count=1 -v -run '^TestControlLoad$$' ./integration
 
-torture: build ## end 10,000 pairs in every way and have 100,000 connections (times TORTURE=1) come in storms, in some ten minutes
+torture: build ## end 10,000 pairs in every way and have 100,000 connections (times TORTURE=1) come in storms, in a quarter of an hour
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_TORTURE=$(TORTURE) go test -count=1 -v -timeout 60m -run '^TestTorture' ./integration
 
 bench: build ## measure the proxy beside HAProxy, nginx and a broker, in about 15 minutes (BENCHFLAGS="-rounds 3")

@@ -4,58 +4,122 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
+// slowdown is a process of which some system calls are delayed.
+type slowdown struct {
+	calls  []string
+	strace *exec.Cmd
+	log    string
+}
+
 // slowed has strace delay so many microseconds before each of these system calls of a process, from
-// now until the test ends. What is read one after the other is then read far apart.
-func slowed(t *testing.T, pid int, calls string, delay int) {
+// now until it is over. What is done one after the other is then done far apart.
+func slowed(t *testing.T, pid int, calls []string, delay int) *slowdown {
 	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("strace is missing: tools/setup.sh installs it")
 	}
-	c := exec.Command(strace, "-f", "-o", "/dev/null", "-e", "trace="+calls,
-		"-e", fmt.Sprintf("inject=%s:delay_enter=%d", calls, delay), "-p", fmt.Sprint(pid))
-	said, err := c.StderrPipe()
-	must(t, err)
-	must(t, c.Start())
-	t.Cleanup(func() {
-		_ = c.Process.Kill()
-		_ = c.Wait()
-	})
-	in := bufio.NewScanner(said)
-	for in.Scan() {
-		if strings.Contains(in.Text(), "attached") {
-			go func() {
-				for in.Scan() { // so that it never has to wait for a reader
-				}
-			}()
-			return
+	s := &slowdown{calls: calls, log: filepath.Join(t.TempDir(), "calls")}
+	all := strings.Join(calls, ",")
+	s.strace = exec.Command(strace, "-f", "-qq", "-o", s.log, "-e", "trace="+all, "-e", "signal=none",
+		"-e", fmt.Sprintf("inject=%s:delay_enter=%d", all, delay), "-p", fmt.Sprint(pid))
+	must(t, s.strace.Start())
+	t.Cleanup(func() { s.end() })
+	if !traced(pid) {
+		t.Skip("strace may not trace a process here (ptrace(2) is denied, as in a container without CAP_SYS_PTRACE)")
+	}
+	return s
+}
+
+// traced waits until every thread of a process is traced.
+func traced(pid int) bool {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+		free := 0
+		for _, path := range threads {
+			if status, err := os.ReadFile(path); err == nil && strings.Contains(string(status), "\nTracerPid:\t0\n") {
+				free++
+			}
+		}
+		if len(threads) > 0 && free == 0 {
+			return true
 		}
 	}
-	t.Skip("strace may not trace a process here (ptrace(2) is denied, as in a container without CAP_SYS_PTRACE)")
+	return false
+}
+
+// end has the process go on at its own pace.
+func (s *slowdown) end() {
+	_ = s.strace.Process.Signal(unix.SIGINT) // upon which it writes what it has, and lets go
+	_ = s.strace.Wait()
+}
+
+// delayed is a line of strace's of a call that was, in one piece or resumed behind what other threads did.
+var delayed = regexp.MustCompile(`^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed>).*\(DELAYED\)`)
+
+// fired ends the delays and says how many of each call there were.
+func (s *slowdown) fired(t *testing.T) map[string]int {
+	t.Helper()
+	s.end()
+	log, err := os.Open(s.log)
+	must(t, err)
+	defer log.Close()
+	n := map[string]int{}
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		if m := delayed.FindStringSubmatch(lines.Text()); m != nil {
+			n[m[1]]++
+		}
+	}
+	must(t, lines.Err())
+	return n
 }
 
 // TestTortureBytewise has clients send their greetings a byte at a time, unasked, to a worker that dials in, while the
 // proxy does at any stage whatever it does for a new pair, with system calls delayed or not. Every greeting arrives whole,
-// and no pair is cut or turned away.
+// and no pair is cut or turned away. What is delayed is what the loop and libzmq do for such a pair: each of these calls
+// is made at least once for every one of them.
 func TestTortureBytewise(t *testing.T) {
 	pairs := sized(25, 500)
-	for _, relay := range []string{"splice", "stream"} {
-		for _, calls := range []string{"", "ioctl", "getsockopt"} {
-			t.Run(strings.Trim(relay+"/"+calls, "/"), func(t *testing.T) {
-				p := startOperated(t, "--relay", relay, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0")
-				if calls != "" {
-					slowed(t, p.command.Process.Pid, calls, 200)
+	for _, relay := range []struct {
+		name  string
+		calls [][]string
+	}{
+		{"splice", [][]string{nil, {"accept4", "epoll_ctl"}, {"read"}, {"write"}, {"shutdown", "close"}}},
+		{"stream", [][]string{nil, {"accept4", "epoll_ctl"}, {"recvfrom"}, {"sendto"}, {"read", "write"}, {"poll"}, {"getsockopt"}, {"shutdown", "close"}}},
+	} {
+		for _, calls := range relay.calls {
+			t.Run(strings.Trim(relay.name+"/"+strings.Join(calls, " "), "/"), func(t *testing.T) {
+				p := startOperated(t, "--relay", relay.name, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0")
+				var slow *slowdown
+				if calls != nil {
+					slow = slowed(t, p.command.Process.Pid, calls, 200)
 				}
 				for i := range pairs {
 					bytewise(t, p, uint64(1+i))
 				}
 				p.expectEnds(t, pairs, "client-closed")
+				if slow == nil {
+					return
+				}
+				fired := slow.fired(t)
+				t.Logf("%d pairs, delayed: %v", pairs, fired)
+				for _, call := range calls {
+					if fired[call] < pairs {
+						t.Errorf("%s was delayed %d times for %d pairs", call, fired[call], pairs)
+					}
+				}
 			})
 		}
 	}
