@@ -140,9 +140,9 @@ func testClientSteers(t *testing.T, r *rig, c *client.Client) {
 	}
 	good(t, pool.Unpin(ctx, "bob"), pool.Unhint(ctx, "bob"))
 
-	listening := client.Worker{Name: "w1", Endpoint: r.listening("w1").Endpoint, Weight: 2, MaxPairs: 5, MaxHandshakes: 3}
+	listening := client.Worker{Name: "w1", Endpoint: r.listening("w1").Endpoint, Weight: 2, MaxPairs: 5, MaxHandshakes: 3, Source: "127.0.0.1,127.0.0.2"}
 	good(t, pool.Add(ctx, listening))
-	if w := r.snapshot().Workers; len(w) != 1 || w[0].Weight != 2 || w[0].MaxPairs != 5 || w[0].MaxHandshakes != 3 || w[0].Endpoint != listening.Endpoint {
+	if w := r.snapshot().Workers; len(w) != 1 || w[0].Weight != 2 || w[0].MaxPairs != 5 || w[0].MaxHandshakes != 3 || w[0].Source != listening.Source || w[0].Endpoint != listening.Endpoint {
 		t.Errorf("%+v", w)
 	}
 	if err := pool.Add(ctx, listening); wire.CodeOf(err) != wire.Conflict {

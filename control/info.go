@@ -11,7 +11,7 @@ import (
 func workerInfo(w pairing.WorkerInfo) wire.WorkerInfo {
 	return wire.WorkerInfo{
 		Worker: w.Name, State: w.State.String(), Pairs: w.Pairs, Max: w.MaxPairs, Weight: w.Weight, Slots: w.Slots,
-		Dialling: w.Dialling, Served: w.Served, Failures: w.Failures, Lost: w.SlotsLost, SlowStart: wire.InSeconds(w.SlowStart), Endpoint: w.Endpoint, Removed: w.Removed,
+		Dialling: w.Dialling, Served: w.Served, Failures: w.Failures, Lost: w.SlotsLost, SlowStart: wire.InSeconds(w.SlowStart), Endpoint: w.Endpoint, Source: w.Source, Removed: w.Removed,
 	}
 }
 

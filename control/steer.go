@@ -50,7 +50,7 @@ func steerVerbs() []Verb {
 			Help: "changes how many pairs a worker may have, 0 for no limit", run: maxconn,
 		},
 		{
-			Name: "ADD", Args: "WORKER ENDPOINT [weight=N] [max=N] [max-handshakes=N] [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Name: "ADD", Args: "WORKER ENDPOINT [weight=N] [max=N] [max-handshakes=N] [source=IP,...] [pool=NAME]", Level: wire.Operator, Logged: Logged,
 			Help:      "adds a worker that listens",
 			Completes: []Completion{{Arg: "WORKER", Offer: OfferNothing}}, // a name that is new
 			run:       add,
@@ -212,6 +212,10 @@ func add(c *call) (wire.Reply, error) {
 	}
 	if w.MaxHandshakes, err = c.number("max-handshakes", 0, 0, maxPairs); err != nil {
 		return wire.Reply{}, err
+	}
+	w.Source = c.options["source"]
+	if err := stream.CheckSources(w); err != nil {
+		return wire.Reply{}, wire.Errorf(wire.Malformed, "source: %v", err)
 	}
 	return c.on(wire.OK, func(p *stream.Pool) error { return p.AddWorker(c.ctx, w) })
 }

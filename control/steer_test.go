@@ -227,6 +227,7 @@ func TestSteering(t *testing.T) {
 	r.say(c, wire.OK, "ADD", "w1", "tcp://127.0.0.1:1", "weight=2", "max=5")
 	r.say(c, wire.Conflict, "ADD", "w1", "tcp://127.0.0.1:1")
 	r.say(c, wire.Malformed, "ADD", "w2", "udp://127.0.0.1:1")
+	r.say(c, wire.Malformed, "ADD", "w2", "tcp://127.0.0.1:1", "source=::1")
 	r.say(c, wire.OK, "WEIGHT", "w1", "7")
 	r.say(c, wire.OK, "MAXCONN", "w1", "9")
 	r.say(c, wire.NotFound, "WEIGHT", "w2", "7")

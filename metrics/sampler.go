@@ -157,20 +157,35 @@ func (s sampler) portsOf(from *stream.Snapshot) {
 	if err != nil {
 		limit = 0
 	}
-	s.gauge(s.ports, float64(limit*max(1, from.SourceAddresses)))
 	var endpoints []string
-	counted := 0
 	for i := range from.Workers {
-		if w := &from.Workers[i]; w.Endpoint != "" {
-			endpoints = append(endpoints, w.Endpoint)
-			counted = max(counted, w.Pairs+w.Dialling)
+		if e := from.Workers[i].Endpoint; e != "" {
+			endpoints = append(endpoints, e)
 		}
 	}
-	inUse, err := stream.PortsInUse(endpoints)
-	if err != nil {
-		inUse = counted
+	each, err := stream.PortsInUse(endpoints)
+	// Of the worker that is nearest to having none left.
+	sources, inUse := max(1, from.SourceAddresses), 0
+	for i := range from.Workers {
+		w := &from.Workers[i]
+		n, own := each[w.Endpoint], sourcesOf(w, from)
+		if err != nil && w.Endpoint != "" {
+			n = w.Pairs + w.Dialling
+		}
+		if n*sources > inUse*own {
+			sources, inUse = own, n
+		}
 	}
+	s.gauge(s.ports, float64(limit*sources))
 	s.gauge(s.portsInUse, float64(inUse))
+}
+
+// sourcesOf are how many addresses a worker is dialled from, at least one.
+func sourcesOf(w *pairing.WorkerInfo, from *stream.Snapshot) int {
+	if own, err := stream.ParseSources(w.Source); err == nil && len(own) > 0 {
+		return len(own)
+	}
+	return max(1, from.SourceAddresses)
 }
 
 // gone is the state of a worker that dialled in and is away for a while.

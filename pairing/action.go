@@ -54,8 +54,9 @@ type Action struct {
 	Conn, PartnerConn any
 	// Worker is the worker's name in Join, Dial, Probe, and Ended.
 	Worker string
-	// Endpoint is what to dial, in Dial and Probe.
-	Endpoint string
+	// Endpoint is what to dial, in Dial and Probe, and Source from where, "" for
+	// wherever others are dialled from.
+	Endpoint, Source string
 	// Reason of Close, Abort and Ended. NoReason for a slot that is aborted only
 	// because of its age.
 	Reason Reason

@@ -14,7 +14,7 @@ func (t *Table) dial(p *Peer, w *worker) {
 	w.dialling++
 	t.stats.dials++
 	t.place(w)
-	t.emit(Action{Op: Dial, Peer: p.ID, Conn: p.Conn, Worker: w.name, Endpoint: w.endpoint})
+	t.emit(Action{Op: Dial, Peer: p.ID, Conn: p.Conn, Worker: w.name, Endpoint: w.endpoint, Source: w.source})
 }
 
 // undial takes note that a client's dial is over, or does not matter any more.
@@ -150,7 +150,7 @@ func (t *Table) probe(w *worker) {
 	heap.Remove(&t.retries, w.retryIndex)
 	w.probing = true
 	t.stats.probes++
-	t.emit(Action{Op: Probe, Worker: w.name, Endpoint: w.endpoint})
+	t.emit(Action{Op: Probe, Worker: w.name, Endpoint: w.endpoint, Source: w.source})
 }
 
 // Probed answers [Probe]: the worker takes clients again, or its back-off is

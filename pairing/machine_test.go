@@ -429,7 +429,7 @@ func (m *machine) rebalance() error {
 // operate does what an operator does to workers.
 func (m *machine) operate() error {
 	name, n := one(m, machineNames), m.pick(4)
-	what := m.pick(8)
+	what := m.pick(9)
 	text := fmt.Sprint("operate ", what, " ", name, " ", n)
 	switch what {
 	case 0, 1:
@@ -437,6 +437,7 @@ func (m *machine) operate() error {
 		if slices.Contains(machineListening, name) {
 			c.Endpoint = "tcp://" + name
 		}
+		c.Source = one(m, machineSources)
 		return m.both(fmt.Sprintf("add %+v", c), func(now time.Duration) ([]Action, error) { return m.table.AddWorker(now, c) },
 			func() bool { return m.twin.addWorker(c) })
 	case 2:
@@ -454,6 +455,10 @@ func (m *machine) operate() error {
 			func() bool {
 				return m.twin.change(name, func(w *twinWorker) { w.weight, w.kept = max(n, 1), true })
 			})
+	case 8:
+		source := one(m, machineSources)
+		return m.both(fmt.Sprint(text, " from ", source), func(now time.Duration) ([]Action, error) { return m.table.SetSource(now, name, source) },
+			func() bool { return m.twin.change(name, func(w *twinWorker) { w.source, w.kept = source, true }) })
 	case 7:
 		return m.both(text, func(now time.Duration) ([]Action, error) { return m.table.SetMaxHandshakes(now, name, n) },
 			func() bool { return m.twin.change(name, func(w *twinWorker) { w.maxHandshakes, w.kept = n, true }) })
@@ -566,7 +571,7 @@ func (m *machine) compare() error {
 			state = SetAside
 		}
 		if w.State != state || w.Pairs+w.Dialling != m.twin.load(q) || w.Slots != m.twin.slots(q) || w.Weight != q.weight ||
-			w.MaxPairs != q.max || w.Served != q.served || m.table.workers[w.Name].streak.length != q.streak || w.Outlier != q.ejected || m.table.workers[w.Name].warmth.sixteenths != q.sixteenths() || w.Endpoint != q.endpoint || w.Removed != q.removed {
+			w.MaxPairs != q.max || w.Served != q.served || m.table.workers[w.Name].streak.length != q.streak || w.Outlier != q.ejected || m.table.workers[w.Name].warmth.sixteenths != q.sixteenths() || w.Endpoint != q.endpoint || w.Source != q.source || w.Removed != q.removed {
 			return fmt.Errorf("worker %+v is not as %+v", w, q)
 		}
 	}
@@ -612,6 +617,9 @@ func (a Action) text() string {
 	}
 	if a.Endpoint != "" {
 		s += " at " + a.Endpoint
+	}
+	if a.Source != "" {
+		s += " from " + a.Source
 	}
 	if a.Reason != NoReason {
 		s += ": " + a.Reason.String()

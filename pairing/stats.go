@@ -69,6 +69,7 @@ type Stats struct {
 // WorkerInfo is a copy of what the table knows of a worker.
 type WorkerInfo struct {
 	Name, Endpoint string
+	Source         string // see [WorkerConfig]
 	State          State
 	Weight         int
 	MaxPairs       int // 0: no limit
@@ -149,7 +150,7 @@ func (t *Table) Workers() []WorkerInfo {
 	all := make([]WorkerInfo, 0, len(t.workers))
 	for _, w := range t.workers {
 		info := WorkerInfo{
-			Name: w.name, Endpoint: w.endpoint, State: w.current(), Weight: w.weight, MaxPairs: w.max, MaxHandshakes: w.maxHandshakes,
+			Name: w.name, Endpoint: w.endpoint, Source: w.source, State: w.current(), Weight: w.weight, MaxPairs: w.max, MaxHandshakes: w.maxHandshakes,
 			Pairs: w.paired.n, Dialling: w.dialling, Slots: w.slots.n,
 			Failures: w.failures, Served: w.served, SlotsLost: w.lost, Removed: w.removed, Outlier: w.ejected, SlowStart: t.warmLeft(w),
 		}

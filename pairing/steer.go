@@ -54,6 +54,12 @@ func (t *Table) SetMaxHandshakes(now time.Duration, name string, n int) ([]Actio
 	return t.change(now, name, WorkerConfig{Name: name, MaxHandshakes: n}, func(w *worker) { w.maxHandshakes = n })
 }
 
+// SetSource changes where a worker's dials come from; those under way go on. Errors:
+// [ErrNoWorker].
+func (t *Table) SetSource(now time.Duration, name, source string) ([]Action, error) {
+	return t.change(now, name, WorkerConfig{Name: name, Source: source}, func(w *worker) { w.source = source })
+}
+
 func (t *Table) change(now time.Duration, name string, c WorkerConfig, f func(*worker)) ([]Action, error) {
 	t.begin(now)
 	w, err := t.lookup(name)

@@ -486,7 +486,7 @@ func (m *twin) addWorker(c WorkerConfig) bool {
 		m.clearFailures(w)
 	}
 	w.listed, w.removed = true, false
-	w.endpoint, w.weight, w.max, w.maxHandshakes = c.Endpoint, max(c.Weight, 1), c.MaxPairs, c.MaxHandshakes
+	w.endpoint, w.weight, w.max, w.maxHandshakes, w.source = c.Endpoint, max(c.Weight, 1), c.MaxPairs, c.MaxHandshakes, c.Source
 	return true
 }
 
@@ -512,7 +512,7 @@ func (m *twin) unlistWorker(name string) bool {
 }
 
 func (m *twin) undialled(w *twinWorker) {
-	w.listed, w.endpoint = false, ""
+	w.listed, w.endpoint, w.source = false, "", ""
 	m.clearFailures(w)
 }
 
@@ -663,7 +663,7 @@ func (m *twin) probe() {
 			break
 		}
 		w.probing = true
-		m.emit(Action{Op: Probe, Worker: w.name, Endpoint: w.endpoint})
+		m.emit(Action{Op: Probe, Worker: w.name, Endpoint: w.endpoint, Source: w.source})
 	}
 	for _, w := range m.workers {
 		if waited, on := wait(w); on && waited > w.retryAfter*11/10 {

@@ -71,7 +71,7 @@ type twinPeer struct {
 }
 
 type twinWorker struct {
-	name, endpoint                                   string
+	name, endpoint, source                           string
 	weight, max, maxHandshakes, attempt              int
 	state                                            State
 	listed, kept, removed, failing, ejected, probing bool
@@ -659,7 +659,7 @@ func (m *twin) assign(p *twinPeer) {
 	}
 	p.state = PeerDialling
 	p.dials++
-	m.emit(Action{Op: Dial, Peer: p.id, Worker: w.name, Endpoint: w.endpoint})
+	m.emit(Action{Op: Dial, Peer: p.id, Worker: w.name, Endpoint: w.endpoint, Source: w.source})
 }
 
 // pick checks the choice that the table has made.

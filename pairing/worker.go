@@ -59,6 +59,9 @@ type WorkerConfig struct {
 	// MaxHandshakes bounds its dials and the pairs of it that are not open yet, for a
 	// worker that shakes hands with one after another; 0 means no limit.
 	MaxHandshakes int
+	// Source is where its dials come from, in the caller's own spelling; "" for
+	// wherever others' do.
+	Source string
 }
 
 func (c WorkerConfig) check() error {
@@ -79,6 +82,7 @@ func (c WorkerConfig) check() error {
 // dial in, or both at once.
 type worker struct {
 	name, endpoint string
+	source         string
 	weight, max    int
 	state          State // never SetAside: that is failing
 	listed         bool  // an operator added it: it stays when nothing of it is left
@@ -282,7 +286,7 @@ func (t *Table) AddWorker(now time.Duration, c WorkerConfig) ([]Action, error) {
 		t.clearFailures(w)
 	}
 	w.listed, w.removed, w.endpoint, w.max = true, false, c.Endpoint, c.MaxPairs
-	w.weight, w.maxHandshakes = c.Weight, c.MaxHandshakes
+	w.weight, w.maxHandshakes, w.source = c.Weight, c.MaxHandshakes, c.Source
 	t.place(w)
 	return t.finish(), nil
 }
@@ -331,7 +335,7 @@ func (t *Table) remove(w *worker) {
 
 // unlist has a worker no longer be dialled.
 func (t *Table) unlist(w *worker) {
-	w.listed, w.endpoint = false, ""
+	w.listed, w.endpoint, w.source = false, "", ""
 	t.clearFailures(w)
 	t.place(w)
 }

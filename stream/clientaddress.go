@@ -156,7 +156,7 @@ func (l *loop) unanswered(err error) bool {
 // judgeSilence dials the worker from the proxy's own address: if that is answered the client
 // cannot be shown, and the worker is not to blame.
 func (l *loop) judgeSilence(a pairing.Action, silence error) {
-	l.dialler.connect(0, a.Endpoint, func(_ pairing.PeerID, to connection, err error) {
+	l.dialler.connect(0, a, func(_ pairing.PeerID, to connection, err error) {
 		sockets.Close(to.FD)
 		if err == nil {
 			silence = fmt.Errorf("%w: answers to it do not come back through this machine: %w", errNoClientAddress, silence)

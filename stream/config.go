@@ -75,7 +75,8 @@ type Config struct {
 	// ConnectTimeout bounds one dial of a worker, name look-up included.
 	ConnectTimeout time.Duration
 	// Sources are addresses of this machine that workers are dialled from, in turn; none:
-	// the kernel chooses. To one of a family that has none here it does, too.
+	// the kernel chooses. To one of a family that has none here it does, too. A worker
+	// may have its own in their place ([pairing.WorkerConfig], [ParseSources]).
 	Sources []netip.Addr
 	// ClientAddresses say what workers that listen see of clients, in place of Sources. Cannot
 	// change while the pool runs.
@@ -213,6 +214,9 @@ func (c *Config) checkWorkers() (errs []error) {
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("worker %s: %w", w.Name, err))
+		}
+		if err := CheckSources(w); err != nil {
+			errs = append(errs, fmt.Errorf("worker %s: source: %w", w.Name, err))
 		}
 		switch {
 		case w.Name == "":

@@ -15,7 +15,7 @@ func (l *loop) dial(a pairing.Action) {
 	}
 	l.cancelDial(a.Peer) // to a worker that has been taken out meanwhile
 	client, worker := a.Peer, a.Worker
-	l.dialler.connect(client, a.Endpoint, func(id pairing.PeerID, to connection, err error) {
+	l.dialler.connect(client, a, func(id pairing.PeerID, to connection, err error) {
 		switch {
 		case err == nil:
 		case l.unanswered(err):
@@ -67,7 +67,7 @@ func (l *loop) dialFailed(client pairing.PeerID, worker string, err error) {
 // probe finds out whether a worker that failed can be reached again.
 func (l *loop) probe(a pairing.Action) {
 	worker := a.Worker
-	l.dialler.connect(0, a.Endpoint, func(_ pairing.PeerID, to connection, err error) {
+	l.dialler.connect(0, a, func(_ pairing.PeerID, to connection, err error) {
 		sockets.Close(to.FD)
 		if err == nil {
 			l.cfg.Log.Info("worker is back", "pool", l.fixed.Name, "worker", worker, "error", err)

@@ -29,7 +29,7 @@ type outcome struct {
 func (r *rig) dial(client pairing.PeerID, endpoint string) <-chan outcome {
 	done := make(chan outcome, 1)
 	r.onLoop(func(l *loop) {
-		l.dialler.connect(client, endpoint, func(_ pairing.PeerID, to connection, err error) {
+		l.dialler.connect(client, pairing.Action{Endpoint: endpoint}, func(_ pairing.PeerID, to connection, err error) {
 			sockets.Close(to.FD)
 			done <- outcome{to.FD, err}
 		})

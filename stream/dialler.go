@@ -12,7 +12,6 @@ import (
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/sockets"
-	"github.com/streamq/streamq-proxy/stream/source"
 )
 
 const (
@@ -57,6 +56,7 @@ type dial struct {
 	id       pairing.PeerID // of the connection to be, and its token at the poller
 	client   pairing.PeerID // 0 for a probe
 	endpoint string
+	source   string // of the worker's own, see [ParseSources]
 	timeout  time.Duration
 	done     func(id pairing.PeerID, to connection, err error) // called once, unless the dial is given up
 
@@ -105,10 +105,10 @@ func (d *dialler) nextID() pairing.PeerID {
 // idle: nobody waits for a dial.
 func (d *dialler) idle() bool { return len(d.clients) == 0 }
 
-// connect begins a dial of endpoint for a client, or for nobody. done may be
+// connect begins the dial that the table asks for, for a client, or for nobody. done may be
 // called before connect returns; from its beginning on a dial counts as a descriptor.
-func (d *dialler) connect(client pairing.PeerID, endpoint string, done func(id pairing.PeerID, to connection, err error)) {
-	x := &dial{id: d.nextID(), client: client, endpoint: endpoint, timeout: d.loop.cfg.ConnectTimeout, done: done}
+func (d *dialler) connect(client pairing.PeerID, a pairing.Action, done func(id pairing.PeerID, to connection, err error)) {
+	x := &dial{id: d.nextID(), client: client, endpoint: a.Endpoint, source: a.Source, timeout: d.loop.cfg.ConnectTimeout, done: done}
 	if client != 0 {
 		d.clients[client] = x
 	}
@@ -206,25 +206,7 @@ func (d *dialler) connectOne(x *dial, to sockets.Remote) (sockets.Connection, bo
 	if x.client != 0 && d.loop.shown.setting.Some() {
 		return d.connectShown(x, to)
 	}
-	return to.Connect(d.sources(to)...)
-}
-
-// sources are the addresses that a dial may come from, the one whose turn it is first.
-func (d *dialler) sources(to sockets.Remote) (all []source.Address) {
-	if !to.Address().IsValid() {
-		return nil
-	}
-	for _, a := range d.loop.cfg.Sources {
-		if a.Is4() == to.Address().Addr().Is4() {
-			all = append(all, source.Address{Addr: a})
-		}
-	}
-	if len(all) > 1 {
-		d.turn++
-		first := d.turn % len(all)
-		all = append(all[first:len(all):len(all)], all[:first]...)
-	}
-	return all
+	return to.Connect(d.sources(x.source, to)...)
 }
 
 // await waits for an attempt; a host's next address is tried beside it after a

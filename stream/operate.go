@@ -3,6 +3,7 @@ package stream
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -210,6 +211,14 @@ func (p *Pool) SetMaxPairs(ctx context.Context, name string, n int) error {
 // SetMaxHandshakes changes how many dials and pairs that are not open a worker may have, 0 for no limit.
 func (p *Pool) SetMaxHandshakes(ctx context.Context, name string, n int) error {
 	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.SetMaxHandshakes(l.now(), name, n) })
+}
+
+// SetSource changes where a worker is dialled from, see [ParseSources]; "" for where the pool's are.
+func (p *Pool) SetSource(ctx context.Context, name, source string) error {
+	if err := p.loop.checkSource(source); err != nil {
+		return fmt.Errorf("%w: %s: source: %w", pairing.ErrWorkerConfig, name, err)
+	}
+	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.SetSource(l.now(), name, source) })
 }
 
 // Kick ends a connection, with its pair if it has one; nil when it is not known.

@@ -182,6 +182,9 @@ func (p *Pool) AddWorker(ctx context.Context, w pairing.WorkerConfig) error {
 	} else if err := ep.Dialable(); err != nil {
 		return fmt.Errorf("worker %s: %w", w.Name, err)
 	}
+	if err := p.loop.checkSource(w.Source); err != nil {
+		return fmt.Errorf("%w: %s: source: %w", pairing.ErrWorkerConfig, w.Name, err)
+	}
 	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.AddWorker(l.now(), w) })
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -70,11 +71,15 @@ func TestNoSourcePort(t *testing.T) {
 	for name, tc := range map[string]struct {
 		workers        []string
 		sources        []string
+		own            []string // sources of the workers themselves
 		clients, pairs int
 	}{
-		"one worker":    {[]string{one}, nil, 80, 64},
-		"two workers":   {[]string{one, other}, nil, 110, 110},
-		"two addresses": {[]string{one}, []string{"127.0.0.1", "127.0.0.2"}, 80, 80},
+		"one worker":                      {[]string{one}, nil, nil, 80, 64},
+		"two workers":                     {[]string{one, other}, nil, nil, 110, 110},
+		"two addresses":                   {[]string{one}, []string{"127.0.0.1", "127.0.0.2"}, nil, 80, 80},
+		"two addresses of its own":        {[]string{one}, nil, []string{"127.0.0.1,127.0.0.2"}, 80, 80},
+		"one of its own, in place of two": {[]string{one}, []string{"127.0.0.1", "127.0.0.2"}, []string{"127.0.0.3"}, 80, 64},
+		"one worker with, one without":    {[]string{one, other}, nil, []string{"127.0.0.1,127.0.0.2"}, 200, 192},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(c *Config) {
@@ -82,6 +87,9 @@ func TestNoSourcePort(t *testing.T) {
 				for i, address := range tc.workers {
 					w := acceptAll(t, address)
 					w.Weight = 1 + 3*(1-i)
+					if i < len(tc.own) {
+						w.Source = tc.own[i]
+					}
 					c.Workers = append(c.Workers, w)
 				}
 				for _, s := range tc.sources {
@@ -102,17 +110,18 @@ func TestNoSourcePort(t *testing.T) {
 					t.Errorf("worker %s is %v and has failed %d times", w.Name, w.State, w.Failures)
 				}
 			}
-			if !s.Usable || (s.Stats.NoSourcePort == 0) != (len(tc.sources) > 0) {
+			if !s.Usable || (s.Stats.NoSourcePort == 0) != (tc.pairs == tc.clients && len(tc.workers) == 1) {
 				t.Errorf("usable: %v; %d dials found no port", s.Usable, s.Stats.NoSourcePort)
 			}
-			var endpoints []string
-			for _, w := range s.Workers {
-				endpoints = append(endpoints, w.Endpoint)
-			}
 			all, bad := SourcePorts()
-			used, err := PortsInUse(endpoints)
-			if bad != nil || err != nil || all != 64 || s.SourceAddresses != len(tc.sources) || used < min(all, tc.pairs)/len(s.Workers) || used > all*max(1, len(tc.sources)) {
-				t.Errorf("%d of %d ports from %d addresses: %v, %v", used, all, s.SourceAddresses, bad, err)
+			if bad != nil || all != 64 || s.SourceAddresses != len(tc.sources) {
+				t.Errorf("%d ports from %d addresses: %v", all, s.SourceAddresses, bad)
+			}
+			for _, w := range s.Workers {
+				each, err := PortsInUse([]string{w.Endpoint})
+				if used := each[w.Endpoint]; err != nil || used < w.Pairs || used > all*max(1, len(tc.sources), strings.Count(w.Source, ",")+1) {
+					t.Errorf("%d of %d ports to %s, which has %d pairs: %v", used, all, w.Name, w.Pairs, err)
+				}
 			}
 			if left := tc.clients - tc.pairs; left > 0 {
 				r.expectReasons(left, pairing.NoSourcePort)

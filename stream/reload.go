@@ -125,6 +125,7 @@ func (l *loop) listWorker(now time.Duration, w pairing.WorkerConfig) {
 	l.actOr(l.table.SetWeight(now, w.Name, w.Weight))
 	l.actOr(l.table.SetMaxPairs(now, w.Name, w.MaxPairs))
 	l.actOr(l.table.SetMaxHandshakes(now, w.Name, w.MaxHandshakes))
+	l.actOr(l.table.SetSource(now, w.Name, w.Source))
 }
 
 // actOr is act for what may already have been done by another way, such as

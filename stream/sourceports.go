@@ -50,18 +50,20 @@ func portsOf(list string, low, high int) (n int) {
 	return n
 }
 
-// PortsInUse counts the ports that connections from this machine to these workers
-// have, of the worker with the most: all of its addresses count for themselves, and so
-// do the connections of other processes and those that have ended a minute ago
-// (TIME_WAIT), for the kernel gives out none of their ports either. The kernel is
+// PortsInUse counts the ports that connections from this machine to each of these
+// workers have: all of its addresses count for themselves, and the one with the most for
+// a name. The connections of other processes count, and those that have ended a minute
+// ago (TIME_WAIT), for the kernel gives out none of their ports either. The kernel is
 // asked, by sock_diag(7). Endpoints without an address have none.
-func PortsInUse(endpoints []string) (int, error) {
+func PortsInUse(endpoints []string) (map[string]int, error) {
 	wanted := map[uint16]map[netip.Addr]bool{} // addresses by port; none for a name, which may have any
+	addressed := map[string]endpoint.Endpoint{}
 	for _, e := range endpoints {
 		ep, err := endpoint.Parse(e)
 		if err != nil || !ep.Addressed() {
 			continue
 		}
+		addressed[e] = ep
 		ip, err := netip.ParseAddr(ep.Host)
 		all, known := wanted[ep.Port]
 		switch {
@@ -74,16 +76,35 @@ func PortsInUse(endpoints []string) (int, error) {
 		}
 	}
 	if len(wanted) == 0 {
-		return 0, nil
+		return nil, nil
 	}
-	used, most := map[netip.AddrPort]int{}, 0
+	used := map[netip.AddrPort]int{}
 	err := eachConnection(wanted, func(to netip.AddrPort) {
 		if only, wants := wanted[to.Port()]; wants && (only == nil || only[to.Addr()]) {
 			used[to]++
-			most = max(most, used[to])
 		}
 	})
-	return most, err
+	if err != nil {
+		return nil, err
+	}
+	return portsEach(addressed, used), nil
+}
+
+// portsEach is what each endpoint has of the ports that are used by addresses.
+func portsEach(endpoints map[string]endpoint.Endpoint, used map[netip.AddrPort]int) map[string]int {
+	each := map[string]int{}
+	for e, ep := range endpoints {
+		if ip, err := netip.ParseAddr(ep.Host); err == nil {
+			each[e] = used[netip.AddrPortFrom(ip.Unmap(), ep.Port)]
+			continue
+		}
+		for to, n := range used {
+			if to.Port() == ep.Port {
+				each[e] = max(each[e], n)
+			}
+		}
+	}
+	return each
 }
 
 // fewPorts are asked for one by one, which the kernel answers with less than

@@ -40,8 +40,13 @@ func TestPortsInUse(t *testing.T) {
 	}
 	expect := func(want int, endpoints ...string) {
 		t.Helper()
-		if got, err := PortsInUse(endpoints); got != want || err != nil {
-			t.Errorf("%v: %d ports are in use, not %d: %v", endpoints, got, want, err)
+		each, err := PortsInUse(endpoints)
+		most := 0
+		for _, n := range each {
+			most = max(most, n)
+		}
+		if most != want || err != nil {
+			t.Errorf("%v: %v ports are in use, not %d of the one with the most: %v", endpoints, each, want, err)
 		}
 	}
 	a, dialA := listen("127.0.0.81:0")

@@ -22,7 +22,7 @@ func (c *Config) checkClientAddresses() (errs []error) {
 		return nil
 	}
 	if len(c.Sources) > 0 {
-		errs = append(errs, errors.New("client-addresses: workers are dialled from them, and source has none to choose from"))
+		errs = append(errs, errShown)
 	}
 	for _, e := range c.Frontend {
 		if ep, err := ParseEndpoint(e); err == nil && s.Transparent && !ep.Addressed() && !c.ProxySenders.IPC {
@@ -30,6 +30,9 @@ func (c *Config) checkClientAddresses() (errs []error) {
 		}
 	}
 	for _, w := range c.Workers {
+		if w.Source != "" {
+			errs = append(errs, fmt.Errorf("worker %s: source: %w", w.Name, errShown))
+		}
 		if err := CheckClientAddressesOf(s, w); err != nil {
 			errs = append(errs, err)
 		}

@@ -50,7 +50,7 @@ func TestCompletion(t *testing.T) {
 		"ctl kick worker a|":                   "a1 a2 :4",
 		"ctl kick |":                           "pair client worker :4",
 		"ctl add |":                            nothing,
-		"ctl add w tcp://127.0.0.1:1 |":        "weight= max= max-handshakes= pool= :6",
+		"ctl add w tcp://127.0.0.1:1 |":        "weight= max= max-handshakes= source= pool= :6",
 		"ctl rebalance |":                      "dry-run stop show worker= rate= pool= :6",
 		"ctl rebalance d|":                     "dry-run :4",
 		"ctl rebalance dry-run |":              "worker= rate= pool= :6",

@@ -100,7 +100,7 @@ func (f *flags) lists(fs *pflag.FlagSet) {
 		first(func(p *config.Pool) { p.Frontend = nil }, func(p *config.Pool, v string) error { p.Frontend = append(p.Frontend, v); return nil }))
 	f.pool(fs, "backend", "backend", "endpoint", "", "where workers dial in; may be repeated",
 		first(func(p *config.Pool) { p.Backend = nil }, func(p *config.Pool, v string) error { p.Backend = append(p.Backend, v); return nil }))
-	f.pool(fs, "worker", "workers", "[NAME=]endpoint[,weight=N][,max=N][,max-handshakes=N][,resolve=a|srv][,interval=D]", "", "a worker that listens, which the proxy dials, or by resolve one for each address that a name or its SRV records have; may be repeated",
+	f.pool(fs, "worker", "workers", "[NAME=]endpoint[,weight=N][,max=N][,max-handshakes=N][,source=IP]...[,resolve=a|srv][,interval=D]", "", "a worker that listens, which the proxy dials, or by resolve one for each address that a name or its SRV records have; may be repeated",
 		first(func(p *config.Pool) { p.Workers = nil }, func(p *config.Pool, v string) error {
 			w, err := config.ParseWorker(v)
 			p.Workers = append(p.Workers, w)
@@ -117,7 +117,7 @@ func (f *flags) lists(fs *pflag.FlagSet) {
 			p.Doors = append(p.Doors, d)
 			return err
 		}))
-	f.pool(fs, "source", "source", "IP,...", "", "addresses of this machine that workers are dialled from, in turn: each has ports of its own",
+	f.pool(fs, "source", "source", "IP,...", "", "addresses of this machine that workers are dialled from, in turn: each has ports of its own; a worker's own take their place",
 		first(func(p *config.Pool) { p.Source = nil }, func(p *config.Pool, v string) error {
 			p.Source = append(p.Source, strings.Split(v, ",")...)
 			return nil

@@ -165,6 +165,9 @@ type Worker struct {
 	MaxPairs int    // 0 for no limit
 	// MaxHandshakes bounds its dials and the pairs of it that are not open yet; 0 for no limit.
 	MaxHandshakes int
+	// Source are the addresses of the proxy's machine that it is dialled from, in turn,
+	// with commas between them; "" for those of the pool.
+	Source string
 }
 
 // Add adds a worker. [wire.Conflict] when the name is taken.
@@ -175,6 +178,9 @@ func (p *Pool) Add(ctx context.Context, w Worker) error {
 	}
 	if w.MaxHandshakes != 0 {
 		args = append(args, "max-handshakes="+strconv.Itoa(w.MaxHandshakes))
+	}
+	if w.Source != "" {
+		args = append(args, "source="+w.Source)
 	}
 	return p.ask(ctx, nil, "ADD", args...)
 }

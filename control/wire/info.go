@@ -98,6 +98,7 @@ type WorkerInfo struct {
 	// SlowStart is how much longer it begins slowly, 0 when its weight counts in full.
 	SlowStart Seconds `json:"slow_start"`
 	Endpoint  string  `json:"endpoint"`          // "" of one that dials in
+	Source    string  `json:"source,omitempty"`  // where it is dialled from, if not from where the pool's are
 	Removed   bool    `json:"removed,omitempty"` // it goes when its last pair ends
 }
 

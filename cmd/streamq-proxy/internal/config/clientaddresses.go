@@ -23,6 +23,11 @@ func (c *checker) clientAddresses(i int, p *Pool, cfg *stream.Config) {
 	if len(p.Workers) == 0 && p.WorkersFile == "" {
 		c.add(i, setting, "the pool dials no worker: one that dials in comes from its own address (streamq-proxy agent --client-addresses has the same for the worker beside it)")
 	}
+	for k, w := range p.Workers {
+		if len(w.Source) > 0 {
+			c.add(i, fmt.Sprintf("workers[%d].source", k), "by client-addresses workers are dialled from the clients' addresses: say one of the two")
+		}
+	}
 	for k, w := range cfg.Workers {
 		if err := stream.CheckClientAddressesOf(s, w); err != nil {
 			c.add(i, fmt.Sprintf("workers[%d].endpoint", k), err.Error())

@@ -43,9 +43,9 @@ pools:
     backend:
       - tcp://*:5556
     workers:
-      - {name: w1, endpoint: tcp://127.0.0.1:6000, weight: 2, max: 100, max-handshakes: 4}
+      - {name: w1, endpoint: tcp://127.0.0.1:6000, weight: 2, max: 100, max-handshakes: 4, source: [127.0.0.2, "::1"]}
       - endpoint: ipc:///run/worker.sock
-      - {name: addresses, endpoint: tcp://orders.example:6000, resolve: a, weight: 3, max: 9, max-handshakes: 1}
+      - {name: addresses, endpoint: tcp://orders.example:6000, resolve: a, weight: 3, max: 9, max-handshakes: 1, source: [127.0.0.3]}
       - {endpoint: tcp://_zmtp._tcp.orders.example, resolve: srv, interval: 1m}
     workers-file: /run/workers.yaml
     policy: power-of-two
@@ -106,7 +106,7 @@ pools:
 	orders.Frontend = []string{"tcp://127.0.0.1:5555", "ipc://@orders"}
 	orders.Backend = []string{"tcp://*:5556"}
 	orders.Workers = []pairing.WorkerConfig{
-		{Name: "w1", Endpoint: "tcp://127.0.0.1:6000", Weight: 2, MaxPairs: 100, MaxHandshakes: 4},
+		{Name: "w1", Endpoint: "tcp://127.0.0.1:6000", Weight: 2, MaxPairs: 100, MaxHandshakes: 4, Source: "127.0.0.2,::1"},
 		{Name: "/run/worker.sock", Endpoint: "ipc:///run/worker.sock", Weight: 1},
 	}
 	orders.Discovers = true
@@ -149,7 +149,7 @@ pools:
 		Nameservers: []string{"127.0.0.1:5353", "[::1]:53"},
 		Pools:       []stream.Config{orders, anything, standard},
 		Finders: [][]discovery.Spec{{
-			{Kind: discovery.Addresses, Name: "addresses", Host: "orders.example", Port: 6000, Interval: 30 * time.Second, Weight: 3, MaxPairs: 9, MaxHandshakes: 1},
+			{Kind: discovery.Addresses, Name: "addresses", Host: "orders.example", Port: 6000, Interval: 30 * time.Second, Weight: 3, MaxPairs: 9, MaxHandshakes: 1, Source: "127.0.0.3"},
 			{Kind: discovery.Services, Name: "_zmtp._tcp.orders.example", Host: "_zmtp._tcp.orders.example", Interval: time.Minute},
 			{Kind: discovery.File, Path: "/run/workers.yaml", Interval: time.Second},
 		}, nil, nil},
@@ -234,6 +234,10 @@ func TestMistakesInFiles(t *testing.T) {
 		{"more doors than there may be", pool("    door-max: 0\n    doors: [{identity: a, endpoint: 'tcp://*:9'}]\n"), `doors: there are 1, and door-max is 0`},
 		{"client-addresses", dialling("127.64.0.0/10,firm"), `f.yaml:5:23: client-addresses: "127.64.0.0/10,firm" is neither a prefix`},
 		{"client-addresses and source", dialling("127.64.0.0/10") + "    source: [127.0.0.2]\n", `f.yaml:5:23: client-addresses: workers are dialled from the clients' addresses, and source has none to choose from`},
+		{"client-addresses and a worker's source", pool("    client-addresses: 127.64.0.0/10\n    workers: [{endpoint: \"tcp://127.0.0.1:3\", source: [127.0.0.2]}]\n"), `f.yaml:6:55: source: by client-addresses workers are dialled from the clients' addresses: say one of the two`},
+		{"a source of another family", pool("    workers: [{endpoint: \"tcp://127.0.0.1:3\", source: [\"::1\"]}]\n"), `f.yaml:5:55: source: 127.0.0.1 cannot be reached from ::1`},
+		{"a source without a port", pool("    workers: [{endpoint: \"ipc:///a\", source: [127.0.0.1]}]\n"), `f.yaml:5:46: source: ipc:///a is not dialled from an address`},
+		{"a worker's source", pool("    workers: [{endpoint: \"tcp://127.0.0.1:3\", source: [127.0.0.2, here]}]\n"), `f.yaml:5:67: source[1]: "here" is no address of this machine`},
 		{"client-addresses of nobody who is dialled", pool("    client-addresses: 127.64.0.0/10\n"), `f.yaml:5:23: client-addresses: the pool dials no worker`},
 		{"client-addresses of another family", dialling("2001:db8::/64"), `f.yaml:6:26: endpoint: client-addresses: worker 127.0.0.1:3, at 127.0.0.1, cannot be reached from 2001:db8::/64`},
 		{"client-addresses with a worker among them", pool("    client-addresses: 127.64.0.0/10\n    workers: [{endpoint: \"tcp://127.64.0.1:3\"}]\n"), `f.yaml:6:26: endpoint: client-addresses: worker 127.64.0.1:3 is itself at one of 127.64.0.0/10`},
@@ -415,13 +419,14 @@ func TestRead(t *testing.T) {
 func TestParseWorker(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]Worker{
-		"tcp://a:1":                      {Endpoint: "tcp://a:1"},
-		"w=tcp://a:1":                    {Name: "w", Endpoint: "tcp://a:1"},
-		"w=tcp://a:1,weight=2,max=100":   {Name: "w", Endpoint: "tcp://a:1", Weight: "2", Max: "100"},
-		"ipc:///run/a=b.sock":            {Endpoint: "ipc:///run/a=b.sock"},
-		"x=ipc:///run/a=b.sock,weight=3": {Name: "x", Endpoint: "ipc:///run/a=b.sock", Weight: "3"},
+		"tcp://a:1":                             {Endpoint: "tcp://a:1"},
+		"w=tcp://a:1":                           {Name: "w", Endpoint: "tcp://a:1"},
+		"w=tcp://a:1,weight=2,max=100":          {Name: "w", Endpoint: "tcp://a:1", Weight: "2", Max: "100"},
+		"ipc:///run/a=b.sock":                   {Endpoint: "ipc:///run/a=b.sock"},
+		"tcp://a:1,source=127.0.0.2,source=::1": {Endpoint: "tcp://a:1", Source: []string{"127.0.0.2", "::1"}},
+		"x=ipc:///run/a=b.sock,weight=3":        {Name: "x", Endpoint: "ipc:///run/a=b.sock", Weight: "3"},
 	} {
-		if got, err := ParseWorker(text); err != nil || got != want {
+		if got, err := ParseWorker(text); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -45,13 +44,8 @@ func (c *checker) pool(i int, p *Pool) (stream.Config, []discovery.Spec) {
 		c.fail(i, fmt.Sprintf("mechanisms[%d]", k), checkMechanism(m))
 	}
 	cfg.Mechanisms = p.Mechanisms
-	for k, s := range p.Source {
-		ip, err := netip.ParseAddr(s)
-		if err != nil || ip.IsUnspecified() {
-			err = fmt.Errorf("%q is no address of this machine", s)
-		}
-		c.fail(i, fmt.Sprintf("source[%d]", k), err)
-		cfg.Sources = append(cfg.Sources, ip.Unmap())
+	if c.sources(i, "source", p.Source) {
+		cfg.Sources, _ = stream.ParseSources(strings.Join(p.Source, ","))
 	}
 	for k, s := range p.AcceptProxy {
 		c.fail(i, fmt.Sprintf("accept-proxy[%d]", k), cfg.ProxySenders.Add(s))

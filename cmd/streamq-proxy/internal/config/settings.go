@@ -94,13 +94,14 @@ type Door struct {
 
 // Worker is a worker that listens.
 type Worker struct {
-	Name          string `yaml:"name"`
-	Endpoint      string `yaml:"endpoint"`
-	Weight        string `yaml:"weight"`
-	Max           string `yaml:"max"`
-	MaxHandshakes string `yaml:"max-handshakes"`
-	Resolve       string `yaml:"resolve"`
-	Interval      string `yaml:"interval"`
+	Name          string   `yaml:"name"`
+	Endpoint      string   `yaml:"endpoint"`
+	Weight        string   `yaml:"weight"`
+	Max           string   `yaml:"max"`
+	MaxHandshakes string   `yaml:"max-handshakes"`
+	Source        []string `yaml:"source"`
+	Resolve       string   `yaml:"resolve"`
+	Interval      string   `yaml:"interval"`
 }
 
 // Replaced notes that a flag has said this setting, so that a mistake in it is

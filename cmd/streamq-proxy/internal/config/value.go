@@ -76,7 +76,7 @@ func printable(s string) error {
 }
 
 // ParseWorker reads a worker as flags spell it:
-// [NAME=]ENDPOINT[,weight=N][,max=N][,max-handshakes=N][,resolve=a|srv][,interval=D].
+// [NAME=]ENDPOINT[,weight=N][,max=N][,max-handshakes=N][,source=IP]...[,resolve=a|srv][,interval=D].
 // What the endpoint is worth is found by [Settings.Plan].
 func ParseWorker(s string) (Worker, error) {
 	var w Worker
@@ -97,12 +97,14 @@ func ParseWorker(s string) (Worker, error) {
 			w.Max = value
 		case "max-handshakes":
 			w.MaxHandshakes = value
+		case "source": // of several addresses each has one
+			w.Source = append(w.Source, value)
 		case "resolve":
 			w.Resolve = value
 		case "interval":
 			w.Interval = value
 		default:
-			return w, fmt.Errorf("option %q is unknown, want weight=N, max=N, max-handshakes=N, resolve=a|srv or interval=D", o)
+			return w, fmt.Errorf("option %q is unknown, want weight=N, max=N, max-handshakes=N, source=IP, resolve=a|srv or interval=D", o)
 		}
 	}
 	return w, nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/discovery"
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream"
 	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
 
@@ -48,14 +49,32 @@ func (c *checker) workers(pool int, workers []Worker) (all []pairing.WorkerConfi
 		if w.Interval != "" {
 			c.add(pool, at+".interval", "it is of a worker that is looked up: set resolve to a or srv")
 		}
-		all = append(all, pairing.WorkerConfig{
+		is := pairing.WorkerConfig{
 			Name: w.Name, Endpoint: w.Endpoint,
 			Weight:        c.number(pool, at+".weight", w.Weight, 1, 1, pairing.MaxWeight),
 			MaxPairs:      c.number(pool, at+".max", w.Max, 0, 0, 0),
 			MaxHandshakes: c.number(pool, at+".max-handshakes", w.MaxHandshakes, 0, 0, 0),
-		})
+		}
+		if c.sources(pool, at+".source", w.Source) {
+			is.Source = strings.Join(w.Source, ",")
+			c.fail(pool, at+".source", stream.CheckSources(is))
+		}
+		all = append(all, is)
 	}
 	return all, finders
+}
+
+// sources checks addresses of this machine, and says whether all of them are right.
+func (c *checker) sources(pool int, at string, listed []string) bool {
+	right := true
+	for k, s := range listed {
+		_, err := stream.ParseSources(s)
+		if err == nil && strings.Contains(s, ",") || s == "" {
+			err = fmt.Errorf("%q is no address of this machine", s)
+		}
+		right = !c.fail(pool, fmt.Sprintf("%s[%d]", at, k), err) && right
+	}
+	return right
 }
 
 func (c *checker) workerName(pool int, at, name string, names map[string]bool) {
@@ -75,6 +94,9 @@ func (c *checker) finder(pool int, at string, w *Worker) discovery.Spec {
 		MaxPairs:      c.number(pool, at+".max", w.Max, 0, 0, 0),
 		MaxHandshakes: c.number(pool, at+".max-handshakes", w.MaxHandshakes, 0, 0, 0),
 		Interval:      discovery.DefaultInterval,
+	}
+	if c.sources(pool, at+".source", w.Source) {
+		s.Source = strings.Join(w.Source, ",")
 	}
 	if w.Interval != "" {
 		d, err := duration(w.Interval)

@@ -77,6 +77,9 @@ func (k *keeper) adjust(ctx context.Context, had *kept, w pairing.WorkerConfig) 
 	if had.cfg.MaxHandshakes != w.MaxHandshakes && err == nil {
 		err = k.pool.SetMaxHandshakes(ctx, w.Name, w.MaxHandshakes)
 	}
+	if had.cfg.Source != w.Source && err == nil {
+		err = k.pool.SetSource(ctx, w.Name, w.Source)
+	}
 	if err == nil || errors.Is(err, pairing.ErrNoWorker) { // an operator has removed it
 		had.cfg = w
 		return nil

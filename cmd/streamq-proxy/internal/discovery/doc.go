@@ -7,7 +7,7 @@
 //	keeper      of a pool: what all of its finders said last, and the workers that are there because of it
 //	   |
 //	   v
-//	Pool        AddWorker, SetWeight, SetMaxPairs, SetMaxHandshakes, SetWorkerState, RemoveWorker
+//	Pool        AddWorker, SetWeight, SetMaxPairs, SetMaxHandshakes, SetSource, SetWorkerState, RemoveWorker
 //
 // Each address is a worker of its own:
 //

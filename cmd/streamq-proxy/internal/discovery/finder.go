@@ -52,6 +52,8 @@ type Spec struct {
 	Interval time.Duration
 	// Weight of each worker; not of [Services]. MaxPairs and MaxHandshakes of each worker.
 	Weight, MaxPairs, MaxHandshakes int
+	// Source of each worker, see [pairing.WorkerConfig].
+	Source string
 }
 
 // what is looked up or read.

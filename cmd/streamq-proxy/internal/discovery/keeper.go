@@ -24,6 +24,7 @@ type Pool interface {
 	SetWeight(context.Context, string, int) error
 	SetMaxPairs(context.Context, string, int) error
 	SetMaxHandshakes(context.Context, string, int) error
+	SetSource(context.Context, string, string) error
 	Snapshot(context.Context) (stream.Snapshot, error)
 }
 

@@ -62,6 +62,10 @@ func (p *fakePool) SetWeight(_ context.Context, name string, n int) error {
 	return p.change(name, fmt.Sprintf("weight %s %d", name, n), func(w *pairing.WorkerInfo) { w.Weight = n })
 }
 
+func (p *fakePool) SetSource(_ context.Context, name, source string) error {
+	return p.change(name, fmt.Sprintf("source %s %s", name, source), func(w *pairing.WorkerInfo) { w.Source = source })
+}
+
 func (p *fakePool) SetMaxHandshakes(_ context.Context, name string, n int) error {
 	return p.change(name, fmt.Sprintf("max-handshakes %s %d", name, n), func(w *pairing.WorkerInfo) { w.MaxHandshakes = n })
 }
@@ -93,7 +97,7 @@ func (p *fakePool) Snapshot(context.Context) (stream.Snapshot, error) {
 // fakeFinders answer what they are told.
 type fakeFinders struct {
 	mutex   sync.Mutex
-	answers map[string]string // by host: names of workers, NAME*WEIGHT@PORT, "!" for an error
+	answers map[string]string // by host: names of workers, NAME*WEIGHT@PORT%SOURCE, "!" for an error
 	ttl     time.Duration
 	asked   map[string]int
 	delay   time.Duration
@@ -115,8 +119,9 @@ func (f *fakeFinders) lookup(s Spec) lookup {
 			return answer{}, errors.New("dead\nand more")
 		}
 		for _, one := range strings.Fields(said) {
-			name, port, _ := strings.Cut(one, "@")
 			w := pairing.WorkerConfig{Weight: 1}
+			one, w.Source, _ = strings.Cut(one, "%")
+			name, port, _ := strings.Cut(one, "@")
 			w.Name, _, _ = strings.Cut(name, "*")
 			_, _ = fmt.Sscanf(name[len(w.Name):], "*%d", &w.Weight)
 			w.Endpoint = "tcp://h:" + max(port, "1")
@@ -211,6 +216,8 @@ func TestWorkersComeAndGo(t *testing.T) {
 		r.did("remove w2")
 		r.say("a", "w1*3@2")
 		r.did("remove w1", "add w1 tcp://h:2")
+		r.say("a", "w1*3@2%127.0.0.2")
+		r.did("source w1 127.0.0.2")
 	})
 }
 

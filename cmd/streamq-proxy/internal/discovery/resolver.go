@@ -172,7 +172,7 @@ func (r *resolver) addresses(s Spec) lookup {
 			a.workers = append(a.workers, pairing.WorkerConfig{
 				Name:     fmt.Sprintf("%s-%s", s.Name, ip),
 				Endpoint: endpoint.At(netip.AddrPortFrom(ip, s.Port)).String(),
-				Weight:   s.Weight, MaxPairs: s.MaxPairs, MaxHandshakes: s.MaxHandshakes,
+				Weight:   s.Weight, MaxPairs: s.MaxPairs, MaxHandshakes: s.MaxHandshakes, Source: s.Source,
 			})
 		}
 		a.ttl = heard.ttl()
@@ -208,7 +208,7 @@ func (r *resolver) services(s Spec) lookup {
 				at := endpoint.At(netip.AddrPortFrom(ip, one.Port))
 				a.workers = append(a.workers, pairing.WorkerConfig{
 					Name: fmt.Sprintf("%s-%s", s.Name, at.HostPort()), Endpoint: at.String(),
-					Weight: weight(one.Weight, most), MaxPairs: s.MaxPairs, MaxHandshakes: s.MaxHandshakes,
+					Weight: weight(one.Weight, most), MaxPairs: s.MaxPairs, MaxHandshakes: s.MaxHandshakes, Source: s.Source,
 				})
 			}
 		}

@@ -22,7 +22,7 @@ func TestAddressesAreWorkers(t *testing.T) {
 	t.Parallel()
 	s := dnstest.Start(t)
 	r := &resolver{servers: []string{s.Address()}}
-	spec := Spec{Kind: Addresses, Name: "orders", Host: "orders.streamq.test", Port: 6000, Weight: 3, MaxPairs: 7, MaxHandshakes: 2}
+	spec := Spec{Kind: Addresses, Name: "orders", Host: "orders.streamq.test", Port: 6000, Weight: 3, MaxPairs: 7, MaxHandshakes: 2, Source: "127.0.0.9"}
 	look := r.addresses(spec)
 	expect := func(ttl time.Duration, addresses ...string) {
 		t.Helper()
@@ -30,7 +30,7 @@ func TestAddressesAreWorkers(t *testing.T) {
 		for _, a := range addresses {
 			ip := netip.MustParseAddr(a)
 			want.workers = append(want.workers, pairing.WorkerConfig{
-				Name: "orders-" + a, Endpoint: "tcp://" + netip.AddrPortFrom(ip, 6000).String(), Weight: 3, MaxPairs: 7, MaxHandshakes: 2,
+				Name: "orders-" + a, Endpoint: "tcp://" + netip.AddrPortFrom(ip, 6000).String(), Weight: 3, MaxPairs: 7, MaxHandshakes: 2, Source: "127.0.0.9",
 			})
 		}
 		got, err := look(t.Context())
