@@ -12,6 +12,7 @@ import (
 // so too: 15 clients of as many addresses are served with a limit of one for each address, and the checks are probes.
 // Without accept-proxy nobody is served, and the log says why.
 func TestProxyHeaderOfHAProxy(t *testing.T) {
+	t.Parallel()
 	findHAProxy(t)
 	for _, relay := range []string{"auto", "stream"} {
 		for _, send := range []string{"send-proxy check check-send-proxy inter 50ms", "send-proxy-v2 check check-send-proxy inter 50ms"} {
@@ -39,6 +40,34 @@ func TestProxyHeaderOfHAProxy(t *testing.T) {
 			})
 		}
 	}
+	t.Run("at one of two endpoints", func(t *testing.T) {
+		ctx := newContext(t)
+		sec := newSecurity(t, "CURVE")
+		w := newWorker(t, ctx, zmq.ROUTER, sec)
+		p := startOperated(t, "--frontend", "tcp://127.0.0.1:0,accept-proxy=127.0.0.1", "--frontend", "tcp://127.0.0.1:0",
+			"--worker", "w="+w.listen(t, "tcp://127.0.0.1:*"), "--max-per-address", "1")
+		w.serve(t, echo)
+		front, behind := freeAddress(t), freeAddress(t)
+		startHAProxy(t, "", fmt.Sprintf("\nlisten one\n    bind %s\n    server proxy %s send-proxy-v2\nlisten other\n    bind %s\n    server proxy %s send-proxy-v2\n",
+			front, strings.TrimPrefix(p.frontend[0], "tcp://"), behind, strings.TrimPrefix(p.frontend[1], "tcp://")))
+		for i := range 5 { // each by an address of its own, of which the pool takes one client
+			for at, to := range []string{front, strings.TrimPrefix(p.frontend[1], "tcp://")} {
+				c := newClient(t, ctx, zmq.REQ, sec, "")
+				must(t, c.Connect(fmt.Sprintf("tcp://127.0.%d.%d:0;%s", at+1, i+1, to)))
+				c.send(t, "hello")
+				c.recv(t)
+			}
+		}
+		if ends := p.scrape(t).ends(); len(ends) != 0 {
+			t.Errorf("connections ended with %v", ends)
+		}
+		stray := newClient(t, ctx, zmq.REQ, sec, "")
+		must(t, stray.Connect("tcp://"+behind))
+		p.until(t, "a header at the other endpoint is none", func(s samples) bool { return s.ends()["not-zmtp"] > 0 })
+		direct := newClient(t, ctx, zmq.REQ, sec, "")
+		must(t, direct.Connect(p.frontend[0]))
+		p.until(t, "one without is refused at the first", func(s samples) bool { return s.ends()["proxy-header"] > 0 })
+	})
 	t.Run("not taken", func(t *testing.T) {
 		p := startOperated(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0")
 		front := freeAddress(t)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/proxyproto"
+	"github.com/streamq/streamq-proxy/stream/seam"
 )
 
 // ProxySenders are the peers that begin each of their connections to a frontend with a PROXY
@@ -43,6 +44,41 @@ func (s *ProxySenders) include(peer netip.AddrPort) bool {
 	return slices.ContainsFunc(s.Networks, func(n netip.Prefix) bool { return n.Contains(ip) })
 }
 
+// SendersAt are those of the frontend's i-th endpoint.
+func (c *Config) SendersAt(i int) *ProxySenders {
+	if i < len(c.FrontendSenders) && c.FrontendSenders[i] != nil {
+		return c.FrontendSenders[i]
+	}
+	return &c.ProxySenders
+}
+
+// endpointMark marks connections that came to an endpoint of the frontend, with its index; a
+// door's have its own mark.
+const endpointMark = 1 << 63
+
+// sendersAt are those of the endpoint that a connection came to; a door has the pool's.
+func (l *loop) sendersAt(mark uint64) *ProxySenders {
+	if mark&endpointMark != 0 {
+		return l.cfg.SendersAt(int(mark &^ endpointMark))
+	}
+	return &l.cfg.ProxySenders
+}
+
+// String lists them, "nobody" where there are none.
+func (s *ProxySenders) String() string {
+	var all []string
+	for _, n := range s.Networks {
+		all = append(all, n.String())
+	}
+	if s.IPC {
+		all = append(all, "ipc")
+	}
+	if len(all) == 0 {
+		return "nobody"
+	}
+	return strings.Join(all, ", ")
+}
+
 // some: there are any.
 func (s *ProxySenders) some() bool { return s.IPC || len(s.Networks) > 0 }
 
@@ -58,6 +94,15 @@ type balancer struct {
 	Balancer
 	origin pairing.Origin // its own
 	read   bool           // its header has been
+}
+
+// heed has a client that has come say a PROXY header, if it has to where it came.
+func (l *loop) heed(c *conn, claim seam.Birth) {
+	senders := l.sendersAt(claim.Mark)
+	c.balanced = senders.some()
+	if senders.include(claim.Peer) {
+		c.expectHeader()
+	}
 }
 
 // expectHeader: where c comes from is not known before its header is there.
@@ -100,7 +145,7 @@ func (l *loop) notZMTP(c *conn) pairing.Reason {
 	if !c.client() || c.via != nil || c.stranger != speaksPROXY {
 		return pairing.NotZMTP
 	}
-	if l.cfg.ProxySenders.some() {
+	if c.balanced {
 		l.tellHeader("a PROXY header from whom none is taken (accept-proxy)", c, nil)
 		return pairing.ProxyHeader
 	}

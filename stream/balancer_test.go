@@ -102,3 +102,62 @@ func TestProxySenders(t *testing.T) {
 		t.Error("ipc is included")
 	}
 }
+
+// One endpoint of the frontend may be behind a balancer and another not; a door has what the
+// pool has, and a reload changes all of it.
+func TestSendersOfAnEndpoint(t *testing.T) {
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		r := newRig(t, relay, fromLoopback, func(c *Config) {
+			c.Frontend = []string{"tcp://127.0.0.1:0", "tcp://127.0.0.1:0", "tcp://127.0.0.1:0"}
+			c.FrontendSenders = []*ProxySenders{nil, {}, {Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}
+			c.Doors = []DoorConfig{{Identity: "door", Endpoint: "tcp://127.0.0.1:0"}}
+		})
+		doors, err := r.pool.Doors(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		frontend, _ := r.pool.Bound()
+		ended := 0
+		says := func(endpoint string, say []byte, want pairing.Reason) {
+			t.Helper()
+			client := dialPeer(t, endpoint)
+			send(t, client, say)
+			if want == pairing.ClientClosed { // it is served, and none of the header comes to the worker
+				worker := r.slot()
+				send(t, client, nullPeer())
+				expect(t, worker, nullPeer())
+				send(t, worker, nullPeer()[len(signature):])
+				expect(t, client, nullPeer())
+				_ = client.Close()
+				expectEnd(t, worker)
+				_ = worker.Close()
+			} else {
+				expectEnd(t, client)
+			}
+			ended++
+			eventually(t, "it has ended", func() bool { return len(r.reasons()) == ended })
+			if got := r.reasons()[ended-1]; got != want {
+				t.Errorf("%q at %s ended with %v, want %v", say, endpoint, got, want)
+			}
+		}
+		for _, endpoint := range []string{frontend[0], doors[0].Endpoints[0]} {
+			says(endpoint, header(1), pairing.ClientClosed)
+			says(endpoint, nullPeer(), pairing.ProxyHeader)
+		}
+		says(frontend[1], nil, pairing.ClientClosed)
+		says(frontend[1], header(2), pairing.NotZMTP)
+		says(frontend[2], nil, pairing.ClientClosed)
+		says(frontend[2], header(3), pairing.ProxyHeader)
+
+		cfg := r.cfg
+		cfg.ProxySenders, cfg.FrontendSenders = ProxySenders{}, []*ProxySenders{nil, &r.cfg.ProxySenders}
+		if err := r.pool.Reload(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		says(frontend[0], nil, pairing.ClientClosed)
+		says(frontend[0], header(4), pairing.NotZMTP)
+		says(frontend[1], header(5), pairing.ClientClosed)
+		says(frontend[1], nullPeer(), pairing.ProxyHeader)
+		says(frontend[2], nil, pairing.ClientClosed)
+	})
+}

@@ -68,6 +68,9 @@ type Config struct {
 	// ProxySenders are those who connect to the frontend for clients, and say so by a
 	// PROXY header.
 	ProxySenders ProxySenders
+	// FrontendSenders are those of one endpoint each, in place of ProxySenders: by its index
+	// in Frontend. Where there is none, or nil, it has the pool's.
+	FrontendSenders []*ProxySenders
 	// PairBuffer bounds the memory of one direction of a pair, in bytes, from
 	// MinPairBuffer to MaxPairBuffer. A quarter of it may be waiting in libzmq to be read, a
 	// quarter to be written, and half in the loop.

@@ -30,6 +30,7 @@ type conn struct {
 
 	spoke    bool      // it has sent something, or need not
 	stranger stranger  // what it speaks in place of ZMTP
+	balanced bool      // it came where PROXY headers are taken from somebody
 	via      *balancer // that is to say, or has said, who it is; nil for none
 	door     *entrance // that it has come through, nil for the frontend's own endpoints
 	told     bool      // whoever is interested in events knows of it

@@ -36,12 +36,12 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 		c.link = newStreamLink(s, l.poller, number, b.fd, l.fixed.PairBuffer)
 		s.peers[int32(b.fd)] = c
 	}
-	if s.side == frontendSide && l.cfg.ProxySenders.include(claim.Peer) {
-		c.expectHeader()
+	if s.side == frontendSide {
+		l.heed(c, claim)
 	}
 	entrance := l.doors.marked[claim.Mark]
 	refused := l.refusal()
-	if entrance == nil && claim.Mark != 0 { // its door has gone
+	if entrance == nil && claim.Mark != 0 && claim.Mark&endpointMark == 0 { // its door has gone
 		refused = pairing.Shutdown
 	}
 	l.count(+1)

@@ -19,13 +19,17 @@ type listening struct {
 	take        bool   // what they accept is taken from libzmq at its birth
 	paused      bool   // who comes is left in the backlog at first
 	reads       uint64 // how many chunks libzmq may read of what is not taken, before more is allowed
+	mark        uint64 // of what they accept, see balancer.go and doors.go
 }
 
 // bind makes the socket listen on each endpoint. There is no way back but to
 // close the socket: unbinding a STREAM listener takes with it every connection
 // that it has accepted and still has.
 func (s *socket) bind(role string, endpoints []string, how listening) error {
-	for _, endpoint := range endpoints {
+	for i, endpoint := range endpoints {
+		if s.side == frontendSide {
+			how.mark = endpointMark | uint64(i)
+		}
 		if err := s.bindOne(endpoint, how); err != nil {
 			return fmt.Errorf("%s %s: %w", role, endpoint, err)
 		}
@@ -101,6 +105,7 @@ func (s *socket) give(fd int, ep Endpoint, how listening) error {
 		return err
 	}
 	seam.Pause(fd, how.paused)
+	seam.Mark(fd, how.mark)
 	if err := errors.Join(s.zmq.SetUseFd(fd), s.zmq.Bind(transportOf(ep).handed(ep)), s.zmq.SetUseFd(-1)); err != nil {
 		seam.Unlisten(fd)
 		return err

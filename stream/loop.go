@@ -183,7 +183,7 @@ func (l *loop) listen() error {
 }
 
 func (l *loop) listening() listening {
-	return listening{l.fixed.KeepAlive, l.fixed.UserTimeout, l.cfg.Relay.takes(), l.halt.on, firstReads}
+	return listening{l.fixed.KeepAlive, l.fixed.UserTimeout, l.cfg.Relay.takes(), l.halt.on, firstReads, 0}
 }
 
 func (l *loop) sockets() [2]*socket { return [2]*socket{l.frontend, l.backend} }

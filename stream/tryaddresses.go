@@ -24,8 +24,8 @@ func (c *Config) checkClientAddresses() (errs []error) {
 	if len(c.Sources) > 0 {
 		errs = append(errs, errShown)
 	}
-	for _, e := range c.Frontend {
-		if ep, err := ParseEndpoint(e); err == nil && s.Transparent && !ep.Addressed() && !c.ProxySenders.IPC {
+	for i, e := range c.Frontend {
+		if ep, err := ParseEndpoint(e); err == nil && s.Transparent && !ep.Addressed() && !c.SendersAt(i).IPC {
 			errs = append(errs, fmt.Errorf("client-addresses: clients of %s have none of their own, which transparent is to show", e))
 		}
 	}

@@ -61,12 +61,35 @@ func check(file string, cpus int) (summary string, err error) {
 		if group := plan.Pools[i].Group.Name(); group != "" {
 			lines = append(lines, fmt.Sprintf("pool %s: in group %s: a client has the same worker as in its other pools", plan.Pools[i].Name, group))
 		}
+		if line := balanced(&plan.Pools[i]); line != "" {
+			lines = append(lines, line)
+		}
+		for _, w := range plan.Pools[i].Workers {
+			if w.Source != "" {
+				lines = append(lines, fmt.Sprintf("pool %s: worker %s is dialled from %s", plan.Pools[i].Name, w.Name, strings.ReplaceAll(w.Source, ",", ", ")))
+			}
+		}
 		lines = append(lines, vanished(&plan.Pools[i]))
 	}
 	for _, path := range missing {
 		lines = append(lines, fmt.Sprintf("%s is not there yet", path))
 	}
 	return strings.Join(lines, "\n"), nil
+}
+
+// balanced says from whom a pool takes PROXY headers at which endpoint, "" for from nobody.
+func balanced(p *stream.Config) string {
+	var all []string
+	somebody := false
+	for i, e := range p.Frontend {
+		from := p.SendersAt(i)
+		somebody = somebody || from.IPC || len(from.Networks) > 0
+		all = append(all, fmt.Sprintf("at %s from %v", e, from))
+	}
+	if !somebody {
+		return ""
+	}
+	return fmt.Sprintf("pool %s: PROXY headers are taken %s", p.Name, strings.Join(all, "; "))
 }
 
 // vanished says when a pool's peers that go without a word are found.

@@ -96,8 +96,11 @@ func (f *flags) control(fs *pflag.FlagSet) {
 }
 
 func (f *flags) lists(fs *pflag.FlagSet) {
-	f.pool(fs, "frontend", "frontend", "endpoint", "", "where clients connect: "+endpoint.Forms()+"; may be repeated",
-		first(func(p *config.Pool) { p.Frontend = nil }, func(p *config.Pool, v string) error { p.Frontend = append(p.Frontend, v); return nil }))
+	f.pool(fs, "frontend", "frontend", "endpoint[,accept-proxy=NET]...", "", "where clients connect: "+endpoint.Forms()+", with an --accept-proxy of its own, if need be; may be repeated",
+		first(func(p *config.Pool) { p.Frontend = nil }, func(p *config.Pool, v string) error {
+			p.Frontend = append(p.Frontend, config.ParseFrontend(v))
+			return nil
+		}))
 	f.pool(fs, "backend", "backend", "endpoint", "", "where workers dial in; may be repeated",
 		first(func(p *config.Pool) { p.Backend = nil }, func(p *config.Pool, v string) error { p.Backend = append(p.Backend, v); return nil }))
 	f.pool(fs, "worker", "workers", "[NAME=]endpoint[,weight=N][,max=N][,max-handshakes=N][,source=IP]...[,resolve=a|srv][,interval=D]", "", "a worker that listens, which the proxy dials, or by resolve one for each address that a name or its SRV records have; may be repeated",

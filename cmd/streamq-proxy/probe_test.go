@@ -69,7 +69,7 @@ func (p *proxied) get(path, accept string) (status int, body string) {
 
 // freePool has no worker, and busyPool one that it has not found to be dead yet.
 func freePool(name string) config.Pool {
-	return config.Pool{Name: name, Frontend: []string{"tcp://127.0.0.1:0"}, Backend: []string{"tcp://127.0.0.1:0"}}
+	return config.Pool{Name: name, Frontend: []config.Frontend{{Endpoint: "tcp://127.0.0.1:0"}}, Backend: []string{"tcp://127.0.0.1:0"}}
 }
 
 func busyPool(name string) config.Pool {

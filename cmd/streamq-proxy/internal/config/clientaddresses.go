@@ -33,8 +33,8 @@ func (c *checker) clientAddresses(i int, p *Pool, cfg *stream.Config) {
 			c.add(i, fmt.Sprintf("workers[%d].endpoint", k), err.Error())
 		}
 	}
-	for k, e := range p.Frontend {
-		if ep, err := endpoint.Parse(e); err == nil && !ep.Addressed() && s.Transparent && !cfg.ProxySenders.IPC {
+	for k, e := range cfg.Frontend {
+		if ep, err := endpoint.Parse(e); err == nil && !ep.Addressed() && s.Transparent && !cfg.SendersAt(k).IPC {
 			c.add(i, fmt.Sprintf("frontend[%d]", k), "clients over ipc have no address of their own, which client-addresses: transparent is to show")
 		}
 	}

@@ -90,6 +90,9 @@ func (s *source) decode(text []byte, what any) error {
 	return nil
 }
 
+// quote is a hint at an endpoint that YAML takes for a mapping.
+const quote = " (between { } a text with a colon goes in quotes)"
+
 // located gives an error of the YAML library the form of ours.
 func (s *source) located(err error) error {
 	var at yaml.Error
@@ -106,11 +109,14 @@ func (s *source) located(err error) error {
 			text, place = fmt.Sprintf("unknown field %q", first.Value), first
 		}
 		text += misplaced(place)
+		if strings.Contains(place.Value, "://") {
+			text += quote
+		}
 	case errors.As(err, &value):
 		text = "want " + kind(value.DstType)
 		if value.SrcType.Kind() == reflect.Map && value.DstType.Kind() == reflect.String {
 			// The library takes [tcp://a:1] for a mapping there.
-			text += " (between { } a text with a colon goes in quotes)"
+			text += quote
 		}
 	case errors.As(err, &node) && node.Expected == ast.SequenceType:
 		text = "want a list"

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -161,7 +162,7 @@ pools:
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	s := Settings{Pools: []Pool{{Frontend: []string{"tcp://*:1"}, Backend: []string{"tcp://*:2"}}}}
+	s := Settings{Pools: []Pool{{Frontend: []Frontend{{Endpoint: "tcp://*:1"}}, Backend: []string{"tcp://*:2"}}}}
 	p, err := s.Plan(testCPUs)
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +210,8 @@ func TestMistakesInFiles(t *testing.T) {
 		{"no list", pool("    mechanisms: CURVE\n"), "f.yaml:5:17: want a list"},
 		{"no mapping", "pools:\n  - a\n", "f.yaml:2:5: want a mapping (key: value)"},
 		{"no value", pool("    queue-max: {a: 1}\n"), "want one value"},
-		{"colon in braces", "pools:\n  - {frontend: [tcp://a:1], backend: []}\n", "f.yaml:2:24: want one value (between { } a text with a colon goes in quotes)"},
+		{"colon in braces", "pools:\n  - {frontend: [tcp://a:1], backend: []}\n", `f.yaml:2:17: unknown field "tcp://a" (between { } a text with a colon goes in quotes)`},
+		{"colon of a backend in braces", "pools:\n  - {backend: [tcp://a:1], frontend: []}\n", "f.yaml:2:23: want one value (between { } a text with a colon goes in quotes)"},
 		{"no bool", "log: {access: perhaps}\n" + pool(""), "f.yaml:1:15: want true or false"},
 		{"endpoint", pool("    workers:\n      - endpoint: tcp://h\n"), `f.yaml:6:19: endpoint: "tcp://h": want tcp://HOST:PORT`},
 		{"endpoint of a worker without a port", pool("    workers:\n      - endpoint: tcp://h:0\n"), `f.yaml:6:19: endpoint: "tcp://h:0": want a host and a port to connect to`},
@@ -238,6 +240,11 @@ func TestMistakesInFiles(t *testing.T) {
 		{"a source of another family", pool("    workers: [{endpoint: \"tcp://127.0.0.1:3\", source: [\"::1\"]}]\n"), `f.yaml:5:55: source: 127.0.0.1 cannot be reached from ::1`},
 		{"a source without a port", pool("    workers: [{endpoint: \"ipc:///a\", source: [127.0.0.1]}]\n"), `f.yaml:5:46: source: ipc:///a is not dialled from an address`},
 		{"a worker's source", pool("    workers: [{endpoint: \"tcp://127.0.0.1:3\", source: [127.0.0.2, here]}]\n"), `f.yaml:5:67: source[1]: "here" is no address of this machine`},
+		{"an endpoint's accept-proxy", "pools:\n  - frontend: [{endpoint: 'tcp://*:1', accept-proxy: [127.0.0.1, here]}]\n    backend: ['tcp://*:2']\n", `f.yaml:2:66: frontend: accept-proxy[1]: "here" is no network`},
+		{"an endpoint in a mapping", "pools:\n  - frontend: [{endpoint: 'udp://*:1'}]\n    backend: ['tcp://*:2']\n", `f.yaml:2:16: frontend: "udp://*:1"`},
+		{"an endpoint with a stranger", "pools:\n  - frontend: [{endpoint: 'tcp://*:1', accept: [127.0.0.1]}]\n    backend: ['tcp://*:2']\n", `f.yaml:2:40: unknown field "accept"`},
+		{"an endpoint that is a list", "pools:\n  - frontend: [['tcp://*:1']]\n    backend: ['tcp://*:2']\n", `f.yaml:2:16: want a mapping`},
+		{"a frontend that is no list", "pools:\n  - frontend: tcp://*:1\n    backend: ['tcp://*:2']\n", `f.yaml:2:15: want a list`},
 		{"client-addresses of nobody who is dialled", pool("    client-addresses: 127.64.0.0/10\n"), `f.yaml:5:23: client-addresses: the pool dials no worker`},
 		{"client-addresses of another family", dialling("2001:db8::/64"), `f.yaml:6:26: endpoint: client-addresses: worker 127.0.0.1:3, at 127.0.0.1, cannot be reached from 2001:db8::/64`},
 		{"client-addresses with a worker among them", pool("    client-addresses: 127.64.0.0/10\n    workers: [{endpoint: \"tcp://127.64.0.1:3\"}]\n"), `f.yaml:6:26: endpoint: client-addresses: worker 127.64.0.1:3 is itself at one of 127.64.0.0/10`},
@@ -413,6 +420,29 @@ func TestRead(t *testing.T) {
 	}
 	if _, err := s.Plan(testCPUs); err != nil {
 		t.Error(err)
+	}
+}
+
+// An endpoint of the frontend has the pool's accept-proxy, its own, or none, in a file and by flags alike.
+func TestFrontends(t *testing.T) {
+	t.Parallel()
+	const rest = "    accept-proxy: [10.0.0.0/8]\n    backend: ['tcp://*:9']\n"
+	s, err := parse("f.yaml", []byte("pools:\n  - frontend:\n      - tcp://*:1\n      - {endpoint: 'tcp://*:2', accept-proxy: [192.0.2.7, ipc]}\n      - endpoint: tcp://*:3\n        accept-proxy: []\n      - endpoint: tcp://*:4\n"+rest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	byFlags := []Frontend{ParseFrontend("tcp://*:1"), ParseFrontend("tcp://*:2,accept-proxy=192.0.2.7,accept-proxy=ipc"), ParseFrontend("tcp://*:3,accept-proxy="), ParseFrontend("tcp://*:4")}
+	if !reflect.DeepEqual(s.Pools[0].Frontend, byFlags) {
+		t.Errorf("%+v is not %+v", s.Pools[0].Frontend, byFlags)
+	}
+	p, err := s.Plan(testCPUs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"10.0.0.0/8", "192.0.2.7/32, ipc", "nobody", "10.0.0.0/8"} {
+		if got := p.Pools[0].SendersAt(i).String(); got != want || p.Pools[0].Frontend[i] != fmt.Sprint("tcp://*:", i+1) {
+			t.Errorf("%s takes headers from %s, want %s", p.Pools[0].Frontend[i], got, want)
+		}
 	}
 }
 

@@ -23,14 +23,14 @@ func (c *checker) pool(i int, p *Pool) (stream.Config, []discovery.Spec) {
 		cfg.Name = p.Name
 		c.fail(i, "name", printable(p.Name))
 	}
-	cfg.Frontend, cfg.Backend = p.Frontend, p.Backend
+	cfg.Backend = p.Backend
+	c.frontends(i, p, &cfg)
 	if len(p.Frontend) == 0 {
 		c.add(i, "", fmt.Sprintf("pool %s has no frontend (--frontend): clients need an endpoint to connect to", cfg.Name))
 	}
 	if len(p.Backend) == 0 && len(p.Workers) == 0 && p.WorkersFile == "" {
 		c.add(i, "", fmt.Sprintf("pool %s has no backend and no workers (--backend, --worker): at least one of the two is needed", cfg.Name))
 	}
-	c.endpoints(i, "frontend", p.Frontend)
 	c.endpoints(i, "backend", p.Backend)
 	var finders []discovery.Spec
 	cfg.Workers, finders = c.workers(i, p.Workers)
@@ -46,9 +46,6 @@ func (c *checker) pool(i int, p *Pool) (stream.Config, []discovery.Spec) {
 	cfg.Mechanisms = p.Mechanisms
 	if c.sources(i, "source", p.Source) {
 		cfg.Sources, _ = stream.ParseSources(strings.Join(p.Source, ","))
-	}
-	for k, s := range p.AcceptProxy {
-		c.fail(i, fmt.Sprintf("accept-proxy[%d]", k), cfg.ProxySenders.Add(s))
 	}
 	c.clientAddresses(i, p, &cfg)
 	c.doors(i, p, &cfg)
