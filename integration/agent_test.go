@@ -218,11 +218,7 @@ func TestAgentOutlivesBoth(t *testing.T) {
 
 	p.stop(t)
 	p = startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", backend)
-	back := time.Now()
 	a.expectSlots(t, 6)
-	if took := time.Since(back); took > 3*time.Second { // two, and what two busy cores need
-		t.Errorf("the slots are back after %v", took)
-	}
 	ask()
 }
 

@@ -4,11 +4,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/streamq/streamq-proxy/control/client"
 	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/stream"
 )
 
 // agentControl is how an agent reaches the proxy's control socket.
@@ -23,8 +25,9 @@ type namer struct {
 
 	mu        sync.Mutex // of what follows
 	proxy     *client.Client
-	byAddress bool                 // all from here are of one worker, as far as is known
-	said      map[string]time.Time // by name: when it was last said by address
+	byAddress bool                     // all from here are of one worker, as far as is known
+	said      map[string]time.Time     // by name: when it was last said by address
+	again     map[string]chan struct{} // by name, see askedAgain
 }
 
 // sayEvery is how often at most all connections from here are named anew.
@@ -40,7 +43,10 @@ func (a agentControl) namer(byAddress bool) (*namer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &namer{agentControl: a, security: security, byAddress: byAddress, said: map[string]time.Time{}}, nil
+	// Who says it over ipc has no address.
+	ep, err := stream.ParseEndpoint(a.endpoint)
+	byAddress = byAddress && err == nil && ep.Addressed()
+	return &namer{agentControl: a, security: security, byAddress: byAddress, said: map[string]time.Time{}, again: map[string]chan struct{}{}}, nil
 }
 
 // reach is the client, made when it is first needed.
@@ -57,9 +63,23 @@ func (n *namer) reach(ctx context.Context) (*client.Client, error) {
 	return n.proxy, nil
 }
 
+// tell is say, and once more where no answer comes within sayEvery: a proxy that ends takes what it was asked with it,
+// and others wait for their turn meanwhile.
+func (n *namer) tell(ctx context.Context, w agentWorker, endpoint string, anew bool) error {
+	first, cancel := context.WithTimeout(ctx, sayEvery)
+	defer cancel()
+	err := n.say(first, w, endpoint, anew)
+	if errors.Is(err, client.ErrNoAnswer) && ctx.Err() == nil {
+		err = n.say(ctx, w, endpoint, true)
+	}
+	return err
+}
+
 // say names the slot whose own end is endpoint, or all from this address while they are
-// one worker's: that works through NAT, and for more connections than one identity may have.
-func (n *namer) say(ctx context.Context, w agentWorker, endpoint string) error {
+// one worker's: that works through NAT, and for more connections than one identity may have. What
+// has been said of all within the last sayEvery is said again at its end, since the proxy may have been restarted
+// meanwhile; at once if it could not be reached before.
+func (n *namer) say(ctx context.Context, w agentWorker, endpoint string, anew bool) error {
 	proxy, err := n.reach(ctx)
 	if err != nil {
 		return err
@@ -69,7 +89,8 @@ func (n *namer) say(ctx context.Context, w agentWorker, endpoint string) error {
 	byAddress, said := n.byAddress, n.said[w.Name]
 	n.mu.Unlock()
 	if byAddress {
-		if endpoint != "" && time.Since(said) < sayEvery {
+		if endpoint != "" && !anew && time.Since(said) < sayEvery {
+			n.sayAgain(w.Name)
 			return nil
 		}
 		_, err := proxy.Hello(ctx, h)
@@ -92,25 +113,62 @@ func (n *namer) say(ctx context.Context, w agentWorker, endpoint string) error {
 	return err
 }
 
+// askedAgain is by what renew hears that a worker's name is to be said again.
+func (n *namer) askedAgain(name string) chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.again[name] == nil {
+		n.again[name] = make(chan struct{}, 1)
+	}
+	return n.again[name]
+}
+
+func (n *namer) sayAgain(name string) {
+	select {
+	case n.askedAgain(name) <- struct{}{}:
+	default:
+	}
+}
+
+// pause is between two renewals. It says the name again when that is asked for.
+func (n *namer) pause(ctx context.Context, w agentWorker, every time.Duration) {
+	until := time.After(every)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-until:
+			return
+		case <-n.askedAgain(w.Name):
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(sayEvery):
+		}
+		attempt, cancel := context.WithTimeout(ctx, sayEvery)
+		_ = n.say(attempt, w, "", true) // each slot's is logged
+		cancel()
+	}
+}
+
 // renew renews the worker's lease until ctx ends. A proxy that knows nobody of that name
 // was restarted, perhaps, and is told again.
 func (n *namer) renew(ctx context.Context, w agentWorker) {
 	for every := sayEvery; ; {
-		attempt, cancel := context.WithTimeout(ctx, every)
+		attempt, cancel := context.WithTimeout(ctx, min(every, sayEvery)) // others wait for their turn meanwhile
 		if proxy, err := n.reach(attempt); err == nil {
 			lease, err := proxy.Heartbeat(attempt, w.Name)
 			switch {
 			case wire.CodeOf(err) == wire.NotFound:
-				_ = n.say(attempt, w, "") // each slot's is logged
+				_ = n.say(attempt, w, "", true) // each slot's is logged
 			case err == nil && lease.TTL > 0:
 				every = lease.TTL.Duration() / 3
 			}
 		}
 		cancel()
-		select {
-		case <-ctx.Done():
+		if n.pause(ctx, w, every); ctx.Err() != nil {
 			return
-		case <-time.After(every):
 		}
 	}
 }

@@ -112,7 +112,9 @@ func (f *agentFlags) agents(log *slog.Logger) (*agents, error) {
 			cfg.Log = log.With("name", w.Name)
 		}
 		if all.name != nil {
-			cfg.Name = func(ctx context.Context, endpoint string) error { return all.name.say(ctx, w, endpoint) }
+			cfg.Name = func(ctx context.Context, endpoint string, anew bool) error {
+				return all.name.tell(ctx, w, endpoint, anew)
+			}
 		}
 		a, err := agent.New(cfg)
 		if err != nil {

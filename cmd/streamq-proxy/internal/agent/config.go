@@ -25,9 +25,9 @@ type Config struct {
 	// Label tells the agent's metrics and log lines from those of others in the process.
 	Label string
 	// Name tells the proxy whose slot the connection is whose own end is endpoint, IP:PORT,
-	// once it has been dialled; nil for nobody. It is called from any goroutine, several
-	// at once. A slot that could not be named stays.
-	Name func(ctx context.Context, endpoint string) error
+	// once it has been dialled; nil for nobody. anew: the proxy could not be reached before, and may be one that
+	// knows nothing yet. It is called from any goroutine, several at once. A slot that could not be named stays.
+	Name func(ctx context.Context, endpoint string, anew bool) error
 	// Addresses that the worker sees of clients; nil: it sees this machine's own.
 	Addresses *Addresses
 	// Threads of the relay, 1 to splice.MaxThreads.

@@ -36,6 +36,7 @@ type slot struct {
 	sides [2]sockets.Connection // see client and server
 	to    [2]sockets.Remote     // of dials under way
 
+	anew     bool       // the proxy could not be reached before
 	since    time.Time  // when it was shown to the proxy
 	deadline time.Time  // while it is in loop.waiting
 	first    []byte     // what the client has said
@@ -132,6 +133,7 @@ func (s *slot) close() {
 func (s *slot) offer() {
 	a := s.agent
 	now := time.Now()
+	s.anew = a.proxyIs.failing()
 	to, known := a.proxy.known(now)
 	if !known {
 		a.lookUp(&a.proxy, netip.Addr{}, func(c sockets.Connection, err error) {
@@ -179,11 +181,11 @@ func (s *slot) offered(err error) {
 		return
 	}
 	s.become(naming)
-	own := c.Own.String()
+	own, anew := c.Own.String(), s.anew
 	a.help(func() {
 		ctx, cancel := context.WithTimeout(a.life, dialTimeout)
 		defer cancel()
-		err := a.cfg.Name(ctx, own)
+		err := a.cfg.Name(ctx, own, anew)
 		a.post(func() { s.named(err) })
 	})
 }
