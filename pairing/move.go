@@ -20,6 +20,11 @@ const (
 	// returnWithin is how long those whose pairs a rebalance has ended are expected: libzmq's
 	// usual intervals are far below it, and an application's own retries as a rule.
 	returnWithin = time.Minute
+	// stuckAfter is for how long a rebalance waits in which nobody can be moved: while workers are away for
+	// a moment, or busy with handshakes that may come to nothing.
+	stuckAfter = time.Minute
+	// mostLooks bounds how many pairs are looked at in vain in a step.
+	mostLooks = 1000
 	// MaxMoveRate bounds [Rebalance.Rate].
 	MaxMoveRate = 10_000
 )
@@ -38,8 +43,10 @@ type moves struct {
 // rebalance is one that is under way.
 type rebalance struct {
 	Rebalance
-	owed float64 // pairs that the rate allows by now
-	over []*overloaded
+	owed  float64 // pairs that the rate allows by now
+	over  []*overloaded
+	among []string      // the workers, by name
+	moved time.Duration // when a pair was ended last, or none could be expected to be
 }
 
 // overloaded is a worker that has more pairs than its share.
@@ -76,7 +83,7 @@ const (
 	RebalanceDone                              // nothing is left that could be ended, and need be
 	RebalanceStopped                           // by [Table.StopRebalance]
 	RebalanceReplaced                          // by another
-	RebalanceInterrupted                       // a worker was drained, or the table takes nobody any more
+	RebalanceInterrupted                       // a worker was drained, the table takes nobody any more, or nobody could be moved for a minute
 )
 
 var rebalanceStates = [...]string{"planned", "running", "done", "stopped", "replaced", "interrupted"}
@@ -134,8 +141,9 @@ func (t *Table) Rebalance(now time.Duration, r Rebalance) (Rebalancing, []Action
 		return Rebalancing{}, t.finish(), fmt.Errorf("%w: a rate of %v is not above 0 and up to %d", ErrWorkerConfig, r.Rate, MaxMoveRate)
 	}
 	told := Rebalancing{Rebalance: r, began: t.now}
-	run := &rebalance{Rebalance: r}
-	for w, share := range t.shares(inFull) {
+	run := &rebalance{Rebalance: r, moved: t.now}
+	for w, share := range t.shares(inFull, everybody) {
+		run.among = append(run.among, w.name)
 		b := WorkerBalance{Worker: w.name, Pairs: w.load(), Share: share}
 		if r.Worker == "" || r.Worker == w.name {
 			if over := w.load() - share; over > 0 {
@@ -282,30 +290,55 @@ func (t *Table) step() {
 	if r := t.moves.rebalance; r != nil {
 		r.owed = min(r.owed+r.Rate*moveEvery.Seconds(), max(r.Rate, 1))
 		// Whom a worker that begins slowly does not take yet would come back, and has to wait.
-		shares := t.shares(byNow)
-		for r.owed >= 1 && t.endOne(r, shares) {
+		shares := t.shares(byNow, everybody)
+		for looks := mostLooks; r.owed >= 1 && t.endOne(r, shares, &looks); {
 			r.owed--
+			r.moved = t.now
 		}
-		shares = t.shares(inFull)
-		if !slices.ContainsFunc(r.over, func(o *overloaded) bool { return o.left(shares) }) {
+		if r.owed < 1 || t.warming.first() != nil {
+			r.moved = t.now
+		}
+		switch {
+		case !t.unfinished(r):
 			t.endRebalance(RebalanceDone)
+		case t.now-r.moved >= stuckAfter:
+			t.endRebalance(RebalanceInterrupted)
 		}
 	}
 	t.stepBack()
 }
 
-// left says whether a worker has a pair that may be ended, and more than its share.
-func (o *overloaded) left(shares map[*worker]int) bool {
-	share, ready := shares[o.worker]
-	return ready && o.ends > 0 && len(o.pairs) > 0 && o.worker.load() > share
+// unfinished says whether a worker has more than its share, or may have when another is back that is away
+// for a moment. Who shakes hands does not count: those that bad clients begin would hide it.
+func (t *Table) unfinished(r *rebalance) bool {
+	if !slices.ContainsFunc(r.over, (*overloaded).able) {
+		return false
+	}
+	for _, name := range r.among {
+		if w := t.workers[name]; w != nil && !w.removed && w.state == Ready && !w.ready {
+			return true
+		}
+	}
+	shares := t.shares(inFull, opened)
+	return slices.ContainsFunc(r.over, func(o *overloaded) bool { return o.left(shares, opened) })
 }
 
-// endOne ends one pair of the worker that is the most above its share.
-func (t *Table) endOne(r *rebalance, shares map[*worker]int) bool {
-	for {
+// able says whether a worker has pairs that may be ended.
+func (o *overloaded) able() bool { return o.ends > 0 && len(o.pairs) > 0 }
+
+// left says whether a worker has a pair that may be ended, and more than its share.
+func (o *overloaded) left(shares map[*worker]int, of count) bool {
+	share, ready := shares[o.worker]
+	return ready && o.able() && of(o.worker) > share
+}
+
+// endOne ends one pair of the worker that is the most above its share. Whose client would come back to it
+// as things are is put off: nobody else may be choosable for a moment.
+func (t *Table) endOne(r *rebalance, shares map[*worker]int, looks *int) bool {
+	for t.choosable > 0 && *looks > 0 {
 		var most *overloaded
 		for _, o := range r.over {
-			if o.left(shares) && (most == nil || o.worker.load()-shares[o.worker] > most.worker.load()-shares[most.worker]) {
+			if o.left(shares, everybody) && (most == nil || o.worker.load()-shares[o.worker] > most.worker.load()-shares[most.worker]) {
 				most = o
 			}
 		}
@@ -315,7 +348,12 @@ func (t *Table) endOne(r *rebalance, shares map[*worker]int) bool {
 		one := most.pairs[0]
 		most.pairs = most.pairs[1:]
 		c := t.index.get(one.client)
-		if c == nil || !c.client || c.worker != most.worker || !t.leavesIt(c) {
+		if c == nil || !c.client || c.worker != most.worker || c.state != PeerOpen || c.decision.rule == ByPreference {
+			continue
+		}
+		if !t.leavesIt(c) {
+			most.pairs = append(most.pairs, one)
+			*looks--
 			continue
 		}
 		if active := t.lastActive(c); active > one.active && !one.again {
@@ -332,6 +370,7 @@ func (t *Table) endOne(r *rebalance, shares map[*worker]int) bool {
 		t.endPair(c, Moved)
 		return true
 	}
+	return false
 }
 
 // expected is how many clients are to come back whose pairs a rebalance has ended.

@@ -101,7 +101,7 @@ func TestRebalanceProperty(t *testing.T) {
 			s.offer("dials", 1+random.IntN(30))
 		}
 		must := 0
-		for w, share := range s.shares(inFull) {
+		for w, share := range s.shares(inFull, everybody) {
 			must += max(0, w.load()-share)
 		}
 		plan, a, err := s.Rebalance(s.now, Rebalance{Rate: 50})
@@ -123,7 +123,7 @@ func TestRebalanceProperty(t *testing.T) {
 		if is.State != RebalanceDone || is.Ended > plan.Planned || !come && is.Ended < plan.Planned-1 { // rounded while somebody is on the way
 			t.Errorf("seed %d: %+v", seed, is)
 		}
-		for w, share := range s.shares(inFull) {
+		for w, share := range s.shares(inFull, everybody) {
 			if off := w.load() - share; !dials && (off > 2 || off < -2) {
 				t.Errorf("seed %d: %s of weight %d and maximum %d has %d pairs, not %d", seed, w.name, w.weight, w.max, w.load(), share)
 			}

@@ -16,9 +16,10 @@ type twinMoves struct {
 }
 
 type twinRebalance struct {
-	rate, owed float64
-	next       time.Duration
-	over       []*twinOver // by name
+	rate, owed  float64
+	next, moved time.Duration
+	over        []*twinOver // by name
+	among       []string
 }
 
 type twinOver struct {
@@ -47,8 +48,8 @@ func (m *twin) cameBack(p *twinPeer) {
 }
 
 // shares gives each worker that is ready what its weight says of all pairs, or as much of it as it can have, in whole pairs. Weights
-// and maxima count in full, or as far as the worker has warmed up.
-func (m *twin) shares(full bool) map[*twinWorker]int {
+// and maxima count in full, or as far as the worker has warmed up. Of open ones alone, who is on the way to a worker does not count.
+func (m *twin) shares(full, openOnly bool) map[*twinWorker]int {
 	m.look()
 	sixteenths := func(w *twinWorker) int {
 		if full {
@@ -58,11 +59,14 @@ func (m *twin) shares(full bool) map[*twinWorker]int {
 	}
 	open, shares := []*twinWorker{}, map[*twinWorker]int{}
 	coming := m.count(func(p *twinPeer) bool { return p.client && (p.state == PeerDialling || p.state == PeerPaired) })
+	if openOnly {
+		coming = 0
+	}
 	pairs, weight := max(0, m.expected()-coming), 0
 	for _, w := range m.workers {
 		if w.ready {
 			open = append(open, w)
-			pairs += m.load(w)
+			pairs += m.loadOf(w, openOnly)
 			weight += w.weight * sixteenths(w)
 		}
 	}
@@ -87,7 +91,7 @@ func (m *twin) shares(full bool) map[*twinWorker]int {
 	}
 	// Of what is left of dividing, each of those who have the most above their part keeps one.
 	above := func(w *twinWorker) float64 {
-		return float64(m.load(w)) - float64(pairs)*float64(w.weight*sixteenths(w))/float64(weight)
+		return float64(m.loadOf(w, openOnly)) - float64(pairs)*float64(w.weight*sixteenths(w))/float64(weight)
 	}
 	left := pairs
 	for _, w := range open {
@@ -99,6 +103,13 @@ func (m *twin) shares(full bool) map[*twinWorker]int {
 		shares[w]++
 	}
 	return shares
+}
+
+// loadOf is a worker's load, without those who are on the way to it where only open pairs count.
+func (m *twin) loadOf(w *twinWorker, openOnly bool) int {
+	return m.load(w) - m.count(func(p *twinPeer) bool {
+		return openOnly && p.client && p.worker == w && (p.state == PeerDialling || p.state == PeerPaired)
+	})
 }
 
 // movable says whether a client would come to another worker if its pair ended.
@@ -146,8 +157,9 @@ func (m *twin) rebalance(r Rebalance) (plan Rebalancing, ok bool) {
 		return plan, false
 	}
 	plan = Rebalancing{Rebalance: r}
-	run := &twinRebalance{rate: r.Rate, next: m.now}
-	for w, share := range m.shares(true) {
+	run := &twinRebalance{rate: r.Rate, next: m.now, moved: m.now}
+	for w, share := range m.shares(true, false) {
+		run.among = append(run.among, w.name)
 		b := WorkerBalance{Worker: w.name, Pairs: m.load(w), Share: share}
 		if b.Pairs > share && (r.Worker == "" || r.Worker == w.name) {
 			all := m.candidates(w)
@@ -178,18 +190,35 @@ func (m *twin) moveDue() {
 	}
 	r.next = m.now + moveEvery
 	r.owed = min(r.owed+r.rate*moveEvery.Seconds(), max(r.rate, 1))
-	shares := m.shares(false)
-	for r.owed >= 1 && m.moveOne(r, shares) {
+	shares := m.shares(false, false)
+	for looks := mostLooks; r.owed >= 1 && m.moveOne(r, shares, &looks); {
 		r.owed--
+		r.moved = m.now
 	}
-	if m.mostOver(r, m.shares(true)) == nil {
+	if r.owed < 1 || slices.ContainsFunc(m.workers, func(w *twinWorker) bool { return w.sixteenths() < 16 }) {
+		r.moved = m.now
+	}
+	if !m.unfinished(r) || m.now-r.moved >= stuckAfter {
 		m.moving.run = nil
 	}
 }
 
+// unfinished says whether somebody may have to be moved still: now, or when a worker is back that is away by itself.
+func (m *twin) unfinished(r *twinRebalance) bool {
+	if !slices.ContainsFunc(r.over, func(o *twinOver) bool { return o.ends > 0 && len(o.pairs) > 0 }) {
+		return false
+	}
+	for _, name := range r.among {
+		if w := m.named(name); w != nil && !w.removed && w.state == Ready && !w.ready {
+			return true
+		}
+	}
+	return m.mostOver(r, m.shares(true, true), true) != nil
+}
+
 // mostOver is the worker that is the most above its share, of those of which pairs may be ended still.
-func (m *twin) mostOver(r *twinRebalance, shares map[*twinWorker]int) (most *twinOver) {
-	above := func(o *twinOver) int { return m.load(o.worker) - shares[o.worker] }
+func (m *twin) mostOver(r *twinRebalance, shares map[*twinWorker]int, openOnly bool) (most *twinOver) {
+	above := func(o *twinOver) int { return m.loadOf(o.worker, openOnly) - shares[o.worker] }
 	for _, o := range r.over {
 		if _, ready := shares[o.worker]; ready && o.ends > 0 && len(o.pairs) > 0 && above(o) > 0 && (most == nil || above(o) > above(most)) {
 			most = o
@@ -198,15 +227,20 @@ func (m *twin) mostOver(r *twinRebalance, shares map[*twinWorker]int) (most *twi
 	return most
 }
 
-func (m *twin) moveOne(r *twinRebalance, shares map[*twinWorker]int) bool {
-	for {
-		o := m.mostOver(r, shares)
+func (m *twin) moveOne(r *twinRebalance, shares map[*twinWorker]int, looks *int) bool {
+	for len(m.choosable()) > 0 && *looks > 0 {
+		o := m.mostOver(r, shares, false)
 		if o == nil {
 			return false
 		}
 		c := o.pairs[0]
 		o.pairs = o.pairs[1:]
-		if c.peer.worker != o.worker || !m.movable(c.peer) {
+		if p := c.peer; p.worker != o.worker || p.state != PeerOpen || p.gone || p.preferred {
+			continue
+		}
+		if !m.movable(c.peer) {
+			o.pairs = append(o.pairs, c)
+			*looks--
 			continue
 		}
 		if !c.again && m.idleSince(c.peer) > c.active {
@@ -222,6 +256,7 @@ func (m *twin) moveOne(r *twinRebalance, shares map[*twinWorker]int) bool {
 		m.endPair(c.peer, Moved)
 		return true
 	}
+	return false
 }
 
 // compareMoves tells how a rebalance differs.
