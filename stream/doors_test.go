@@ -55,12 +55,12 @@ func TestDoorNamesWhoComesThrough(t *testing.T) {
 			t.Fatal(err)
 		}
 		var through []net.Conn
-		for _, name := range []string{"alice", "bob", "alice"} {
+		for i, name := range []string{"alice", "bob", "alice"} {
 			c := dialPeer(t, r.door(name, time.Minute).Endpoints[0])
 			send(t, c, signature)
 			through = append(through, c)
+			eventually(t, "it waits behind the others", func() bool { return r.snapshot().Stats.Waiting == i+1 })
 		}
-		eventually(t, "they have come", func() bool { return r.snapshot().Stats.Waiting == 3 })
 		if a, b, m := r.clientsNamed("alice"), r.clientsNamed("bob"), r.clientsNamed("mallory"); len(a) != 2 || len(b) != 1 || len(m) != 0 {
 			t.Fatalf("%d are alice, %d bob and %d mallory", len(a), len(b), len(m))
 		}
