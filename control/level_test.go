@@ -1,9 +1,11 @@
 package control
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -206,6 +208,31 @@ func TestNames(t *testing.T) {
 			t.Errorf("%v: %v at %v", tc.hosts, err, l.Endpoint)
 		case tc.want != "" && (err != nil || l.String() != tc.want):
 			t.Errorf("%v: %v at %v, want %s", tc.hosts, err, l.Endpoint, tc.want)
+		}
+	}
+}
+
+// An endpoint of an IPv4 address listens at a socket of that family, and one of IPv6 at its own.
+func TestFamilyOfAListener(t *testing.T) {
+	for host, file := range map[string]string{"127.0.0.1": "tcp", "[::1]": "tcp6"} {
+		r := newRig(t, func(_ *rig, c *Config, _ *stream.Config) {
+			c.Endpoints, c.LoopbackLevel = []string{"tcp://" + host + ":*"}, wire.Operator
+		})
+		r.say(r.dial(), wire.OK, "PING")
+		bound := r.server.Bound()[0]
+		port, err := strconv.Atoi(bound[strings.LastIndex(bound, ":")+1:])
+		if err != nil || !strings.HasPrefix(bound, "tcp://"+host+":") {
+			t.Fatalf("it is bound at %s: %v", bound, err)
+		}
+		listening, err := os.ReadFile("/proc/thread-self/net/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf(":%04X", port); !slices.ContainsFunc(strings.Split(string(listening), "\n"), func(line string) bool {
+			words := strings.Fields(line)
+			return len(words) > 3 && strings.HasSuffix(words[1], want) && words[3] == "0A"
+		}) {
+			t.Errorf("nobody listens at port %d of %s in /proc/net/%s", port, host, file)
 		}
 	}
 }

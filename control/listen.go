@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/pebbe/zmq4"
@@ -52,9 +52,9 @@ func (s *Server) listen(l listener) error {
 }
 
 // bind has a socket listen at l. Options that libzmq reads when it binds (the
-// security, the domain, the descriptor) are of this endpoint only.
+// security, the domain, the family, the descriptor) are of this endpoint only.
 func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string, err error) {
-	err = errors.Join(socket.SetZapDomain(string(at)), socket.SetIpv6(true))
+	err = errors.Join(socket.SetZapDomain(string(at)), socket.SetIpv6(!isIPv4(l.Host)))
 	if l.domain == domainCURVE {
 		err = errors.Join(err, socket.SetCurveServer(1), socket.SetCurveSecretkey(s.cert.Secret))
 	} else if libzmq.HasCurve() { // libzmq without has no such option, nor an endpoint that set it
@@ -81,7 +81,14 @@ func (s *Server) bind(socket *zmq4.Socket, l listener, at domain) (bound string,
 		return "", fmt.Errorf("control %s: %w", l.Endpoint, err)
 	}
 	s.monitors[socket].connections.opened(bound)
-	return strings.Replace(bound, "[::ffff:127.0.0.1]", "127.0.0.1", 1), nil
+	return bound, nil
+}
+
+// isIPv4 says that a host is an IPv4 address, for which libzmq with ZMQ_IPV6 would make an AF_INET6 listener, which a
+// policy may forbid. "*" is every address of both.
+func isIPv4(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Is4()
 }
 
 // bindFile makes the listener itself and hands it to libzmq, which could set its
