@@ -44,7 +44,7 @@ func (f *Feed) publish(ctx context.Context, pub *zmq4.Socket) {
 		case <-ctx.Done():
 			return
 		case e := <-f.events:
-			text, err := json.Marshal(eventOf(e))
+			text, err := json.Marshal(EventOf(e))
 			if err != nil {
 				panic("control: an event is no JSON: " + err.Error())
 			}

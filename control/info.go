@@ -6,23 +6,26 @@ import (
 	"github.com/streamq/streamq-proxy/stream"
 )
 
-// How what a pool knows is written for callers.
+// How what a pool knows is written for callers, here and over HTTP (package api).
 
-func workerInfo(w pairing.WorkerInfo) wire.WorkerInfo {
+// WorkerOf is a row of WORKERS.
+func WorkerOf(w pairing.WorkerInfo) wire.WorkerInfo {
 	return wire.WorkerInfo{
 		Worker: w.Name, State: w.State.String(), Pairs: w.Pairs, Max: w.MaxPairs, Weight: w.Weight, Slots: w.Slots,
 		Dialling: w.Dialling, Served: w.Served, Failures: w.Failures, Lost: w.SlotsLost, SlowStart: wire.InSeconds(w.SlowStart), Endpoint: w.Endpoint, Source: w.Source, Removed: w.Removed,
 	}
 }
 
-func clientInfo(p pairing.PeerInfo) wire.ClientInfo {
+// ClientOf is a row of CLIENTS.
+func ClientOf(p pairing.PeerInfo) wire.ClientInfo {
 	return wire.ClientInfo{
 		ID: uint64(p.ID), Client: whence(p.Origin), Identity: p.Identity, State: p.State.String(), Worker: p.Worker,
 		Age: wire.InSeconds(p.Age),
 	}
 }
 
-func pairInfo(p pairing.PeerInfo) wire.PairInfo {
+// PairOf is a row of PAIRS.
+func PairOf(p pairing.PeerInfo) wire.PairInfo {
 	return wire.PairInfo{
 		ID: uint64(p.ID), Client: whence(p.Origin), Identity: p.Identity, State: p.State.String(), Worker: p.Worker,
 		Endpoint: whence(p.Other), Rule: p.Rule.String(), Age: wire.InSeconds(p.Paired),
@@ -43,7 +46,8 @@ func whence(o pairing.Origin) string {
 	return o.Address
 }
 
-func eventOf(e stream.Event) wire.Event {
+// EventOf is what EVENTS publishes of an event.
+func EventOf(e stream.Event) wire.Event {
 	return wire.Event{
 		Topic: e.Topic, Time: e.Time, Pool: e.Pool, ID: uint64(e.ID), Client: e.Client, Identity: e.Identity,
 		Worker: e.Worker, State: e.State, Reason: e.Reason, Pairs: e.Pairs,
@@ -66,7 +70,8 @@ func handshake(h *stream.Handshake) *wire.Handshake {
 	return w
 }
 
-func failingInfo(f pairing.Failing) wire.FailingInfo {
+// FailingOf is a row of FAILING.
+func FailingOf(f pairing.Failing) wire.FailingInfo {
 	return wire.FailingInfo{
 		Address: f.Address, Clients: f.Count, Reason: f.Reason.String(), First: wire.InSeconds(f.First), Last: wire.InSeconds(f.Last), Hint: f.Hint,
 	}

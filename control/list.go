@@ -67,7 +67,8 @@ func help(c *call) (wire.Reply, error) {
 	return wire.NewReply(wire.OK, v.Described())
 }
 
-func statusOf(s *stream.Snapshot) wire.PoolStatus {
+// StatusOf is what STATUS tells of a pool.
+func StatusOf(s *stream.Snapshot) wire.PoolStatus {
 	t := &s.Stats
 	p := wire.PoolStatus{
 		Pool: s.Pool, Waiting: t.Waiting, Pairs: t.Handshaking + t.Open + t.Draining, Slots: t.Slots, Workers: len(s.Workers),
@@ -89,7 +90,7 @@ func status(c *call) (wire.Reply, error) {
 		if err != nil {
 			return wire.Reply{}, err
 		}
-		one := statusOf(&s)
+		one := StatusOf(&s)
 		all.Clients += one.Clients
 		all.Waiting += one.Waiting
 		all.Pairs += one.Pairs
@@ -147,7 +148,7 @@ func workers(c *call) (wire.Reply, error) {
 		}
 		fit = append(fit, w)
 	}
-	body := pageOf(c, fit, workerInfo, next)
+	body := pageOf(c, fit, WorkerOf, next)
 	if s.Paused { // seldom, and then nothing else matters
 		body["paused"] = true
 	}
@@ -260,9 +261,9 @@ func listPeers[Row any](c *call, paired bool, row func(pairing.PeerInfo) Row) (w
 	return page(c, peers, row, next)
 }
 
-func clients(c *call) (wire.Reply, error) { return listPeers(c, false, clientInfo) }
+func clients(c *call) (wire.Reply, error) { return listPeers(c, false, ClientOf) }
 
-func pairs(c *call) (wire.Reply, error) { return listPeers(c, true, pairInfo) }
+func pairs(c *call) (wire.Reply, error) { return listPeers(c, true, PairOf) }
 
 func hints(c *call) (wire.Reply, error) {
 	pool, err := c.pool()
@@ -306,7 +307,7 @@ func failing(c *call) (wire.Reply, error) {
 	}
 	all := wire.Failing{Addresses: list.All, Failing: []wire.FailingInfo{}} // [] in JSON, not null
 	for _, f := range list.Worst {
-		all.Failing = append(all.Failing, failingInfo(f))
+		all.Failing = append(all.Failing, FailingOf(f))
 	}
 	return wire.NewReply(wire.OK, all)
 }
@@ -327,24 +328,25 @@ func explain(c *call) (wire.Reply, error) {
 	if e == nil {
 		return wire.Reply{}, wire.Errorf(wire.NotFound, "%q is no identity that is known, no far end of a connection, and no address whose clients were not served", who)
 	}
-	return wire.NewReply(wire.OK, explained(e))
+	return wire.NewReply(wire.OK, ExplanationOf(e))
 }
 
-func explained(e *stream.Explanation) wire.Explanation {
+// ExplanationOf is the reply to EXPLAIN.
+func ExplanationOf(e *stream.Explanation) wire.Explanation {
 	x := wire.Explanation{
 		Identity: e.Identity, Rule: e.Rule.String(), Passed: []wire.Passed{}, Prefer: array(e.Prefer),
 		Pinned: e.Pinned, Last: e.Last, Policy: e.Policy.String(), Clients: []wire.ClientInfo{}, Candidates: []wire.Candidate{},
 	}
-	x.Balancer = balancer(e.Balancer)
+	x.Balancer, x.BytesIn, x.BytesOut = balancer(e.Balancer), e.BytesIn, e.BytesOut
 	if x.Handshake = handshake(e.Handshake); x.Handshake != nil {
 		x.Steps, x.Handshake.Steps = x.Handshake.Steps, nil // which a table shows better
 	}
 	if e.Failing != nil {
-		x.Failing = []wire.FailingInfo{failingInfo(*e.Failing)}
+		x.Failing = []wire.FailingInfo{FailingOf(*e.Failing)}
 	}
 	for _, p := range e.Peers {
 		x.Worker = p.Worker // of the newest
-		x.Clients = append(x.Clients, clientInfo(p))
+		x.Clients = append(x.Clients, ClientOf(p))
 	}
 	for _, p := range e.Passed {
 		x.Passed = append(x.Passed, wire.Passed{Worker: p.Worker, Why: p.Unfit.String()})

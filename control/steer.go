@@ -244,7 +244,7 @@ func kick(c *call) (wire.Reply, error) {
 			return wire.Reply{}, err
 		}
 		if p != nil {
-			kicked.Clients = append(kicked.Clients, clientInfo(*p))
+			kicked.Clients = append(kicked.Clients, ClientOf(*p))
 		}
 	}
 	if len(kicked.Clients) == 0 {

@@ -159,6 +159,8 @@ type Explanation struct {
 	Balancer *Balancer
 	// Handshake is that of the newest client's pair, nil when it has none.
 	Handshake *Handshake
+	// BytesIn went from that client to its worker, BytesOut came back, until now.
+	BytesIn, BytesOut uint64
 }
 
 // Explain says why an identity or an endpoint has its worker, or what is known of an address
@@ -175,6 +177,7 @@ func (p *Pool) Explain(ctx context.Context, who string) (*Explanation, error) {
 		x := &Explanation{Explanation: e}
 		for _, one := range e.Peers {
 			x.Balancer, x.Handshake = l.balancerOf(one.ID), l.handshakeOf(one.ID)
+			x.BytesIn, x.BytesOut = l.bytesOf(one.ID)
 		}
 		return x
 	})
@@ -186,6 +189,20 @@ func (l *loop) handshakeOf(id pairing.PeerID) *Handshake {
 		return c.flow.told()
 	}
 	return nil
+}
+
+// bytesOf is what has passed on a peer's pair, in and out, 0 for none.
+func (l *loop) bytesOf(id pairing.PeerID) (in, out uint64) {
+	c := l.find(id)
+	if c == nil || c.flow == nil {
+		return 0, 0
+	}
+	f := c.flow
+	in, out = f.passed[0], f.passed[1]
+	if f.loan != nil {
+		in, out = in+f.loan.Moved(0), out+f.loan.Moved(1)
+	}
+	return in, out
 }
 
 // balancerOf is who has connected for a peer, and said so; nil for none.

@@ -20,10 +20,9 @@ func (s *server) openControl() (err error) {
 	}
 	cfg := s.plan.Control
 	cfg.Log = s.log
-	b := build()
 	s.control, err = control.Open(cfg, control.Proxy{
 		Pools:    s.pools,
-		Version:  wire.Version{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion, Libzmq: libzmq.Version()},
+		Version:  running(),
 		Reload:   s.reloadFor,
 		Shutdown: s.shutdownFor,
 		Ending:   s.ending.Load,
@@ -31,6 +30,12 @@ func (s *server) openControl() (err error) {
 		Level:    s.level,
 	}, s.feed)
 	return err
+}
+
+// running is what is running.
+func running() wire.Version {
+	b := build()
+	return wire.Version{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion, Libzmq: libzmq.Version()}
 }
 
 // untilEnded is a context that ends when the pools have.

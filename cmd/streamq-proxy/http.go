@@ -30,7 +30,7 @@ const (
 	httpMaxScrapes    = 4
 )
 
-// httpServer serves /metrics, /healthz and /readyz.
+// httpServer serves /metrics, /healthz, /readyz and, of a proxy, /api/v1.
 type httpServer struct {
 	listener net.Listener
 	server   *http.Server
@@ -94,7 +94,11 @@ func newHandler(s *server) http.Handler {
 	if s.control != nil {
 		registry.MustRegister(metrics.NewControlCollector(s.controlStats))
 	}
-	return newMux(registry, s.log, s.healthz, s.readyz)
+	mux := newMux(registry, s.log, s.healthz, s.readyz)
+	if s.told != nil {
+		s.told.Register(mux)
+	}
+	return mux
 }
 
 // newMux answers what every server of ours does.

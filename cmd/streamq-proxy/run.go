@@ -21,6 +21,7 @@ import (
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/discovery"
 	"github.com/streamq/streamq-proxy/control"
+	"github.com/streamq/streamq-proxy/control/api"
 	"github.com/streamq/streamq-proxy/metrics"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
@@ -84,6 +85,8 @@ type server struct {
 	pools     []*stream.Pool
 	discovery *discovery.Discovery       // of workers
 	http      *httpServer                // nil when turned off
+	told      *api.Server                // what it tells as JSON; nil without it
+	happened  *api.Events                // likewise
 	feed      *control.Feed              // of events; nil without a control socket
 	control   *control.Server            // nil without one
 	asked     chan func(context.Context) // what the control socket has the goroutine of signals do
@@ -135,6 +138,9 @@ func (s *server) bind() (err error) {
 	if s.operated() {
 		s.feed = control.NewFeed()
 	}
+	if s.plan.HTTP != "" {
+		s.happened = api.NewEvents()
+	}
 	for _, cfg := range s.plan.Pools {
 		pool, err := stream.Open(s.context, s.equip(cfg))
 		if err != nil {
@@ -147,6 +153,7 @@ func (s *server) bind() (err error) {
 		return err
 	}
 	if s.plan.HTTP != "" {
+		s.told = newTold(s)
 		s.http, err = listenHTTP(s.plan.HTTP, newHandler(s), s.log)
 	}
 	return err
@@ -156,9 +163,7 @@ func (s *server) bind() (err error) {
 func (s *server) equip(cfg stream.Config) stream.Config {
 	cfg.Log, cfg.Access = s.log, s.access.record
 	cfg.Pairing.Seed = rand.Uint64() // by the system; replicas must not act in step
-	if s.feed != nil {
-		cfg.Events = s.feed.Record
-	}
+	cfg.Events = s.recorders()
 	return cfg
 }
 
@@ -229,6 +234,7 @@ func (s *server) serve(ctx context.Context, signals, hangups <-chan os.Signal, o
 			defer end() // it stops before the pools only when it failed
 			return s.http.serve()
 		})
+		others.Go(func() error { s.told.Run(s.untilEnded()); return nil })
 	}
 	defer close(s.closed)
 	err := pools.Wait()

@@ -179,6 +179,9 @@ type Explanation struct {
 	Policy     string       `json:"policy"`
 	Clients    []ClientInfo `json:"clients"`
 	Candidates []Candidate  `json:"candidates"`
+	// BytesIn went from the newest client to its worker, BytesOut came back.
+	BytesIn  uint64 `json:"bytes_in"`
+	BytesOut uint64 `json:"bytes_out"`
 	// Balancer is who connected for the newest client, nil for none.
 	Balancer *Balancer `json:"balancer,omitempty"`
 	// Handshake and its Steps are those of the newest client's pair, if it has one.

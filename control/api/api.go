@@ -1,0 +1,130 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream"
+)
+
+// Pool is what is asked of a pool; a [stream.Pool] is one.
+type Pool interface {
+	Name() string
+	Group() string
+	Bound() (frontend, backend []string)
+	Snapshot(ctx context.Context) (stream.Snapshot, error)
+	Page(ctx context.Context, s pairing.Selection) (stream.Listing, error)
+	Explain(ctx context.Context, who string) (*stream.Explanation, error)
+	Failing(ctx context.Context, most int) (stream.FailingList, error)
+}
+
+// Config is what a [Server] tells of.
+type Config struct {
+	Pools   []Pool // their names differ
+	Version wire.Version
+	// Events are those of the pools; nil where there are none to listen to.
+	Events *Events
+}
+
+// Server answers. Its methods may be called from any goroutine.
+type Server struct {
+	cfg       Config
+	started   time.Time
+	moments   *moments
+	directory *directory
+	hour      *hour
+	events    *Events
+	live      *hub
+	admission *limiter
+	explains  *limiter
+	over      chan struct{}
+}
+
+// New makes a server, which keeps the last hour while it is Run.
+func New(cfg Config) *Server {
+	if cfg.Events == nil {
+		cfg.Events = NewEvents()
+	}
+	return &Server{
+		cfg:       cfg,
+		started:   time.Now(),
+		moments:   newMoments(cfg.Pools),
+		directory: newDirectory(cfg.Pools),
+		hour:      newHour(),
+		events:    cfg.Events,
+		live:      newHub(1),
+		admission: newLimiter(requestRate, requestBurst),
+		explains:  newLimiter(explainRate, explainBurst),
+		over:      make(chan struct{}),
+	}
+}
+
+const (
+	// What all requests together may be, a second and at once; more are answered 429.
+	// 20 browsers ask for less than 100 a second.
+	requestRate, requestBurst = 200, 400
+	// Explanations are the only answers that ask a loop each time.
+	explainRate, explainBurst = 50, 100
+	// loopTimeout is how long a loop may take to answer.
+	loopTimeout = 2 * time.Second
+)
+
+// Run keeps the last hour and sends to listeners, until ctx ends. Then all listeners
+// are let go.
+func (s *Server) Run(ctx context.Context) {
+	defer close(s.over)
+	ticks := time.NewTicker(tick)
+	defer ticks.Stop()
+	next := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-s.events.queue:
+			s.events.publish(e)
+		case now := <-ticks.C:
+			if !now.Before(next) {
+				next = now.Add(step)
+				s.sample(ctx)
+			}
+			s.directory.forget(now)
+			s.tell(ctx)
+		}
+	}
+}
+
+// tick is how often listeners are told how things are, at most.
+const tick = time.Second
+
+// sample adds a point to the last hour.
+func (s *Server) sample(ctx context.Context) {
+	if m, err := s.moments.now(ctx); err == nil {
+		s.hour.add(m)
+	}
+}
+
+// tell sends the status to those who listen to it.
+func (s *Server) tell(ctx context.Context) {
+	if s.live.empty() {
+		return
+	}
+	if status, err := s.Status(ctx); err == nil {
+		s.live.send(frame("status", status))
+	}
+}
+
+// Register adds the API to a mux.
+func (s *Server) Register(mux *http.ServeMux) {
+	for _, r := range s.routes() {
+		mux.Handle("GET "+Prefix+r.path, s.guarded(r.serve))
+	}
+	mux.Handle("GET "+Prefix+"/", s.guarded(func(http.ResponseWriter, *http.Request) error {
+		return wire.Errorf(wire.NotFound, "no such answer: %s/openapi.json describes all that there are", Prefix)
+	}))
+}
+
+// Prefix is where the API is.
+const Prefix = "/api/v1"

@@ -1,0 +1,34 @@
+package api
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// foreign says whether another machine asks, or a page of another site. Identities and addresses
+// of clients are for this machine only; who comes through a tunnel that ends on it comes from it.
+//
+// That a page of another site asks a browser says itself (Sec-Fetch-Site; Fetch Metadata Request
+// Headers, W3C), unless the site has given a name of its own this machine's loopback address (DNS
+// rebinding): so a request must be for a loopback address, or for localhost.
+func foreign(r *http.Request) bool {
+	if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+		return true
+	}
+	return !loopback(r.RemoteAddr) || !loopback(r.Host)
+}
+
+// loopback says whether this is a name, or an address, that a machine has for itself; a port may follow.
+func loopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
