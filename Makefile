@@ -30,7 +30,7 @@ MATRIXFLAGS ?=
 PLATFORM    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers matrix matrix-quick platforms promtool test-deploy release sizes static test-packages soak torture bench bench-agent bench-quick bench-control syscalls microbench fuzz lint fmt clean
+.PHONY: help setup build run test test-peers test-console matrix matrix-quick platforms promtool test-deploy release sizes static test-packages soak torture bench bench-agent bench-quick bench-control syscalls microbench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ test: setup ## run every test under the race detector
 test-peers: ## run the tests against peers in Java, Rust, JavaScript and Python
 	@tools/setup.sh peers
 	go test -race -timeout 20m -tags peers -run '^TestPeers' -json ./integration | go -C tools run ./progress
+
+test-console: setup ## look at the console with Chromium, in a minute or two; pictures go to .build/screenshots and docs/console.png
+	@tools/setup.sh browser
+	go test -race -count=1 -timeout 10m -tags browser -run '^TestBrowser' ./control/console
 
 matrix: setup ## run the integration tests with every libzmq under the proxy and under its peers, and write docs/matrix.md, in half an hour
 	@tools/setup.sh wheels
@@ -124,7 +128,7 @@ fuzz: setup ## run every fuzz target for a while (FUZZTIME=20s)
 	done
 
 lint: setup $(LINT) ## run golangci-lint over everything
-	$(LINT) run --build-tags peers,man ./...
+	$(LINT) run --build-tags peers,man,browser ./...
 	cd tools && ../$(LINT) run --config ../.golangci.yml ./progress ./matrix ./platforms
 	cd tools/release && ../../$(LINT) run --config ../../.golangci.yml ./...
 

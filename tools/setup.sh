@@ -9,6 +9,7 @@
 #   tools/setup.sh static   and what `make static` needs
 #   tools/setup.sh packages and what `make test-packages` needs
 #   tools/setup.sh platforms and what `make platforms` needs
+#   tools/setup.sh browser  and what `make test-console` needs
 #
 # On Debian and Ubuntu it installs packages by itself: as root directly, otherwise through sudo when sudo asks for no
 # password. Where it can do neither it prints the exact line to run and exits 1.
@@ -168,6 +169,20 @@ install_bench() {
 	[ -e "$to" ] || die "these packages could not be fetched: $packages (apt-get update may be needed)"
 }
 
+# axe-core, which finds what keeps people from using a page. It is one file, and no script has to run.
+install_browser() {
+	to=.build/browser
+	! cmp -s tools/browser/package-lock.json $to/package-lock.json || return 0
+	say "fetching tools/browser into $to"
+	rm -rf $to
+	mkdir -p $to
+	cp tools/browser/package*.json $to
+	if ! (cd $to && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2); then
+		rm -rf $to
+		die "npm could not install axe-core"
+	fi
+}
+
 command -v go >/dev/null 2>&1 || die "Go is missing: see https://go.dev/doc/install (go.mod names the version)"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
@@ -194,6 +209,10 @@ else
 		need_command javac default-jdk-headless
 		need_command mvn maven
 		/usr/bin/python3 -m pip --version >/dev/null 2>&1 || need_package python3-pip
+	fi
+	if [ "${1:-}" = browser ]; then
+		need_command chromium chromium
+		need_command npm npm
 	fi
 	if [ "${1:-}" = wheels ]; then
 		python3 -m pip --version >/dev/null 2>&1 || need_package python3-pip
@@ -230,4 +249,11 @@ fi
 
 if [ "${1:-}" = bench ]; then
 	install_bench
+fi
+
+if [ "${1:-}" = browser ]; then
+	for command in chromium npm; do
+		command -v "$command" >/dev/null 2>&1 || die "$command is missing"
+	done
+	install_browser
 fi

@@ -9,7 +9,7 @@
 // HTTP beside them, writes the log and the access log, and listens to signals.
 //
 //	run ---> pools ---- Run ---------------------------+
-//	  |---> HTTP: /metrics /healthz /readyz /api/v1    +--> all ended: exit 0
+//	  |---> HTTP: / /metrics /healthz /readyz /api/v1  +--> all ended: exit 0
 //	  |---> signals: TERM, INT drain, then end --------+
 //	  |              HUP reload the file, all or nothing
 //	  |        ^

@@ -54,7 +54,7 @@ func (f *flags) register(fs *pflag.FlagSet) {
 	f.lists(fs)
 	f.choices(fs)
 	f.limits(fs)
-	f.process(fs, "http", "http", "HOST:PORT", config.DefaultHTTP, `serves /metrics, /healthz, /readyz and /api/v1; "" turns it off`,
+	f.process(fs, "http", "http", "HOST:PORT", config.DefaultHTTP, `serves the console at /, and /metrics, /healthz, /readyz and /api/v1; "" turns it off`,
 		func(s *config.Settings, v string) { s.HTTP = &v })
 	f.process(fs, "drain-delay", "drain-delay", "duration", "0s", "on SIGTERM the proxy is unready, and serves on, for so long before it drains; longer than a balancer needs to notice",
 		func(s *config.Settings, v string) { s.DrainDelay = v })

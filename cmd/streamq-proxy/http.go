@@ -30,7 +30,7 @@ const (
 	httpMaxScrapes    = 4
 )
 
-// httpServer serves /metrics, /healthz, /readyz and, of a proxy, /api/v1.
+// httpServer serves /metrics, /healthz, /readyz and, of a proxy, the console and /api/v1.
 type httpServer struct {
 	listener net.Listener
 	server   *http.Server
@@ -97,6 +97,7 @@ func newHandler(s *server) http.Handler {
 	mux := newMux(registry, s.log, s.healthz, s.readyz)
 	if s.told != nil {
 		s.told.Register(mux)
+		s.seen.Register(mux)
 	}
 	return mux
 }

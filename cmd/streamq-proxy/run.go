@@ -22,6 +22,7 @@ import (
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/discovery"
 	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/control/api"
+	"github.com/streamq/streamq-proxy/control/console"
 	"github.com/streamq/streamq-proxy/metrics"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
@@ -86,6 +87,7 @@ type server struct {
 	discovery *discovery.Discovery       // of workers
 	http      *httpServer                // nil when turned off
 	told      *api.Server                // what it tells as JSON; nil without it
+	seen      *console.Console           // the same as pages; likewise
 	happened  *api.Events                // likewise
 	feed      *control.Feed              // of events; nil without a control socket
 	control   *control.Server            // nil without one
@@ -153,7 +155,9 @@ func (s *server) bind() (err error) {
 		return err
 	}
 	if s.plan.HTTP != "" {
-		s.told = newTold(s)
+		if err := s.openConsole(); err != nil {
+			return err
+		}
 		s.http, err = listenHTTP(s.plan.HTTP, newHandler(s), s.log)
 	}
 	return err

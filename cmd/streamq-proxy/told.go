@@ -2,16 +2,19 @@ package main
 
 import (
 	"github.com/streamq/streamq-proxy/control/api"
+	"github.com/streamq/streamq-proxy/control/console"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
-// newTold is what the HTTP server tells of the pools, which are open.
-func newTold(s *server) *api.Server {
+// openConsole makes what the HTTP server tells of the pools, which are open.
+func (s *server) openConsole() (err error) {
 	pools := make([]api.Pool, len(s.pools))
 	for i, p := range s.pools {
 		pools[i] = p
 	}
-	return api.New(api.Config{Pools: pools, Version: running(), Events: s.happened})
+	s.told = api.New(api.Config{Pools: pools, Version: running(), Events: s.happened})
+	s.seen, err = console.New(s.told)
+	return err
 }
 
 // recorders is who is told of events, nil for nobody.

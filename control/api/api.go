@@ -106,6 +106,14 @@ func (s *Server) sample(ctx context.Context) {
 	}
 }
 
+// Remember adds a point to the last hour as if it were another time, for a test that wants
+// an hour sooner.
+func (s *Server) Remember(at time.Time) {
+	m := s.moments.ask()
+	m.at = at
+	s.hour.add(m)
+}
+
 // tell sends the status to those who listen to it.
 func (s *Server) tell(ctx context.Context) {
 	if s.live.empty() {
