@@ -45,9 +45,10 @@ build: setup ## build bin/streamq-proxy
 run: build ## build, then show the proxy at work for ten seconds
 	$(BINARY) demo
 
+# Most tests wait more than they compute: four at a time keep two processors busy.
 test: setup ## run every test under the race detector
 	@go -C tools test ./progress ./matrix ./platforms >/dev/null || go -C tools test ./progress ./matrix ./platforms
-	go test -race -timeout 20m -json ./... | go -C tools run ./progress
+	go test -race -parallel 4 -timeout 20m -json ./... | go -C tools run ./progress
 
 test-peers: ## run the tests against peers in Java, Rust, JavaScript and Python
 	@tools/setup.sh peers

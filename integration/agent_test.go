@@ -130,6 +130,7 @@ func TestAgentLeaksNoLateReply(t *testing.T) {
 // TestAgentLosesNoSlot: clients with a wrong key, whose handshakes end each slot of a worker that dials in by itself for
 // good, cost none of an agent's, and those beside them are served each time.
 func TestAgentLosesNoSlot(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []zmq.Type{zmq.REP, zmq.ROUTER} {
 		t.Run(kind.String(), func(t *testing.T) {
 			ctx := newContext(t)
@@ -169,6 +170,7 @@ const agentIdleVariable = "STREAMQ_AGENT_IDLE"
 
 // TestAgentTellsWorkerNothing: what listens sees no event while slots wait and are renewed, here each second.
 func TestAgentTellsWorkerNothing(t *testing.T) {
+	t.Parallel()
 	ctx := newContext(t)
 	served := newWorker(t, ctx, zmq.ROUTER, newSecurity(t, "CURVE"))
 	p := startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0", "--slot-max-age", "1s")

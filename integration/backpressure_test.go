@@ -24,9 +24,10 @@ const muchSlower = 5
 func TestBackpressure(t *testing.T) {
 	withoutRace(t)
 	direct := pressure(t, nil)
-	unproxied := startUnproxied(t)
 	for _, c := range []struct{ relay, transport string }{{"auto", "tcp"}, {"auto", "ipc"}, {"stream", "tcp"}, {"stream", "ipc"}} {
 		t.Run(c.relay+"/"+c.transport, func(t *testing.T) {
+			t.Parallel() // it waits most of the time, and no other test runs beside
+			unproxied := startUnproxied(t)
 			p, beside := startBeside(t, "--relay", c.relay, "--frontend", wildcard(t, c.transport), "--backend", wildcard(t, c.transport))
 			calm := paces(t, func() { beside.expectAnswers(t, 1000) }, beside, unproxied)
 			before := p.calm(t)

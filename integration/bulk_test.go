@@ -13,6 +13,7 @@ import (
 // to a client that reads at a tenth of the speed: it receives every byte, on both relays, over tcp and ipc. That is so
 // directly, where libzmq's linger sends what is left before the connection ends.
 func TestBulk(t *testing.T) {
+	t.Parallel()
 	for _, relay := range []string{"auto", "stream"} {
 		for _, transport := range []string{"tcp", "ipc"} {
 			for _, w := range throughProxy() {

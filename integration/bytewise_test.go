@@ -91,6 +91,7 @@ func (s *slowdown) fired(t *testing.T) map[string]int {
 // and no pair is cut or turned away. What is delayed is what the loop and libzmq do for such a pair: each of these calls
 // is made at least once for every one of them.
 func TestTortureBytewise(t *testing.T) {
+	t.Parallel()
 	pairs := sized(25, 500)
 	for _, relay := range []struct {
 		name  string

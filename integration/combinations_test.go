@@ -9,6 +9,7 @@ import (
 // TestS2EveryCombination plays every legal combination of socket types with every mechanism, single and multipart: the
 // worker has every message, behind the client's identity where its type shows one, and the client has it back.
 func TestS2EveryCombination(t *testing.T) {
+	t.Parallel()
 	for _, transport := range []string{"tcp", "ipc"} {
 		for _, w := range everyWay() {
 			for _, mechanism := range mechanisms() {

@@ -10,6 +10,7 @@ import (
 // TestS3DealerToDealerWorkerThatDialsIn is the first use that the proxy was made for: a DEALER client and a DEALER worker
 // that dials in, CURVE between them, 100 requests, two at a time, the first of each round multipart.
 func TestS3DealerToDealerWorkerThatDialsIn(t *testing.T) {
+	t.Parallel()
 	for _, w := range everyWay() {
 		t.Run(w.name+"/libzmq", func(t *testing.T) {
 			ctx := newContext(t)

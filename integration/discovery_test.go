@@ -134,6 +134,7 @@ func TestPodsOfAName(t *testing.T) {
 // TestBadDNSChangesNothing has the DNS server be dead, broken, empty and slow: clients are served all the same, by each
 // pod, the age of the last good answer is told, and what came meanwhile is seen afterwards.
 func TestBadDNSChangesNothing(t *testing.T) {
+	t.Parallel()
 	const a, b, c = "127.0.0.41", "127.0.0.42", "127.0.0.43"
 	ps := newPods(t, a, b, c)
 	dns := dnstest.Start(t)

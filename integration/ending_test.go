@@ -13,6 +13,7 @@ import (
 // TestEveryByteBeforeTheEnd has one side send 200 MB and close at once, while the other reads slower than it comes: every
 // byte arrives before the end does.
 func TestEveryByteBeforeTheEnd(t *testing.T) {
+	t.Parallel()
 	const volume = 200_000_000
 	for _, w := range throughProxy() {
 		for _, from := range []string{"worker", "client"} {

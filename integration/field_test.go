@@ -180,6 +180,7 @@ func TestRouterClientWithoutImmediate(t *testing.T) {
 // TestStrictREQIsStranded ends the pair of a REQ client that waits for a reply: a strict one waits for ever, and may not ask
 // again; with ZMQ_REQ_RELAXED, ZMQ_REQ_CORRELATE and ZMQ_RCVTIMEO it asks again and has its answer from another worker.
 func TestStrictREQIsStranded(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"MAINT", "KICK"} {
 		t.Run(how, func(t *testing.T) {
 			ctx := newContext(t)

@@ -134,6 +134,7 @@ func TestR11Partner(t *testing.T) {
 // TestR13AnyMechanism takes mechanisms that the proxy has never heard of, and GSSAPI for which no ticket server is here,
 // through greeting and handshake unchanged; NULL, PLAIN and CURVE do real work in TestS2EveryCombination.
 func TestR13AnyMechanism(t *testing.T) {
+	t.Parallel()
 	for _, w := range throughProxy() {
 		for _, mechanism := range []string{"GSSAPI", "BLAKE3-NOISE", "X"} {
 			t.Run(w.name+"/"+mechanism, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 // TestHostileFull has a crowd come to a frontend that takes four clients: who is beyond ends with queue-full,
 // and who leaves makes room.
 func TestHostileFull(t *testing.T) {
+	t.Parallel()
 	const most, crowd = 4, 60
 	p, beside := startBeside(t, "--backend", "tcp://127.0.0.1:0", "--max-clients", fmt.Sprint(most))
 	before := p.calm(t)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -235,21 +236,26 @@ func raced(t testing.TB, program string) bool {
 	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
+func plainBinary() string { return filepath.Join(os.Getenv(builtVariable), "streamq-proxy-plain") }
+
+// buildPlain builds the proxy without the race detector, once.
+var buildPlain = sync.OnceValue(func() error {
+	build := exec.Command("go", "build", "-o", plainBinary(), proxyPackage)
+	if said, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("the proxy does not build: %w\n%s", err, said)
+	}
+	return nil
+})
+
 // withoutRace has the test run a proxy without the race detector, so that its memory can be judged. The test must not be
-// parallel.
+// parallel; its parts may be.
 func withoutRace(t *testing.T) {
 	t.Helper()
 	if !raced(t, os.Getenv(binaryVariable)) {
 		return
 	}
-	binary := filepath.Join(os.Getenv(builtVariable), "streamq-proxy-plain")
-	if _, err := os.Stat(binary); err != nil { // the first that asks, and no other runs beside it
-		build := exec.Command("go", "build", "-o", binary, proxyPackage)
-		if said, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("the proxy does not build: %v\n%s", err, said)
-		}
-	}
-	t.Setenv(binaryVariable, binary)
+	must(t, buildPlain())
+	t.Setenv(binaryVariable, plainBinary())
 }
 
 // statusOf are the fields of /proc/PID/stat from the third on, the process's state (proc(5)): the second is a name, which

@@ -13,6 +13,7 @@ import (
 // still holds for a client that has left goes to the next client, encrypted for that one. With ZMQ_IMMEDIATE=1 the pipe
 // ends with the connection, and a worker that listens has a pipe for each connection anyway.
 func TestLateReplyLeak(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []zmq.Type{zmq.REP, zmq.ROUTER, zmq.DEALER} {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Run("dialling with IMMEDIATE=0 leaks", func(t *testing.T) {

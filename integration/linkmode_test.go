@@ -12,6 +12,7 @@ import (
 // TestInternalLinking builds the proxy by Go's own linker, which keeps our functions from libzmq without a word. The
 // program says so in one line and serves nothing.
 func TestInternalLinking(t *testing.T) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "streamq-proxy")
 	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-linkmode=internal", "-o", program, "../cmd/streamq-proxy")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -90,4 +90,7 @@ func zmqType(name string) zmq.Type {
 }
 
 // TestPyzmq is pyzmq as the client and as the worker of libzmq, with every mechanism.
-func TestPyzmq(t *testing.T) { interoperate(t, python()) }
+func TestPyzmq(t *testing.T) {
+	t.Parallel()
+	interoperate(t, python())
+}

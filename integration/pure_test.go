@@ -68,6 +68,7 @@ func (w *pureWorker) serve(t testing.TB) {
 
 // TestGoZeromq has go-zeromq as the client of a libzmq worker and as the worker of a libzmq client.
 func TestGoZeromq(t *testing.T) {
+	t.Parallel()
 	for _, w := range everyWay() {
 		for _, kinds := range [][2]string{{"REQ", "REP"}, {"DEALER", "ROUTER"}, {"REQ", "ROUTER"}, {"DEALER", "DEALER"}} {
 			t.Run("client/"+w.name+"/"+kinds[0]+"-"+kinds[1], func(t *testing.T) { pureClient(t, w, kinds[0], kinds[1]) })

@@ -78,7 +78,10 @@ func TestHostileReaders(t *testing.T) {
 		for _, listens := range []bool{false, true} {
 			for _, deaf := range []string{"client", "worker"} {
 				w := whoReads{deaf, listens, relay}
-				t.Run(w.String(), func(t *testing.T) { hostileReader(t, w) })
+				t.Run(w.String(), func(t *testing.T) {
+					t.Parallel()
+					hostileReader(t, w)
+				})
 			}
 		}
 	}
@@ -125,6 +128,7 @@ func (p *operated) expectGrowth(t testing.TB, before figures, most int) {
 
 // TestHostileReaderLease has an idle lease end the pair of a client that never reads, once nothing moves any more.
 func TestHostileReaderLease(t *testing.T) {
+	t.Parallel()
 	p, beside := startBeside(t, "--backend", "tcp://127.0.0.1:0", "--lease", "idle", "--lease-ttl", "2s")
 	before := p.calm(t)
 	_, served := joinRaw(t, p, nil)

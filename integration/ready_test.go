@@ -140,6 +140,7 @@ backend only-b
 // TestReadyWhileAWorkerRedials has one worker that dials in and takes 0.7 s to come back, each time that its slot has
 // grown old: the pool is ready all the while, and not for as long as the worker is here.
 func TestReadyWhileAWorkerRedials(t *testing.T) {
+	t.Parallel()
 	ctx := newContext(t)
 	sec := newSecurity(t, "NULL")
 	p := startOperated(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0", "--slot-max-age", "500ms")

@@ -16,6 +16,7 @@ import (
 // TestSlotsRecipe: the workers of docs/slots.md have all their slots again after every offender. They are given a
 // MAXMSGSIZE, without which none of them offends by a long message.
 func TestSlotsRecipe(t *testing.T) {
+	t.Parallel()
 	t.Run("python", func(t *testing.T) {
 		slotsRecipe(t, "python", "s.immediate = 1", "s.maxmsgsize = 10_000", func(file string) *exec.Cmd { return exec.Command("/usr/bin/python3", file) })
 	})

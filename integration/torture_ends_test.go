@@ -404,6 +404,7 @@ func (x *crowdOfEnds) through(client uint64, side int, p *player) error {
 // its own sending: what it reads is the beginning of what the worker sent, and behind it a reset, for a FIN would say
 // that this was all.
 func TestResetBehindUnread(t *testing.T) {
+	t.Parallel()
 	for _, w := range throughProxy() {
 		t.Run(w.name, func(t *testing.T) {
 			client, served := openRaw(t, w, "--drain-timeout", "25s")

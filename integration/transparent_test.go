@@ -13,6 +13,7 @@ import (
 // TestR1TransparentSameAsDirect sends messages of 1 byte to 64 MiB, single and in many frames, and compares all that both
 // sides receive with what they receive without the proxy. TestS2EveryCombination does so for every socket type.
 func TestR1TransparentSameAsDirect(t *testing.T) {
+	t.Parallel()
 	var messages [][]string
 	for _, size := range []int{1, 255, 256, 8191, 8192, 8193, 1 << 20} {
 		messages = append(messages, []string{strings.Repeat("s", size)})
