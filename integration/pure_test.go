@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,10 @@ func newPureWorker(t testing.TB, kind string) *pureWorker {
 		s = pure.NewRep(ctx)
 	case "ROUTER":
 		s = pure.NewRouter(ctx)
+	case "PULL":
+		s = pure.NewPull(ctx)
+	case "PUB":
+		s = pure.NewPub(ctx)
 	default:
 		s = pure.NewDealer(ctx)
 	}
@@ -116,6 +121,126 @@ func pureServed(t *testing.T, w way, kind, to string) {
 		if got := client.recv(t); !slices.Equal(got, want) {
 			t.Fatalf("reply %d is not its request: %d frames", i, len(got))
 		}
+	}
+}
+
+// TestGoZeromqOneWay has go-zeromq push, pull, subscribe and publish.
+func TestGoZeromqOneWay(t *testing.T) {
+	for _, w := range everyWay() {
+		t.Run("push/"+w.name, func(t *testing.T) { purePush(t, w) })
+		t.Run("pull/"+w.name, func(t *testing.T) { purePull(t, w) })
+		t.Run("subscribe/"+w.name, func(t *testing.T) { pureSubscriber(t, w) })
+		t.Run("publish/"+w.name, func(t *testing.T) { purePublisher(t, w) })
+	}
+}
+
+// pushed is a message whose first frame is its number.
+func pushed(i int) []string { return []string{fmt.Sprint(i), "", strings.Repeat("x", 20_000)} }
+
+func pureMessage(frames []string) pure.Msg {
+	var m pure.Msg
+	for _, f := range frames {
+		m.Frames = append(m.Frames, []byte(f))
+	}
+	return m
+}
+
+func framesOf(m pure.Msg) (all []string) {
+	for _, f := range m.Frames {
+		all = append(all, string(f))
+	}
+	return all
+}
+
+func purePush(t *testing.T, w way) {
+	served := newWorker(t, newContext(t), zmq.PULL, newSecurity(t, "NULL"))
+	endpoint := w.open(t, "tcp", []worker{served})
+	limit, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	client := pure.NewPush(limit)
+	defer client.Close()
+	must(t, client.Dial(endpoint))
+	for i := range 20 {
+		must(t, client.SendMulti(pureMessage(pushed(i))))
+		if got := served.recv(t); !slices.Equal(got, pushed(i)) {
+			t.Fatalf("message %d is not what was pushed: %d frames", i, len(got))
+		}
+	}
+}
+
+func purePull(t *testing.T, w way) {
+	served := newPureWorker(t, "PULL")
+	client := newClient(t, newContext(t), zmq.PUSH, newSecurity(t, "NULL"), "")
+	must(t, client.Connect(w.open(t, "tcp", []worker{served})))
+	for i := range 20 {
+		client.send(t, pushed(i)...)
+		got, err := served.Recv()
+		must(t, err)
+		if !slices.Equal(framesOf(got), pushed(i)) {
+			t.Fatalf("message %d is not what was pushed: %d frames", i, len(got.Frames))
+		}
+	}
+}
+
+// pureNext holds that what a subscriber has is what was published, in that order; the first may be missed.
+func pureNext(t *testing.T, last int, got []string) int {
+	t.Helper()
+	number, err := strconv.Atoi(got[0])
+	must(t, err)
+	if number <= last || !slices.Equal(got, pushed(number)) {
+		t.Fatalf("after %d came %q with %d frames", last, got[0], len(got))
+	}
+	return number
+}
+
+// publish calls send with one number after another until the test has heard enough.
+func publish(t *testing.T, send func(frames []string) error) {
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			if err := send(pushed(i)); err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { close(stop); must(t, <-done) })
+}
+
+func pureSubscriber(t *testing.T, w way) {
+	served := newWorker(t, newContext(t), zmq.PUB, newSecurity(t, "NULL"))
+	endpoint := w.open(t, "tcp", []worker{served})
+	publish(t, func(frames []string) error {
+		_, err := served.SendMessage(frames)
+		return err
+	})
+	limit, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	client := pure.NewSub(limit)
+	defer client.Close()
+	must(t, client.SetOption(pure.OptionSubscribe, ""))
+	must(t, client.Dial(endpoint))
+	for i, last := 0, -1; i < 20; i++ {
+		got, err := client.Recv()
+		must(t, err)
+		last = pureNext(t, last, framesOf(got))
+	}
+}
+
+func purePublisher(t *testing.T, w way) {
+	served := newPureWorker(t, "PUB")
+	client := newClient(t, newContext(t), zmq.SUB, newSecurity(t, "NULL"), "")
+	must(t, client.SetSubscribe(""))
+	must(t, client.Connect(w.open(t, "tcp", []worker{served})))
+	publish(t, func(frames []string) error { return served.SendMulti(pureMessage(frames)) })
+	for i, last := 0, -1; i < 20; i++ {
+		last = pureNext(t, last, client.recv(t))
 	}
 }
 
