@@ -113,3 +113,15 @@ func TestCheckSources(t *testing.T) {
 		}
 	}
 }
+
+// An address that no connection can come from is a mistake, although bind(2) takes it.
+func TestSourcesAreAddresses(t *testing.T) {
+	for _, wrong := range []string{"0.0.0.0", "::", "224.0.0.7", "::ffff:224.0.0.7", "ff02::1", "255.255.255.255", "127.0.0.1,", "host"} {
+		if all, err := ParseSources(wrong); err == nil {
+			t.Errorf("%s is read as %v", wrong, all)
+		}
+	}
+	if all, err := ParseSources("127.0.0.41,::ffff:127.0.0.42,::1"); err != nil || len(all) != 3 || !all[1].Is4() {
+		t.Errorf("%v %v", all, err)
+	}
+}
