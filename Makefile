@@ -30,7 +30,7 @@ MATRIXFLAGS ?=
 PLATFORM    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-peers test-console matrix matrix-quick platforms promtool test-deploy release sizes static test-packages soak torture bench bench-agent bench-quick bench-control syscalls microbench fuzz lint fmt clean
+.PHONY: help setup build run docs test test-peers test-console matrix matrix-quick platforms promtool test-deploy release sizes static test-packages soak torture bench bench-agent bench-quick bench-control syscalls microbench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ run: build ## build, then show the proxy at work for ten seconds
 test: setup ## run every test under the race detector
 	@go -C tools test ./progress ./matrix ./platforms >/dev/null || go -C tools test ./progress ./matrix ./platforms
 	go test -race -parallel 4 -timeout 20m -json ./... | go -C tools run ./progress
+
+docs: setup ## write the pages of docs/reference, and the tables of docs, that are made from the program
+	go test -count=1 -run '^TestReference$$' ./cmd/streamq-proxy -args -update
+	go test -count=1 -run '^Test(Metrics|Alerts)Page$$' ./metrics -args -update
+	go test -count=1 -run '^TestCapacityPage$$' ./integration/bench -args -update
+	UPDATE_MANUAL=1 go test -count=1 -run '^TestManual' ./control ./stream
 
 test-peers: ## run the tests against peers in Java, Rust, JavaScript and Python
 	@tools/setup.sh peers
@@ -72,7 +78,7 @@ platforms: setup ## try other systems as far as this machine can, and write docs
 
 promtool: setup ## have Prometheus' own tool check metrics, alerts and dashboard
 	@tools/setup.sh promtool
-	STREAMQ_PROMTOOL=$(CURDIR)/.build/promtool go test -count=1 -v -run '^TestPromtool$$' ./metrics
+	STREAMQ_PROMTOOL=$(CURDIR)/.build/promtool go test -count=1 -v -run '^Test(Promtool|AlertOfYourOwn)$$' ./metrics
 
 test-deploy: setup ## hold the Kubernetes and compose files against what reads them
 	go -C tools/release test -count=1 ./manifests

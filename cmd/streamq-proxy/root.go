@@ -29,7 +29,7 @@ without reading them: CURVE runs end to end, and the proxy holds no key.`,
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newRunCommand(cpus), newCheckCommand(cpus), newCtlCommand(), newAgentCommand(cpus), newKeygenCommand(), newDemoCommand(cpus), newVersionCommand())
+	root.AddCommand(newRunCommand(cpus), newCheckCommand(cpus), newCtlCommand(), newAgentCommand(cpus), newKeygenCommand(), newDemoCommand(cpus), newReasonCommand(), newVersionCommand())
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetOut(stdout) // completeShells remembers it
 	completeShells(root)

@@ -76,8 +76,11 @@ func TestDebianContents(t *testing.T) {
 		"./usr/bin/streamq-proxy",
 		"./usr/lib/systemd/system/streamq-proxy.service", "./usr/lib/systemd/system/streamq-proxy-agent.service",
 		"./usr/share/man/man1/streamq-proxy.1.gz", "./usr/share/man/man1/streamq-proxy-run.1.gz", "./usr/share/man/man1/streamq-proxy-ctl.1.gz",
+		"./usr/share/man/man1/streamq-proxy-agent.1.gz", "./usr/share/man/man1/streamq-proxy-check.1.gz", "./usr/share/man/man1/streamq-proxy-demo.1.gz",
+		"./usr/share/man/man1/streamq-proxy-keygen.1.gz", "./usr/share/man/man1/streamq-proxy-reason.1.gz", "./usr/share/man/man1/streamq-proxy-version.1.gz",
 		"./usr/share/bash-completion/completions/streamq-proxy", "./usr/share/fish/vendor_completions.d/streamq-proxy.fish", "./usr/share/zsh/vendor-completions/_streamq-proxy",
 		"./usr/share/streamq-proxy/grafana/streamq-proxy.json", "./usr/share/streamq-proxy/prometheus/alerts.yml",
+		"./usr/share/streamq-proxy/streamq-proxy.schema.json",
 		"./etc/streamq-proxy/config.yaml", "./etc/default/streamq-proxy",
 	} {
 		if !strings.Contains(contents, " "+want+"\n") {

@@ -92,9 +92,12 @@ type settings struct {
 	} `json:"pools"`
 }
 
-// check has the proxy itself read a configuration.
+// check has the proxy itself read a configuration, and the schema.
 func check(t *testing.T, config string) (s settings) {
 	t.Helper()
+	if err := valid(t, schema(t), config); err != nil {
+		t.Error(err)
+	}
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
