@@ -80,6 +80,26 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestNamedTestsAreThere has every test be there that a document names.
+func TestNamedTestsAreThere(t *testing.T) {
+	own, err := os.ReadFile("documents_test.go") // which is none of the sources
+	must(t, err)
+	sources, named := strings.Join(append(testSources(t), string(own)), "\n"), 0
+	for _, document := range append(documents(t), "CHANGELOG.md") {
+		text, err := os.ReadFile(filepath.Join("..", document))
+		must(t, err)
+		for _, m := range regexp.MustCompile("`(Test[A-Za-z0-9]+)[/`]").FindAllStringSubmatch(string(text), -1) {
+			named++
+			if !strings.Contains(sources, "func "+m[1]+"(t *testing.T)") {
+				t.Errorf("%s names %s, which is not there", document, m[1])
+			}
+		}
+	}
+	if named < 50 {
+		t.Errorf("only %d are named", named)
+	}
+}
+
 // TestEveryPageIsFound has the index lead to every page, and the README be short.
 func TestEveryPageIsFound(t *testing.T) {
 	index, err := os.ReadFile("../docs/README.md")

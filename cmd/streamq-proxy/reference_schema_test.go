@@ -37,6 +37,8 @@ func schemaPage(t *testing.T, all []*setting) string {
 		}
 		of[key].(node)["description"] = s.help
 	}
+	frontend := inner(root, "pools")["properties"].(node)["frontend"].(node)
+	frontend["items"] = node{"anyOf": []any{node{"type": "string"}, frontend["items"]}}
 	text, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +72,7 @@ func typeOf(t *testing.T, s *setting) node {
 	const duration = `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
 	number := regexp.MustCompile(`^a number from (\d+)(?: to (\d+))?$`).FindStringSubmatch(s.allowed)
 	switch {
-	case s.name() == "pools.workers" || s.name() == "pools.doors":
+	case s.name() == "pools.workers" || s.name() == "pools.doors" || s.name() == "pools.frontend":
 		return nil // their items are settings of their own
 	case s.list:
 		return node{"type": "array", "items": node{"type": "string"}}

@@ -39,6 +39,9 @@ func (s *setting) name() string { return strings.Join(s.path, ".") }
 var onlyInFiles = map[string]string{
 	"pools.name":                   "names the pool in metrics, logs and verbs; needed where there are several",
 	"pools.group":                  "pools of one group share which worker a client had last, so that a client with several ports has one worker",
+	"pools.frontend.endpoint":      "where clients connect",
+	"pools.frontend.accept-proxy":  "networks of balancers that send a PROXY header to this endpoint, in place of the pool's",
+	"pools.workers.source":         "addresses of this machine that this worker is dialled from, in place of the pool's",
 	"pools.doors.identity":         "the identity of whoever comes through the door",
 	"pools.doors.endpoint":         "where the door is: tcp://HOST:PORT",
 	"pools.workers.name":           "names the worker; its endpoint without tcp:// if not given",
@@ -58,6 +61,7 @@ var another = map[string]any{
 	"http": "127.0.0.1:1", "nameservers": []string{"127.0.0.1"},
 	"log.access": false, "control.endpoints": []string{"ipc:///run/other.sock"}, "control.mode": "0660", "control.cert": "file", "control.clients": "directory",
 	"pools.name": "other", "pools.frontend": []string{"tcp://127.0.0.1:2"}, "pools.backend": []string{"tcp://127.0.0.1:3"},
+	"pools.frontend.endpoint": "tcp://127.0.0.1:2", "pools.frontend.accept-proxy": []string{"10.0.0.0/8"}, "pools.workers.source": []string{"127.0.0.1"},
 	"pools.workers.name": "other", "pools.workers.endpoint": "tcp://127.0.0.1:5", "pools.workers.resolve": "a", "pools.workers.interval": "7s",
 	"pools.workers-file": "other.yaml", "pools.mechanisms": []string{"CURVE"}, "pools.accept-proxy": []string{"10.0.0.0/8"}, "pools.source": []string{"127.0.0.1"},
 	"pools.workers": []map[string]any{{"name": "v", "endpoint": "tcp://127.0.0.1:5"}}, "pools.doors": []map[string]any{{"identity": "bob", "endpoint": "tcp://127.0.0.2:0"}},
@@ -72,7 +76,7 @@ func sample() map[string]any {
 		"log":     map[string]any{},
 		"control": map[string]any{"endpoints": []string{"ipc:///run/reference.sock"}},
 		"pools": []map[string]any{{
-			"name": "p", "frontend": []string{"tcp://127.0.0.1:0"}, "lease": "idle", "lease-ttl": "5m",
+			"name": "p", "frontend": []map[string]any{{"endpoint": "tcp://127.0.0.1:0"}}, "lease": "idle", "lease-ttl": "5m",
 			"workers": []map[string]any{{"name": "w", "endpoint": "tcp://names.example:6000"}},
 			"doors":   []map[string]any{{"identity": "alice", "endpoint": "tcp://127.0.0.1:0"}},
 		}, {"name": "q", "frontend": []string{"ipc://@q"}, "workers": []map[string]any{{"name": "w", "endpoint": "tcp://127.0.0.1:7"}}}},

@@ -111,6 +111,10 @@ func settingRow(s *setting) string {
 	switch {
 	case key == "workers" || key == "doors":
 		allowed = "a list, of what is [below](#in-pools" + key + ")"
+	case key == "frontend":
+		allowed = "a list of endpoints, or of what is [below](#in-poolsfrontend)"
+	case s.list && s.value == "":
+		allowed = "a list"
 	case s.list:
 		allowed = "a list of " + codeCell(strings.TrimSuffix(s.value, ",..."))
 	}
