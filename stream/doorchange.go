@@ -51,6 +51,7 @@ func (l *loop) prepareDoors(listed []listedDoor, most int) (err error) {
 	}
 	d := &doorChange{}
 	l.doors.change = d
+	l.doors.look() // nothing of them has a time until then
 	defer func() {
 		if err != nil {
 			l.dropDoors()

@@ -134,6 +134,26 @@ func TestPreparedDoors(t *testing.T) {
 	}
 }
 
+// A door of an operator's that is to become the configuration's does so, although its time is up before all pools are
+// prepared.
+func TestDoorWhoseTimeIsUpInAReload(t *testing.T) {
+	r := newRig(t)
+	at := r.door("operator", 50*time.Millisecond).Endpoints[0]
+	cfg := r.cfg
+	cfg.Doors = []DoorConfig{{"operator", at}}
+	change, err := r.pool.Prepare(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // nothing can be waited for that must not happen
+	if err := change.Apply(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.doors(); !slices.Equal(got, []string{"operator"}) || !listensAt(at) {
+		t.Errorf("%v, listens: %v", got, listensAt(at))
+	}
+}
+
 // Only where the configuration has changed a worker, what it says counts, also against an operator's word.
 func TestReloadOfASteeredWorker(t *testing.T) {
 	first, _ := listeningWorker(t)
