@@ -128,13 +128,21 @@ func (p *Pool) Door(ctx context.Context, identity, endpoint string, ttl time.Dur
 	if err != nil {
 		return info, err
 	}
-	return info, p.answer(ctx, func() error {
-		info, err = p.loop.openFor(identity, endpoint, site, ttl)
-		if err == nil || errors.Is(err, ErrStopped) {
-			return err
-		}
-		return &DoorError{err}
+	type opened struct {
+		info DoorInfo
+		err  error
+	}
+	door, err := query(ctx, p, func(l *loop) opened {
+		info, err := l.openFor(identity, endpoint, site, ttl)
+		return opened{info, err}
 	})
+	switch {
+	case err != nil:
+		return info, err
+	case door.err == nil || errors.Is(door.err, ErrStopped):
+		return door.info, door.err
+	}
+	return door.info, &DoorError{door.err}
 }
 
 // CloseDoor shuts an identity's door; who has come through it stays.
