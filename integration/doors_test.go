@@ -273,19 +273,20 @@ func TestDoorsAsTheFrontend(t *testing.T) {
 // TestDoorThatIsOver: when its time is up its client stays and keeps its identity; whoever comes is refused.
 func TestDoorThatIsOver(t *testing.T) {
 	d := newDoorway(t, 1, "--door-max", "1")
-	info, err := d.pool.Door(t.Context(), "alice", "", 2*time.Second)
-	must(t, err)
-	c := d.visitor(info.Endpoints[0])
+	at := d.open("alice", "")
+	c := d.visitor(at)
 	ask(t, c)
 	if _, err := d.pool.Door(t.Context(), "bob", "", time.Minute); err == nil || !strings.Contains(err.Error(), "as many doors as there may be") {
 		t.Errorf("%v", err)
 	}
+	_, err := d.pool.Door(t.Context(), "alice", "", 10*time.Millisecond) // from now
+	must(t, err)
 	eventually(t, "it is shut", func() bool {
 		open, err := d.pool.Doors(t.Context())
 		must(t, err)
 		return len(open.Doors) == 0
 	})
-	if answers(strings.TrimPrefix(info.Endpoints[0], "tcp://")) {
+	if answers(strings.TrimPrefix(at, "tcp://")) {
 		t.Error("it is open")
 	}
 	ask(t, c)
