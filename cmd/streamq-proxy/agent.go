@@ -105,7 +105,10 @@ each worker an agent, and an address, of its own.`,
 
 // run keeps the slots until a signal comes, and then lets the pairs end.
 func (f *agentFlags) run(ctx context.Context, signals <-chan os.Signal, stderr io.Writer) error {
-	log := newLogger(stderr, f.json, new(slog.LevelVar))
+	level := new(slog.LevelVar)
+	lines := newLogQueue(stderr, newLogger(stderr, f.json, level)) // the agents' loops log, too
+	defer lines.close()
+	log := newLogger(lines, f.json, level)
 	all, err := f.agents(log)
 	if err != nil {
 		return fmt.Errorf("%s (see streamq-proxy agent --help)", oneLine(err))
