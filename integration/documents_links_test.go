@@ -117,3 +117,15 @@ func TestEveryPageIsFound(t *testing.T) {
 		t.Errorf("the README has %d lines, more than %d: its details belong to docs", n, most)
 	}
 }
+
+// TestEveryMergeIsDone has no document show the two sides of a merge that was left at that.
+func TestEveryMergeIsDone(t *testing.T) {
+	left := regexp.MustCompile(`(?m)^(<{7}|>{7}|\|{7}) `)
+	for _, document := range append(documents(t), "CHANGELOG.md") {
+		text, err := os.ReadFile(filepath.Join("..", document))
+		must(t, err)
+		if at := left.FindIndex(text); at != nil {
+			t.Errorf("%s:%d is left of a merge", document, 1+strings.Count(string(text[:at[0]]), "\n"))
+		}
+	}
+}
