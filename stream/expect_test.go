@@ -3,8 +3,12 @@ package stream
 import (
 	"net"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
 func expectAny(c *Config) { c.ExpectAny = true }
@@ -96,4 +100,24 @@ func TestExpectIsReloaded(t *testing.T) {
 	send(t, other, []byte("anything"))
 	expectEnd(t, other)
 	r.expectReasons(1, pairing.NotZMTP)
+}
+
+// A pair that the table has ended before the loop has made it, as where a dial succeeds and a probe of the same worker
+// fails within one turn (on-down: end), is over in order.
+func TestPairThatEndsBeforeItIsMade(t *testing.T) {
+	r := newRig(t, expectAny, withWorker("tcp://"+blackHoleTCP(t).String()), func(c *Config) { c.ConnectTimeout = time.Minute })
+	r.client()
+	eventually(t, "the worker is dialled", func() bool { return r.snapshot().Stats.Clients[pairing.PeerDialling] == 1 })
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sockets.Close(ends[1])
+	r.onLoop(func(l *loop) {
+		var client pairing.PeerID
+		l.table.EachPeer(func(p *pairing.Peer) bool { client = p.ID; return false })
+		l.dialled(client, l.dialler.nextID(), connection{Connection: sockets.Connection{FD: ends[0]}})
+		l.actOr(l.table.EndWorker(l.now(), "w", pairing.Kicked))
+	})
+	r.expectReasons(1, pairing.Kicked)
 }

@@ -181,8 +181,10 @@ func (f *flow) endedUnopened(c *conn, how pairing.Gone) pairing.Gone {
 
 // countUnopened counts a pair that has ended before it opened.
 func (l *loop) countUnopened(r *pairing.Record) {
-	if r.Paired && !r.Opened {
-		s := r.ClientConn.(*conn).flow.shaking
+	if !r.Paired || r.Opened {
+		return
+	}
+	if s := r.ClientConn.(*conn).flow.shaking; s != nil { // else it opened when the table had ended it already
 		s.over = true
 		l.handshakes.Failed[r.Reason][s.Reached()]++
 	}
