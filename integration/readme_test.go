@@ -22,7 +22,7 @@ type readme struct {
 	commands [][]string // what follows "streamq-proxy" in its shell blocks
 }
 
-// snippet is a block of Python that the comment "<!-- test: NAME -->" stands before.
+// snippet is a block of Python or Go that the comment "<!-- test: NAME -->" stands before.
 type snippet struct {
 	file string // named by the block's first line
 	code string
@@ -49,9 +49,9 @@ func readReadme(t testing.TB) readme {
 	for _, m := range block.FindAllStringSubmatch(text, -1) {
 		name, language, body := m[1], m[2], m[3]
 		switch {
-		case language == "python" && name != "":
+		case (language == "python" || language == "go") && name != "":
 			first, _, _ := strings.Cut(body, "\n")
-			r.snippets[name] = snippet{file: strings.TrimPrefix(first, "# "), code: body}
+			r.snippets[name] = snippet{file: strings.TrimLeft(first, "#/ "), code: body}
 		case language == "sh":
 			for line := range strings.Lines(body) {
 				if command, ok := strings.CutPrefix(line, "streamq-proxy "); ok {
@@ -88,11 +88,19 @@ func (r readme) flags(t testing.TB, verb, flag string) []string {
 func (r readme) write(t testing.TB, name, dir string) *exec.Cmd {
 	t.Helper()
 	s, ok := r.snippets[name]
-	if !ok || !strings.HasSuffix(s.file, ".py") {
+	if !ok || !strings.HasSuffix(s.file, ".py") && !strings.HasSuffix(s.file, ".go") {
 		t.Fatalf("the documents have no snippet %s, or its first line names no file", name)
 	}
-	must(t, os.WriteFile(filepath.Join(dir, s.file), []byte(s.code), 0o600))
+	file := filepath.Join(dir, s.file)
+	must(t, os.WriteFile(file, []byte(s.code), 0o600))
 	run := exec.Command("/usr/bin/python3", s.file)
+	if program, isGo := strings.CutSuffix(file, ".go"); isGo {
+		said, err := exec.Command("go", "build", "-o", program, file).CombinedOutput() // with what this module requires
+		if err != nil {
+			t.Fatalf("%v\n%s", err, said)
+		}
+		run = exec.Command(program)
+	}
 	run.Dir = dir
 	return run
 }
@@ -114,6 +122,7 @@ func TestReadmeSnippets(t *testing.T) {
 		agent              bool
 	}{
 		{"worker-listen", "--worker", "worker-listen", false},
+		{"worker-listen-go", "--worker", "worker-listen-go", false},
 		{"worker-dial-in", "--backend", "worker-dial-in", false},
 		{"agent", "--backend", "worker-listen", true},
 	} {
