@@ -141,6 +141,27 @@ func TestOtherSites(t *testing.T) {
 	}
 }
 
+// Whoever comes through a proxy on this machine is not on it.
+func TestThroughAProxy(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	for _, header := range []string{"Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"} {
+		q, err := http.NewRequest(http.MethodGet, r.web.URL+Prefix+"/status", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header.Set(header, "192.0.2.1")
+		answer, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusForbidden {
+			t.Errorf("%s: %s", header, answer.Status)
+		}
+	}
+}
+
 // The last hour is what has changed from one point to the next, and no more than an hour.
 func TestLastHour(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,15 @@ import (
 // That a page of another site asks a browser says itself (Sec-Fetch-Site; Fetch Metadata Request
 // Headers, W3C), unless the site has given a name of its own this machine's loopback address (DNS
 // rebinding): so a request must be for a loopback address, or for localhost.
+//
+// A proxy on this machine comes from a loopback address whoever asks it. One that says so in a
+// header is believed; one that says nothing and changes Host, too, cannot be told.
 func foreign(r *http.Request) bool {
+	for _, forwarded := range [...]string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
+		if r.Header.Get(forwarded) != "" {
+			return true
+		}
+	}
 	if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
 		return true
 	}
