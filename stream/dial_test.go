@@ -182,9 +182,11 @@ func TestDialOfHost(t *testing.T) {
 	if err := r.dialled(endpoint); err != nil {
 		t.Error(err)
 	}
-	found()
-	if err := r.dialled(endpoint); !errors.Is(err, errNoAddress) {
-		t.Errorf("%v, want %v", err, errNoAddress)
+	for _, none := range [][]netip.Addr{nil, {netip.IPv4Unspecified(), netip.IPv6LinkLocalAllNodes()}} {
+		found(none...)
+		if err := r.dialled(endpoint); !errors.Is(err, errNoAddress) {
+			t.Errorf("%v: %v, want %v", none, err, errNoAddress)
+		}
 	}
 	found(refuses, netip.MustParseAddr("127.0.0.5"))
 	_, want := net.Dial("tcp", netip.AddrPortFrom(refuses, uint16(port)).String())

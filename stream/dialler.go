@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/endpoint"
 	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
@@ -154,6 +155,8 @@ func (d *dialler) lookUp(x *dial, ep Endpoint) {
 }
 
 func (d *dialler) found(x *dial, ips []netip.Addr, ep Endpoint, err error) {
+	// By 0.0.0.0 this machine would be reached, whatever listens there at the port.
+	ips = slices.DeleteFunc(ips, func(ip netip.Addr) bool { return !endpoint.OfOne(ip) })
 	if err == nil && len(ips) == 0 {
 		err = errNoAddress
 	}

@@ -20,18 +20,13 @@ func ParseSources(s string) (all []netip.Addr, err error) {
 	}
 	for one := range strings.SplitSeq(s, ",") {
 		ip, err := netip.ParseAddr(one)
-		if err != nil || !dialledFrom(ip.Unmap()) {
+		// bind(2) takes a multicast or broadcast address, too, and connect(2) then comes from another one.
+		if err != nil || !endpoint.OfOne(ip) {
 			return nil, fmt.Errorf("%q is no address of this machine", one)
 		}
 		all = append(all, ip.Unmap())
 	}
 	return all, nil
-}
-
-// dialledFrom says whether a connection can come from an address, if the machine has it. bind(2)
-// takes a multicast or broadcast address, too, and connect(2) then comes from another one.
-func dialledFrom(ip netip.Addr) bool {
-	return !ip.IsUnspecified() && !ip.IsMulticast() && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 // CheckSources says why a worker cannot be dialled from the addresses that are its own, as far

@@ -112,12 +112,27 @@ func (e Endpoint) Meets(other Endpoint) bool {
 }
 
 // Dialable says why nobody can connect to the endpoint, nil when it is possible:
-// a wildcard and port 0 are for binding only. The error is an [*Error].
+// a wildcard and port 0 are for binding only, and so is an address that is not [OfOne].
+// The error is an [*Error].
 func (e Endpoint) Dialable() error {
-	if e.Addressed() && (e.Host == "*" || e.Port == 0) {
+	switch {
+	case !e.Addressed():
+		return nil
+	case e.Host == "*" || e.Port == 0:
 		return invalid(e.String(), "want a host and a port to connect to")
 	}
+	if ip := e.Address().Addr(); ip.IsValid() && !OfOne(ip) {
+		return invalid(e.String(), "%s is no address of one machine to connect to", e.Host)
+	}
 	return nil
+}
+
+// OfOne says whether an address can be that of one machine, and so an end of a connection:
+// not 0.0.0.0 or ::, by which connect(2) reaches this machine, nor a multicast address or
+// 255.255.255.255, at which nobody ever answers.
+func OfOne(ip netip.Addr) bool {
+	ip = ip.Unmap().WithZone("")
+	return !ip.IsUnspecified() && !ip.IsMulticast() && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 // IsName says whether the host has to be looked up before anything can be done with it.

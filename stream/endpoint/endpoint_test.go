@@ -60,6 +60,9 @@ func TestParseMistakes(t *testing.T) {
 func TestDialable(t *testing.T) {
 	for text, can := range map[string]bool{
 		"tcp://host:1": true, "tcp://*:1": false, "tcp://host:0": false, "ipc:///run/a.sock": true, "ipc://@name": true,
+		"tcp://0.0.0.0:1": false, "tcp://[::]:1": false, "tcp://[::ffff:0.0.0.0]:1": false, "tcp://[::%lo]:1": false,
+		"tcp://224.0.0.1:1": false, "tcp://[ff02::1%lo]:1": false, "tcp://255.255.255.255:1": false,
+		"tcp://127.255.255.255:1": true, "tcp://[fe80::1%lo]:1": true,
 	} {
 		e, err := Parse(text)
 		if err != nil {

@@ -21,6 +21,15 @@ import (
 // errNothing is of a name without addresses: it changes nothing.
 var errNothing = errors.New("no such name, or it has no addresses")
 
+// reachable says why an answer is not believed that has what no worker can have. 0.0.0.0, as
+// filters answer for a name that they block, is this machine to connect(2).
+func reachable(at endpoint.Endpoint) error {
+	if at.Dialable() == nil {
+		return nil
+	}
+	return fmt.Errorf("the answer has %s, to which nobody can connect", at.HostPort())
+}
+
 // resolver looks names up as the system would: the hosts file, the search list and
 // the servers of resolv.conf(5), by TCP where an answer is too long. What it reads
 // along is for how long the answers hold, which package net does not tell.
@@ -169,9 +178,13 @@ func (r *resolver) addresses(s Spec) lookup {
 			return a, r.brief(err)
 		}
 		for _, ip := range all {
+			at := endpoint.At(netip.AddrPortFrom(ip, s.Port))
+			if err := reachable(at); err != nil {
+				return answer{}, err
+			}
 			a.workers = append(a.workers, pairing.WorkerConfig{
 				Name:     fmt.Sprintf("%s-%s", s.Name, ip),
-				Endpoint: endpoint.At(netip.AddrPortFrom(ip, s.Port)).String(),
+				Endpoint: at.String(),
 				Weight:   s.Weight, MaxPairs: s.MaxPairs, MaxHandshakes: s.MaxHandshakes, Source: s.Source,
 			})
 		}
@@ -206,6 +219,9 @@ func (r *resolver) services(s Spec) lookup {
 			}
 			for _, ip := range all {
 				at := endpoint.At(netip.AddrPortFrom(ip, one.Port))
+				if err := reachable(at); err != nil {
+					return answer{}, err
+				}
 				a.workers = append(a.workers, pairing.WorkerConfig{
 					Name: fmt.Sprintf("%s-%s", s.Name, at.HostPort()), Endpoint: at.String(),
 					Weight: weight(one.Weight, most), MaxPairs: s.MaxPairs, MaxHandshakes: s.MaxHandshakes, Source: s.Source,

@@ -137,6 +137,36 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
+// Neither is one with an address that no worker can have, beside others that one can.
+func TestAnswersOfNobody(t *testing.T) {
+	t.Parallel()
+	s := dnstest.Start(t)
+	r := &resolver{servers: []string{s.Address()}}
+	looks := map[string]lookup{
+		"a":   r.addresses(Spec{Host: "orders.streamq.test", Port: 6000, Weight: 1}),
+		"srv": r.services(Spec{Host: "orders.streamq.test"}),
+	}
+	port := uint16(6000)
+	expect := func(wrong string, addresses ...string) {
+		t.Helper()
+		s.SetAddresses("orders.streamq.test", addresses...)
+		s.SetServices("orders.streamq.test", dnstest.Service{Target: "orders.streamq.test", Port: port})
+		for name, look := range looks {
+			if a, err := look(t.Context()); err == nil || !strings.Contains(err.Error(), wrong) || len(a.workers) > 0 {
+				t.Errorf("%s, %s: %+v, %v", name, wrong, a, err)
+			}
+		}
+	}
+	expect("0.0.0.0:6000", "0.0.0.0")
+	expect("224.0.0.1:6000", "10.0.0.1", "224.0.0.1")
+	expect("255.255.255.255:6000", "10.0.0.1", "255.255.255.255")
+	expect("[::]:6000", "::")
+	expect("[ff02::1]:6000", "fd00::1", "ff02::1")
+	delete(looks, "a")
+	port = 0
+	expect("10.0.0.1:0", "10.0.0.1")
+}
+
 // A nameserver that is dead, or answers SERVFAIL, is left for the next.
 func TestNextNameserver(t *testing.T) {
 	t.Parallel()
