@@ -23,6 +23,7 @@ type machine struct {
 	probes []Action
 	stays  int // clients that connected and have not ended
 	log    []string
+	all    machines // of its group, nil for none
 }
 
 var (
@@ -48,6 +49,7 @@ func newMachines(pick func(n int) int) machines {
 	all := machines{newMachine(pick), newMachine(pick)}
 	g, shared := NewGroup(&sync.Mutex{}), &twinHabits{grouped: true}
 	for _, m := range all {
+		m.all = all
 		m.table.Join(g, 0)
 		shared.of = append(shared.of, m.twin)
 		m.twin.had = shared
@@ -148,7 +150,7 @@ func (m *machine) endpoint(n int) string { return fmt.Sprintf("10.0.0.9:%d", n) 
 
 // event makes one event up and runs it; the error says what is wrong.
 func (m *machine) event() error {
-	switch kind := m.pick(31); kind {
+	switch kind := m.pick(32); kind {
 	case 0, 1, 2:
 		return m.connectClient()
 	case 3, 4, 5:
@@ -201,6 +203,8 @@ func (m *machine) event() error {
 		return m.rebalance()
 	case 29:
 		return m.crowd()
+	case 30:
+		return m.upgrade()
 	case 23, 24, 25:
 		m.now += one(m, []time.Duration{time.Millisecond, 100 * time.Millisecond, time.Second, 4 * time.Second})
 		return m.tick()
