@@ -40,6 +40,8 @@ type Config struct {
 	Backend []string
 	// Workers are the workers that listen; the proxy dials one for each client.
 	Workers []pairing.WorkerConfig
+	// Inherit is set where the pool goes on in the place of another process's, see [Pool.TakeOver].
+	Inherit *Inheritance
 	// Discovers: workers come while the pool runs, by [Pool.AddWorker], so that there
 	// may be neither one nor a backend yet.
 	Discovers bool
@@ -241,4 +243,12 @@ func mechanismSet(names []string) map[string]bool {
 		set[n] = true
 	}
 	return set
+}
+
+// startWith are the workers that a pool has from its start.
+func (c *Config) startWith() []pairing.WorkerConfig {
+	if c.Inherit != nil { // they come by TakeOver
+		return nil
+	}
+	return c.Workers
 }

@@ -28,15 +28,16 @@ type conn struct {
 	phase  phase
 	flow   *flow // of the pair, nil before there is one
 
-	spoke    bool      // it has sent something, or need not
-	stranger stranger  // what it speaks in place of ZMTP
-	balanced bool      // it came where PROXY headers are taken from somebody
-	via      *balancer // that is to say, or has said, who it is; nil for none
-	door     *entrance // that it has come through, nil for the frontend's own endpoints
-	told     bool      // whoever is interested in events knows of it
-	ready    bool      // the table was told that the greeting is there
-	early    []byte    // what came before there was a partner
-	out      backlog   // what the link has not taken yet
+	spoke     bool      // it has sent something, or need not
+	stranger  stranger  // what it speaks in place of ZMTP
+	balanced  bool      // it came where PROXY headers are taken from somebody
+	via       *balancer // that is to say, or has said, who it is; nil for none
+	door      *entrance // that it has come through, nil for the frontend's own endpoints
+	inherited bool      // it came from the process that this one succeeds
+	told      bool      // whoever is interested in events knows of it
+	ready     bool      // the table was told that the greeting is there
+	early     []byte    // what came before there was a partner
+	out       backlog   // what the link has not taken yet
 
 	ended bool // its sending, in order, and what is sent to it goes on
 	shut  bool // it has been sent a FIN behind everything, because its partner has ended so
@@ -91,7 +92,10 @@ func (f *flow) direct() bool { return f.client.own() != nil && f.worker.own() !=
 // in turn; ZMTP 1.0 and 2.0 let a peer say more unasked.
 const maxEarly = readChunk / 2
 
-func (c *conn) client() bool { return side(c.id>>32) == frontendSide }
+func (c *conn) client() bool {
+	s := side(c.id >> 32)
+	return s == frontendSide || s == spareClientSide
+}
 
 // handed is the link's.
 func (c *conn) handed() bool {

@@ -29,7 +29,11 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 		return
 	}
 	l.guardWrap(s, number)
-	c := &conn{id: peerID(s.side, number), out: backlog{spare: &l.spare}, origin: originOf(b.address, claim.Peer)}
+	id, ok := l.numberTaken(s, number, b.fd, claim.Taken)
+	if !ok {
+		return
+	}
+	c := &conn{id: id, out: backlog{spare: &l.spare}, origin: originOf(b.address, claim.Peer)}
 	if claim.Taken {
 		c.link = &ownLink{poller: l.poller, token: token(c.id), fd: b.fd, accepted: true}
 	} else {
@@ -159,7 +163,7 @@ func (l *loop) guardWrap(s *socket, number uint32) {
 	var old []pairing.PeerID
 	l.table.EachPeer(func(p *pairing.Peer) bool {
 		// Taken ones, too: libzmq has forgotten the number, the table has not.
-		if side(p.ID>>32) == s.side && soon(number, uint32(p.ID), ahead) {
+		if side(p.ID>>32) == s.side && !p.Conn.(*conn).inherited && soon(number, uint32(p.ID), ahead) {
 			old = append(old, p.ID)
 		}
 		return true

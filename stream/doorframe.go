@@ -170,17 +170,22 @@ func (l *loop) hangOne(e *entrance, at Endpoint, how listening) (bound Endpoint,
 		}
 		return l.hangOne(e, at, how)
 	}
-	if err = l.frontend.give(fd, at, how); err != nil {
-		return at, err
+	return bound, l.fit(e, bound, fd, how)
+}
+
+// fit gives a door a listener, or closes it.
+func (l *loop) fit(e *entrance, bound Endpoint, fd int, how listening) error {
+	if err := l.frontend.give(fd, bound, how); err != nil {
+		return err
 	}
 	name, err := l.frontend.zmq.GetLastEndpoint()
 	if err != nil {
-		return at, err
+		return err
 	}
 	seam.Mark(fd, e.mark)
 	f := e.frame
 	f.listeners, f.endpoints, f.bound = append(f.listeners, fd), append(f.endpoints, bound.String()), append(f.bound, name)
-	return bound, nil
+	return nil
 }
 
 // taken: a door that is shut is at endpoint yet, as libzmq sees it.

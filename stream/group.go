@@ -31,6 +31,12 @@ func (g *Group) Name() string {
 	return g.name
 }
 
+// Save is what the group remembers, for another process.
+func (g *Group) Save() pairing.SavedGroup { return g.shared.Save() }
+
+// Restore has the group remember what another process's has. Its pools are taken over before, and do not run yet.
+func (g *Group) Restore(s *pairing.SavedGroup) { g.shared.Restore(s) }
+
 // join makes a table, whose time begins now, one of the group.
 func (g *Group) join(t *pairing.Table) {
 	if g != nil {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +21,34 @@ type listening struct {
 	paused      bool   // who comes is left in the backlog at first
 	reads       uint64 // how many chunks libzmq may read of what is not taken, before more is allowed
 	mark        uint64 // of what they accept, see balancer.go and doors.go
+	inherit     []Listener
+}
+
+// listen binds the endpoints of both sockets, or goes on with those that are inherited.
+func (l *loop) listen() error {
+	front, back := l.listening(), l.listening()
+	if i := l.cfg.Inherit; i != nil {
+		front.paused, back.paused = true, true
+		front.inherit, back.inherit = i.Frontend, i.Backend
+	}
+	if err := l.frontend.bind("frontend", l.fixed.Frontend, front); err != nil {
+		return err
+	}
+	if l.cfg.Inherit == nil { // else they come by takeOver
+		doors, err := lookUpDoors(context.Background(), l.cfg.Doors)
+		if err == nil {
+			err = l.prepareDoors(doors, l.cfg.DoorMax)
+		}
+		if err != nil {
+			return err
+		}
+		l.applyDoors()
+	}
+	return l.backend.bind("backend", l.fixed.Backend, back)
+}
+
+func (l *loop) listening() listening {
+	return listening{keepAlive: l.fixed.KeepAlive, userTimeout: l.fixed.UserTimeout, take: l.cfg.Relay.takes(), paused: l.halt.on, reads: firstReads}
 }
 
 // bind makes the socket listen on each endpoint. There is no way back but to
@@ -39,6 +68,14 @@ func (s *socket) bind(role string, endpoints []string, how listening) error {
 
 // bindOne listens at every address that an endpoint stands for, all with the same port.
 func (s *socket) bindOne(endpoint string, how listening) error {
+	if inherited := how.inherited(endpoint); len(inherited) > 0 {
+		for _, l := range inherited {
+			if err := s.adopt(l, how); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	ep, err := ParseEndpoint(endpoint)
 	if err != nil {
 		return err
@@ -50,7 +87,7 @@ func (s *socket) bindOne(endpoint string, how listening) error {
 	if err != nil {
 		return err
 	}
-	return bindEach(ep, all, func(at Endpoint) (Endpoint, error) { return s.bindAt(at, how) })
+	return bindEach(ep, all, func(at Endpoint) (Endpoint, error) { return s.bindAt(endpoint, at, how) })
 }
 
 // bindEach binds all addresses that an endpoint stands for, with the same port; bind
@@ -82,7 +119,7 @@ func unusable(err error) bool {
 // bindAt makes a listener, has the seam follow it and gives it to libzmq. The
 // options of a listener are those of what it accepts (tcp(7)), which costs libzmq and
 // us nothing for each connection.
-func (s *socket) bindAt(ep Endpoint, how listening) (bound Endpoint, err error) {
+func (s *socket) bindAt(setting string, ep Endpoint, how listening) (bound Endpoint, err error) {
 	transport := transportOf(ep)
 	fd, err := transport.listen(ep, how)
 	if err != nil {
@@ -92,10 +129,17 @@ func (s *socket) bindAt(ep Endpoint, how listening) (bound Endpoint, err error) 
 		return ep, err
 	}
 	bound = transport.bound(ep, fd)
-	s.listeners = append(s.listeners, fd)
-	s.endpoints = append(s.endpoints, bound.String())
+	s.note(setting, bound, fd)
 	s.noteFile(ep.File())
 	return bound, nil
+}
+
+// note takes in a listener.
+func (s *socket) note(setting string, bound Endpoint, fd int) {
+	s.listeners = append(s.listeners, fd)
+	s.endpoints = append(s.endpoints, bound.String())
+	s.settings = append(s.settings, setting)
+	s.fixed = append(s.fixed, fd)
 }
 
 // give has the seam follow a listener and gives it to libzmq, or closes it.
@@ -111,6 +155,14 @@ func (s *socket) give(fd int, ep Endpoint, how listening) error {
 		return err
 	}
 	return nil
+}
+
+// ListenTCP makes a listening socket at an address, of which errors say what is wrong.
+func ListenTCP(ep Endpoint) (fd int, err error) {
+	if fd, err = (tcp{}).listen(ep, listening{}); err != nil {
+		return -1, bindError(err, ep)
+	}
+	return fd, nil
 }
 
 // newListener makes a listening socket; options, which may be nil, come before bind(2).

@@ -59,6 +59,9 @@ type loop struct {
 	crowd       crowd   // see tidy.go
 	held        held    // see hold.go
 	refusing    closure // see refusing.go
+	retired     retired // see handover.go
+	heir        *heir   // see successor.go
+	lastSpare   uint32  // number of spareID
 	doors       doors
 	refusals    refusals
 	someFailed  bool          // since they were summed up
@@ -151,7 +154,7 @@ func (l *loop) open() (err error) {
 	if l.backend, err = newSocket(l.ctx, backendSide, l.owner); err != nil {
 		return err
 	}
-	for _, w := range l.cfg.Workers {
+	for _, w := range l.cfg.startWith() {
 		if _, err := l.table.AddWorker(0, w); err != nil {
 			return fmt.Errorf("worker %s: %w", w.Name, err)
 		}
@@ -167,25 +170,6 @@ func (l *loop) open() (err error) {
 	)
 }
 
-func (l *loop) listen() error {
-	if err := l.frontend.bind("frontend", l.fixed.Frontend, l.listening()); err != nil {
-		return err
-	}
-	doors, err := lookUpDoors(context.Background(), l.cfg.Doors)
-	if err == nil {
-		err = l.prepareDoors(doors, l.cfg.DoorMax)
-	}
-	if err != nil {
-		return err
-	}
-	l.applyDoors()
-	return l.backend.bind("backend", l.fixed.Backend, l.listening())
-}
-
-func (l *loop) listening() listening {
-	return listening{l.fixed.KeepAlive, l.fixed.UserTimeout, l.cfg.Relay.takes(), l.halt.on, firstReads, 0}
-}
-
 func (l *loop) sockets() [2]*socket { return [2]*socket{l.frontend, l.backend} }
 
 // run turns until ctx ends or draining is through.
@@ -193,7 +177,7 @@ func (l *loop) run(ctx context.Context) error {
 	l.failedAt = failedEvery
 	l.stalls.seen = time.Since(l.start) // who opens a pool may run it when he likes
 	l.tendPorts()
-	for ctx.Err() == nil && !l.drainOver() {
+	for ctx.Err() == nil && !l.drainOver() && !l.retiredOver() {
 		if err := l.turn(); err != nil {
 			return fmt.Errorf("pool %s: %w", l.fixed.Name, err)
 		}
@@ -265,6 +249,7 @@ func (l *loop) turn() error {
 	l.act(l.table.Tick(l.clock))
 	l.settle()
 	l.tendPorts()
+	l.giveLate()
 	l.tellLostHint()
 	l.tellRebalanced()
 	l.tellLostSlots()
@@ -335,6 +320,9 @@ func (l *loop) patience() (time.Duration, error) {
 	}
 	if l.draining.on {
 		earlier(l.draining.at)
+	}
+	if l.retired.on && l.retired.late != nil {
+		earlier(l.retired.at)
 	}
 	if !ok {
 		return -1, nil

@@ -141,6 +141,9 @@ func (p *Pool) Name() string { return p.loop.fixed.Name }
 // Group of the pool, "" for none.
 func (p *Pool) Group() string { return p.loop.fixed.Group }
 
+// InGroup is the group of the pool, nil for none.
+func (p *Pool) InGroup() *Group { return p.loop.cfg.Group }
+
 // Bound are the endpoints that clients and workers can connect to, wildcard
 // ports resolved.
 func (p *Pool) Bound() (frontend, backend []string) {

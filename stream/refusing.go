@@ -44,7 +44,7 @@ func (r *closure) next(wait time.Duration) (at time.Duration, ok bool) {
 // tendPorts closes the ports for want of a worker, or opens them again.
 func (l *loop) tendPorts() {
 	r := &l.refusing
-	if l.draining.on {
+	if l.draining.on || l.retired.on {
 		r.waiting, r.told = false, false
 		return
 	}

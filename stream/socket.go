@@ -20,6 +20,10 @@ const (
 	frontendSide side = 1 + iota // a client, on the frontend
 	backendSide                  // a worker that dialled in, on the backend
 	dialledSide                  // a worker that listens, on a connection of our own
+
+	// Of those whose numbers are others' by now, see takeLate.
+	spareClientSide
+	spareWorkerSide
 )
 
 // peerID packs a side and a number that is unique on it.
@@ -46,6 +50,8 @@ type socket struct {
 	owner     *seam.Owner
 	listeners []int                  // descriptors
 	endpoints []string               // as bound, wildcard ports resolved
+	settings  []string               // as they were asked for
+	fixed     []int                  // their descriptors; listeners has the doors', too
 	paths     map[string]fs.FileInfo // the files of unix listeners
 
 	// due are the peers of which libzmq has announced the beginning and not the end.

@@ -22,6 +22,9 @@ type Chooser interface {
 	// Take is an address for one more pair of a client, which is named by its own
 	// address. ok is false when there is none that is free and has rested.
 	Take(now time.Duration, client string) (address netip.Addr, ok bool)
+	// Keep has an address that another chooser of the same setting gave to a client be taken
+	// once more. It says whether it is one that can be.
+	Keep(address netip.Addr, client string) bool
 	// Release gives back an address, once for each time that it was taken.
 	Release(now time.Duration, address netip.Addr)
 	// Usage says how many addresses are in use or rest, and how many there are.
@@ -52,6 +55,9 @@ func (s span) address(number uint32) netip.Addr {
 	a, _ := netip.AddrFromSlice(bytes)
 	return a
 }
+
+// has says whether an address is one of the span's.
+func (s span) has(a netip.Addr) bool { return s.prefix.Contains(a) && s.number(a) < s.count }
 
 // number is that of an address of the span.
 func (s span) number(a netip.Addr) uint32 {

@@ -2,6 +2,7 @@ package clientaddr
 
 import (
 	"net/netip"
+	"slices"
 	"sort"
 	"time"
 )
@@ -39,6 +40,26 @@ func (e *Each) Take(now time.Duration, _ string) (netip.Addr, bool) {
 	}
 	e.inUse++
 	return e.address(number), true
+}
+
+// Keep counts an address as given; those of lower numbers that nobody has rest.
+func (e *Each) Keep(a netip.Addr, _ string) bool {
+	if !e.has(a) {
+		return false
+	}
+	number := e.number(a)
+	for e.fresh <= number {
+		e.resting = append(e.resting, rested{number: e.fresh})
+		e.fresh++
+	}
+	for i := range e.resting {
+		if e.resting[i].number == number {
+			e.resting = slices.Delete(e.resting, i, i+1)
+			e.inUse++
+			return true
+		}
+	}
+	return false
 }
 
 // Release has an address rest.

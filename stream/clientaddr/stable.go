@@ -54,6 +54,24 @@ func (s *Stable) Take(now time.Duration, client string) (netip.Addr, bool) {
 	return s.address(h.number), true
 }
 
+// Keep has a client have an address.
+func (s *Stable) Keep(a netip.Addr, client string) bool {
+	if !s.has(a) {
+		return false
+	}
+	h, number := s.clients[client], s.number(a)
+	switch other := s.holders[number]; {
+	case h == nil && other == nil:
+		h = &holder{client: client, number: number}
+		s.clients[client], s.holders[number] = h, h
+	case h == nil || h != other:
+		return false
+	}
+	s.wake(h)
+	h.pairs++
+	return true
+}
+
 // choose is the first candidate that nobody has, or else the first whose holder has rested
 // for long enough, which then is forgotten.
 func (s *Stable) choose(now time.Duration, client string) (number uint32, ok bool) {

@@ -1,0 +1,303 @@
+package stream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/seam"
+	"github.com/streamq/streamq-proxy/stream/sockets"
+)
+
+// A pool can be handed over to a process that goes on in its place ([Pool.HandOver] here,
+// [Inheritance] there). While it is, its loop stands still, and the relay's threads move the bytes
+// of open pairs on; only for the last step, [Handover.Stop], these stand still as well.
+//
+//	running --HandOver--> frozen --Stop--> stopped --Retire--> retired --the last connection has gone--> ended
+//	   ^                    |                 |
+//	   +------- Thaw -------+-----------------+
+//
+// A pool that is retired has only what could not go along: pairs in their handshake, or that end,
+// and connections in libzmq. It accepts nobody, and gives away who is fit to be (late.go).
+
+// ErrNotNow says why a pool cannot be handed over as it is.
+var ErrNotNow = errors.New("the pool cannot be handed over now")
+
+// Handover is a pool whose loop stands still. Its methods are for one goroutine, and for
+// nobody once [Handover.Thaw] or [Handover.Retire] was called, one of which must be.
+type Handover struct {
+	l       *loop
+	since   time.Time
+	release chan func()
+
+	peers []*conn // in the order in which they are saved
+	flows []*flow
+	doors []*entrance
+}
+
+// Listeners are the pool's, by descriptors that stay its own. It may be called at any time: they never change.
+func (p *Pool) Listeners() Listeners {
+	return Listeners{p.loop.frontend.inheritable(), p.loop.backend.inheritable()}
+}
+
+func (s *socket) inheritable() (all []Listener) {
+	for i, setting := range s.settings {
+		all = append(all, Listener{setting, s.endpoints[i], s.fixed[i]})
+	}
+	return all
+}
+
+// HandOver has the pool stand still. Errors: [ErrNotNow], [ErrStopped], and ctx's.
+func (p *Pool) HandOver(ctx context.Context) (*Handover, error) {
+	h := &Handover{l: p.loop, release: make(chan func(), 1)}
+	frozen := make(chan error, 1)
+	posted := p.post(func() {
+		err := h.l.freeze(h)
+		frozen <- err
+		if err == nil {
+			(<-h.release)()
+		}
+	})
+	if !posted {
+		return nil, ErrStopped
+	}
+	select {
+	case err := <-frozen:
+		return h, err
+	case <-p.stopped:
+		return nil, ErrStopped
+	case <-ctx.Done():
+		h.release <- h.thaw // whenever it comes to that
+		return nil, ctx.Err()
+	}
+}
+
+func (l *loop) freeze(h *Handover) error {
+	switch {
+	case l.halt.on:
+		return fmt.Errorf("%w: pool %s is paused", ErrNotNow, l.fixed.Name)
+	case l.doors.change != nil:
+		return fmt.Errorf("%w: pool %s is reloading", ErrNotNow, l.fixed.Name)
+	case l.draining.on, l.closed, l.retired.on:
+		return fmt.Errorf("%w: pool %s is ending", ErrNotNow, l.fixed.Name)
+	}
+	if l.refusing.on { // the successor closes them by itself
+		if l.openPorts(); l.refusing.on {
+			return fmt.Errorf("%w: a port of pool %s cannot be opened", ErrNotNow, l.fixed.Name)
+		}
+	}
+	for _, s := range l.sockets() {
+		s.pause(true)
+	}
+	l.eachConn(func(c *conn) {
+		if f := c.flow; f != nil && f.young {
+			l.growUp(f)
+		}
+	})
+	l.settle()
+	l.now()
+	h.since = time.Now()
+	return nil
+}
+
+// along says whether a peer can be handed over.
+func along(p *pairing.Peer) bool {
+	c := p.Conn.(*conn)
+	switch {
+	case !c.portable():
+		return false
+	case c.flow != nil:
+		f := c.flow
+		return p.State() == pairing.PeerOpen && f.loan != nil && f.partner(c).portable() && !f.loan.End().Over
+	case p.State() == pairing.PeerDialling, p.Partner() != nil:
+		return false
+	}
+	return true
+}
+
+// portable: another process can go on with the connection.
+func (c *conn) portable() bool {
+	return c.phase == live && c.own() != nil && !c.broken && !c.owedReset && (c.via == nil || c.via.read) && (c.flow != nil || c.out.empty())
+}
+
+// Save is the pool, and its descriptors: those of its connections and then those of its doors,
+// which stay its own.
+func (h *Handover) Save() (SavedPool, []int) {
+	l := h.l
+	s := SavedPool{
+		Pool: l.fixed.Name, Group: l.fixed.Group, Table: l.table.Save(l.clock, along), Workers: l.cfg.Workers, LameDuck: l.pool.LameDuck(),
+		Figures: SavedFigures{l.passed(), l.figures.turns, l.handshakes, l.stalls.count, l.stalls.total},
+	}
+	var fds []int
+	s.Conns, s.Flows, fds = h.savePeers(&s.Table.Peers)
+	for _, identity := range slices.Sorted(maps.Keys(l.doors.open)) {
+		e := l.doors.open[identity]
+		d := SavedDoor{Identity: e.identity, Setting: e.setting, Endpoints: e.frame.endpoints}
+		if e.until != never {
+			d.Left = max(time.Nanosecond, e.until-l.clock)
+		}
+		s.Doors, h.doors = append(s.Doors, d), append(h.doors, e)
+		fds = append(fds, e.frame.listeners...)
+	}
+	return s, fds
+}
+
+// savePeers is the connections of saved peers, and notes them.
+func (h *Handover) savePeers(s *pairing.SavedPeers) (conns []SavedConn, flows []SavedFlow, fds []int) {
+	places := map[*conn]int{}
+	for i := range s.Peers {
+		c := h.l.find(s.Peers[i].ID)
+		places[c] = i
+		h.peers = append(h.peers, c)
+		conns, fds = append(conns, c.saved()), append(fds, c.link.descriptor())
+	}
+	for i, c := range h.peers {
+		if f := c.flow; f != nil && f.client == c {
+			h.flows = append(h.flows, f)
+			flows = append(flows, SavedFlow{i, places[f.worker], f.shaken.saved()})
+		}
+	}
+	return conns, flows, fds
+}
+
+func (c *conn) saved() SavedConn {
+	s := SavedConn{
+		Origin: c.origin, Spoke: c.spoke, Told: c.told, Ready: c.ready, Paused: c.paused, Ended: c.ended, Shut: c.shut, Balanced: c.balanced, Dialled: side(c.id>>32) == dialledSide,
+		Early: c.early, Shown: c.own().shown.address,
+	}
+	if c.via != nil {
+		s.Balancer = &SavedBalancer{c.via.Endpoint, c.via.UniqueID, c.via.TLS, c.via.origin}
+	}
+	if c.door != nil {
+		s.Door = c.door.identity
+	}
+	return s
+}
+
+// Stop has the pairs stand still that were saved, and says what they were in the middle of.
+// Those that move something are stopped last.
+func (h *Handover) Stop() (motions []Motion, blob []byte) {
+	order := slices.Clone(h.flows)
+	slices.SortStableFunc(order, func(a, b *flow) int { return cmp.Compare(b.loanIdle(), a.loanIdle()) })
+	idle := make(map[*flow]time.Duration, len(order))
+	for _, f := range order {
+		idle[f] = f.loanIdle()
+		h.l.recall(f)
+	}
+	for _, f := range h.flows {
+		m := Motion{End: f.end, Passed: f.passed, Idle: idle[f]}
+		for way, rest := range [...][]byte{f.worker.out.all(), f.client.out.all()} {
+			m.Rest[way] = len(rest)
+			blob = append(blob, rest...)
+		}
+		motions = append(motions, m)
+	}
+	return motions, blob
+}
+
+func (f *flow) loanIdle() time.Duration {
+	if f.loan == nil {
+		return 0
+	}
+	return f.loan.Idle()
+}
+
+// Thaw has the pool go on as if nothing had been.
+func (h *Handover) Thaw() { h.release <- h.thaw }
+
+func (h *Handover) thaw() {
+	l := h.l
+	if l.closed {
+		return
+	}
+	l.start = l.start.Add(time.Since(h.since))
+	l.stalls.seen = time.Since(l.start)
+	l.goOn(h.flows)
+	for _, s := range l.sockets() {
+		s.pause(false)
+	}
+}
+
+// goOn has pairs that were stopped be moved again.
+func (l *loop) goOn(flows []*flow) {
+	for _, f := range flows {
+		switch {
+		case f.loan != nil:
+		case f.end.Over:
+			l.relayed(f)
+		default:
+			l.lend(f)
+		}
+	}
+}
+
+// Retire has the pool forget what was handed over: it is the successor's. late takes who is
+// fit to go along later, see [Pool.HandOver].
+func (h *Handover) Retire(late Late) { h.release <- func() { h.retire(late) } }
+
+func (h *Handover) retire(late Late) {
+	l := h.l
+	l.start = l.start.Add(time.Since(h.since))
+	l.stalls.seen = time.Since(l.start)
+	l.letGo(h.peers)
+	l.act(l.table.Retire(l.clock))
+	for way := range l.figures.passed {
+		l.figures.passed[way].Bytes.Store(0)
+		l.figures.passed[way].Chunks.Store(0)
+	}
+	l.retired = retired{on: true, late: late}
+	for _, s := range l.sockets() { // paused for good; a shutdown(2) would be the successor's, too
+		s.listeners, s.paths = nil, nil
+	}
+	l.doors.open, l.doors.shut = map[string]*entrance{}, nil
+	l.doors.look()
+	// libzmq's own connections cannot go along. Who serves nobody comes again, to the successor.
+	l.table.EachPeer(func(p *pairing.Peer) bool {
+		if p.Partner() == nil && p.State() != pairing.PeerDialling && p.Conn.(*conn).own() == nil {
+			l.retired.end = append(l.retired.end, p.ID)
+		}
+		return true
+	})
+	for _, id := range l.retired.end {
+		l.act(l.table.End(l.clock, id, pairing.Drained))
+	}
+	l.retired.end = nil
+	l.settle()
+}
+
+// letGo forgets connections that another process has. Their sockets go on.
+func (l *loop) letGo(all []*conn) {
+	ids := make([]pairing.PeerID, len(all))
+	for i, c := range all {
+		ids[i] = c.id
+	}
+	l.act(l.table.HandOver(l.clock, ids))
+	for _, c := range all {
+		o := c.own()
+		_ = o.listen(wish{})
+		l.unknow(c)
+		l.count(-1)
+		l.figures.backlogged -= int64(c.out.size())
+		c.out.reset()
+		l.leave(c)
+		c.phase, c.paused, c.early = dead, false, nil
+		if o.accepted {
+			seam.Release(o.fd)
+		} else {
+			sockets.Close(o.fd)
+		}
+	}
+}
+
+// passed is what has passed since the start.
+func (l *loop) passed() (both [2]Traffic) {
+	for way := range both {
+		both[way] = Traffic{l.figures.passed[way].Chunks.Load(), l.figures.passed[way].Bytes.Load()}
+	}
+	return both
+}
