@@ -15,6 +15,8 @@ const (
 	askTimeout = 2 * time.Second
 	// reloadTimeout bounds RELOAD, which reads a file and asks all loops.
 	reloadTimeout = 10 * time.Second
+	// upgradeTimeout bounds UPGRADE, which starts a process and waits until it is in place.
+	upgradeTimeout = 40 * time.Second
 )
 
 // outcome is what has become of a request.

@@ -44,7 +44,7 @@ func TestClientSaysEveryVerb(t *testing.T) {
 	testClientSees(t, r, c)
 	testClientSteers(t, r, c)
 	testClientOpensDoors(ctx, t, c.Pool(""))
-	for _, f := range []func(context.Context) error{c.Pause, c.Resume, c.Reload, c.Terminate} {
+	for _, f := range []func(context.Context) error{c.Pause, c.Resume, c.Reload, c.Upgrade, c.Terminate} {
 		good(t, f(ctx))
 	}
 	good(t, c.Shutdown(ctx, 3*time.Second), c.Shutdown(ctx, -1), c.SetLogLevel(ctx, slog.LevelWarn))

@@ -35,8 +35,18 @@ type Config struct {
 	// Connections bounds those of one endpoint; 0 means an eighth of the descriptors
 	// that the process may open, at most 16384.
 	Connections int
+	// Inherit are listeners that another process has made, in whose place this one goes on.
+	// Their files are that one's until [Server.Succeed].
+	Inherit []Listener
 	// Log gets what an operator should know; nil discards it.
 	Log *slog.Logger
+}
+
+// Listener is a listening socket of an endpoint.
+type Listener struct {
+	Setting string // the endpoint as it is configured
+	Events  bool   // it is for events, beside the one for requests
+	FD      int    `json:"-"`
 }
 
 // domain is the security of an endpoint; the ZAP handler is told its name.

@@ -9,14 +9,14 @@ import (
 	"github.com/streamq/streamq-proxy/control/wire"
 )
 
-// What Equal does not look at is the log alone.
+// What Equal does not look at is the log, and what was bound by another process.
 func TestConfigEqual(t *testing.T) {
 	full := Config{
 		Endpoints: []string{"ipc:///a"}, Mode: 0o600, Cert: "cert", Clients: "clients", LoopbackLevel: wire.Operator, Rate: 1, Connections: 1,
-		Log: slog.Default(),
+		Log: slog.Default(), Inherit: []Listener{{}},
 	}
 	same := full
-	same.Endpoints, same.Log = []string{"ipc:///a"}, nil
+	same.Endpoints, same.Log, same.Inherit = []string{"ipc:///a"}, nil, nil
 	if !full.Equal(&same) {
 		t.Error("two that are the same are not equal")
 	}
@@ -27,7 +27,7 @@ func TestConfigEqual(t *testing.T) {
 		if reflect.ValueOf(full).Field(i).IsZero() {
 			t.Errorf("%s: the test does not set it", field.Name)
 		}
-		if full.Equal(&other) != (field.Name == "Log") {
+		if full.Equal(&other) != (field.Name == "Log" || field.Name == "Inherit") {
 			t.Errorf("without %s they are equal: %v", field.Name, full.Equal(&other))
 		}
 	}

@@ -70,7 +70,7 @@ func newRig(t testing.TB, change func(*rig, *Config, *stream.Config)) *rig {
 	if r.pool, err = stream.Open(zctx, pool); err != nil {
 		t.Fatal(err)
 	}
-	proxy := Proxy{Pools: []*stream.Pool{r.pool}, Version: wire.Version{Version: "test"}, Reload: r.reload, Shutdown: r.shutdown, Level: r.level}
+	proxy := Proxy{Pools: []*stream.Pool{r.pool}, Version: wire.Version{Version: "test"}, Reload: r.reload, Upgrade: func(context.Context) error { return nil }, Shutdown: r.shutdown, Level: r.level}
 	if r.server, err = Open(cfg, proxy, feed); err != nil {
 		t.Fatal(err)
 	}

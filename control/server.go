@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pebbe/zmq4"
@@ -34,6 +35,8 @@ type Proxy struct {
 	// Reload reads the configuration again; all of it comes into force, or
 	// nothing and the error says why.
 	Reload func(context.Context) error
+	// Upgrade has another process go on in this one's place; the error says why it did not.
+	Upgrade func(context.Context) error
 	// Shutdown drains until the deadline, of the configuration if it is below zero,
 	// and says how long that is from now: less where an earlier one stands.
 	Shutdown func(deadline time.Duration) time.Duration
@@ -55,20 +58,22 @@ type Server struct {
 	started  time.Time
 
 	// Only the goroutine of Serve touches these (and Open, before).
-	context  *zmq4.Context
-	router   *zmq4.Socket
-	zap      *zmq4.Socket
-	pub      *zmq4.Socket // nil when no endpoint is an operator's
-	cert     wire.Cert
-	keys     *keyring
-	callers  *callers
-	monitors map[*zmq4.Socket]*monitor // by whom they watch; each is of a goroutine of its own
-	limiter  *logLimiter               // is anybody's
-	beats    []beat                    // batched, see beat.go
-	beatsDue time.Time
-	paths    []string
-	bound    []string
-	eventsAt map[domain]string
+	context   *zmq4.Context
+	router    *zmq4.Socket
+	zap       *zmq4.Socket
+	pub       *zmq4.Socket // nil when no endpoint is an operator's
+	cert      wire.Cert
+	keys      *keyring
+	callers   *callers
+	monitors  map[*zmq4.Socket]*monitor // by whom they watch; each is of a goroutine of its own
+	limiter   *logLimiter               // is anybody's
+	beats     []beat                    // batched, see beat.go
+	beatsDue  time.Time
+	paths     []string
+	left      atomic.Bool // see Leave
+	listeners []Listener
+	bound     []string
+	eventsAt  map[domain]string
 
 	// answering is held while requests are taken and answered, so that the end,
 	// which ends every call on the sockets, waits until whoever asked for it is answered.
@@ -94,6 +99,7 @@ func Open(cfg Config, proxy Proxy, feed *Feed) (*Server, error) {
 		counters: newCounters(), started: time.Now(), eventsAt: map[domain]string{},
 		monitors: map[*zmq4.Socket]*monitor{},
 	}
+	s.left.Store(len(cfg.Inherit) > 0)
 	for _, v := range Verbs() {
 		s.verbs[v.Name] = &v
 	}

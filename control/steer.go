@@ -75,6 +75,10 @@ func steerVerbs() []Verb {
 			Help: "reads the configuration file again: all of it comes into force, or nothing", run: reload,
 		},
 		{
+			Name: "UPGRADE", Level: wire.Operator, Logged: Logged, Timeout: upgradeTimeout,
+			Help: "starts the program that is now at the proxy's path and hands everything over to it, open pairs included, or nothing", run: upgrade,
+		},
+		{
 			Name: "LOGLEVEL", Args: "[LEVEL]", Level: wire.Operator, Logged: LoggedArgs,
 			Help: "tells, or sets, the log's level: debug, info, warn or error, in any case", run: loglevel,
 		},
@@ -306,6 +310,13 @@ func lameDuck(c *call) (wire.Reply, error) {
 
 func reload(c *call) (wire.Reply, error) {
 	if err := c.server.proxy.Reload(c.ctx); err != nil {
+		return wire.Reply{}, wire.Errorf(wire.Conflict, "nothing has changed: %s", firstLine(err.Error()))
+	}
+	return wire.NewReply(wire.OK, nil)
+}
+
+func upgrade(c *call) (wire.Reply, error) {
+	if err := c.server.proxy.Upgrade(c.ctx); err != nil {
 		return wire.Reply{}, wire.Errorf(wire.Conflict, "nothing has changed: %s", firstLine(err.Error()))
 	}
 	return wire.NewReply(wire.OK, nil)

@@ -51,12 +51,12 @@ func TestSpecialVerbs(t *testing.T) {
 	}{
 		{"batched", func(v *Verb) bool { return v.Batched }, []string{"HEARTBEAT"}},
 		{"steerable", func(v *Verb) bool { return v.Steerable }, []string{"PAUSE", "RESUME", "TERMINATE", "STATISTICS"}},
-		{"slow", func(v *Verb) bool { return v.timeout() > 2*time.Second }, []string{"RELOAD"}},
+		{"slow", func(v *Verb) bool { return v.timeout() > 2*time.Second }, []string{"RELOAD", "UPGRADE"}},
 		{"of peers", func(v *Verb) bool { return v.Level == wire.Peer }, []string{"PING", "HELLO", "HEARTBEAT", "BYE", "WHOIS"}},
 		{"logged unless it only asks", func(v *Verb) bool { return v.logs(nil) && !v.logs(v.Asks) }, []string{"REBALANCE"}},
 		{"logged only with arguments", func(v *Verb) bool { return v.logs([]string{"x"}) && !v.logs(nil) }, []string{"LOGLEVEL"}},
 		{"logged", func(v *Verb) bool { return v.logs(nil) }, []string{
-			"UNHINT", "PIN", "UNPIN", "DRAIN", "MAINT", "ENABLE", "WEIGHT", "MAXCONN", "ADD", "REMOVE", "KICK", "REBALANCE", "LAMEDUCK", "RELOAD", "SHUTDOWN", "DOOR",
+			"UNHINT", "PIN", "UNPIN", "DRAIN", "MAINT", "ENABLE", "WEIGHT", "MAXCONN", "ADD", "REMOVE", "KICK", "REBALANCE", "LAMEDUCK", "RELOAD", "UPGRADE", "SHUTDOWN", "DOOR",
 			"PAUSE", "RESUME", "TERMINATE",
 		}},
 	} {

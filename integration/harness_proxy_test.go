@@ -112,11 +112,11 @@ func (p *proxy) said() string {
 }
 
 func (p *proxy) stop(t testing.TB) {
-	_ = p.command.Process.Signal(syscall.SIGTERM)
+	_ = syscall.Kill(p.pid(), syscall.SIGTERM)
 	select {
 	case <-p.exited:
 	case <-time.After(patience):
-		_ = p.command.Process.Signal(syscall.SIGQUIT) // the Go runtime prints every goroutine
+		_ = syscall.Kill(p.pid(), syscall.SIGQUIT) // the Go runtime prints every goroutine
 		<-p.exited
 		t.Errorf("the proxy did not end on SIGTERM")
 	}

@@ -194,7 +194,7 @@ func everything(pools ...Source) *prometheus.Registry {
 	r := NewRegistry(Build{Version: "1", Revision: "abc", GoVersion: "go1"}, pools...)
 	reloads := NewReloads(time.Unix(1e9, 0))
 	reloads.Done(time.Unix(2e9, 0), errors.New("a mistake"))
-	r.MustRegister(reloads, NewFinderCollector(func() []FinderStats {
+	r.MustRegister(reloads, NewUpgrades(), NewFinderCollector(func() []FinderStats {
 		return []FinderStats{{Pool: "orders", Kind: "a", Name: "w", Workers: 3, Age: 1500 * time.Millisecond, Interval: 30 * time.Second, Good: 5, Failed: 2}}
 	}), NewControlCollector(func() ControlStats {
 		return ControlStats{Requests: []ControlRequests{{"PING", "200", 3}, {"other", "501", 1}}, Refused: map[string]uint64{"key": 2, "crowded": 0}, Unread: 4, EventsLost: 5}

@@ -118,7 +118,7 @@ func (f *agentFlags) run(ctx context.Context, signals <-chan os.Signal, stderr i
 		runtime.GOMAXPROCS(f.cpus + len(all.agents)*(1+f.threadsEach(len(all.agents))))
 	}
 	if f.http != "" {
-		h, err := listenHTTP(f.http, agentHandler(all, log), log)
+		h, err := listenHTTP(f.http, nil, agentHandler(all, log), log)
 		if err != nil {
 			return err
 		}

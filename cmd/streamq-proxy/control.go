@@ -20,10 +20,14 @@ func (s *server) openControl() (err error) {
 	}
 	cfg := s.plan.Control
 	cfg.Log = s.log
+	if s.before != nil {
+		cfg.Inherit = s.before.control
+	}
 	s.control, err = control.Open(cfg, control.Proxy{
 		Pools:    s.pools,
 		Version:  running(),
 		Reload:   s.reloadFor,
+		Upgrade:  s.upgradeFor,
 		Shutdown: s.shutdownFor,
 		Ending:   s.ending.Load,
 		Finders:  s.findersFor,
@@ -64,9 +68,17 @@ func (s *server) ask(ctx context.Context, f func(context.Context)) error {
 }
 
 // reloadFor is reload on behalf of a caller of the control socket.
-func (s *server) reloadFor(ctx context.Context) error {
+func (s *server) reloadFor(ctx context.Context) error { return s.askFor(ctx, s.reload) }
+
+// upgradeFor is upgrade likewise. The control socket, which ends with it, answers before.
+func (s *server) upgradeFor(ctx context.Context) error {
+	return s.askFor(context.WithoutCancel(ctx), s.upgrade)
+}
+
+// askFor has the goroutine of signals do something that may fail.
+func (s *server) askFor(ctx context.Context, do func(context.Context) error) error {
 	result := make(chan error, 1)
-	if err := s.ask(ctx, func(context.Context) { result <- s.reload(ctx) }); err != nil {
+	if err := s.ask(ctx, func(context.Context) { result <- do(ctx) }); err != nil {
 		return err
 	}
 	select {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 	"time"
 
@@ -33,12 +34,13 @@ const (
 // httpServer serves /metrics, /healthz, /readyz and, of a proxy, the console and /api/v1.
 type httpServer struct {
 	listener net.Listener
+	bound    net.Listener // the same without its bounds
 	server   *http.Server
 }
 
-// listenHTTP binds; nothing is answered before serve.
-func listenHTTP(address string, handler http.Handler, log *slog.Logger) (*httpServer, error) {
-	l, err := net.Listen("tcp", address)
+// listenHTTP binds, unless somebody has for it; nothing is answered before serve.
+func listenHTTP(address string, inherited *os.File, handler http.Handler, log *slog.Logger) (*httpServer, error) {
+	l, err := listenOn(address, inherited)
 	if err != nil {
 		var reason *net.OpError
 		if errors.As(err, &reason) {
@@ -50,7 +52,7 @@ func listenHTTP(address string, handler http.Handler, log *slog.Logger) (*httpSe
 		return nil, fmt.Errorf("http %s: %w", address, err)
 	}
 	h := &httpServer{
-		listener: newSeats(l, httpMaxConns),
+		listener: newSeats(l, httpMaxConns), bound: l,
 		server: &http.Server{
 			Handler:           handler,
 			ReadHeaderTimeout: httpHeaderTimeout,
@@ -63,6 +65,23 @@ func listenHTTP(address string, handler http.Handler, log *slog.Logger) (*httpSe
 	// One request a connection: idle ones could keep a probe from being heard.
 	h.server.SetKeepAlivesEnabled(false)
 	return h, nil
+}
+
+// listenOn binds an address, or goes on with a listener that another process has bound.
+func listenOn(address string, inherited *os.File) (net.Listener, error) {
+	if inherited != nil {
+		return net.FileListener(inherited)
+	}
+	return net.Listen("tcp", address)
+}
+
+// file is a copy of the listener for another process.
+func (h *httpServer) file() (*os.File, error) {
+	l, ok := h.bound.(*net.TCPListener)
+	if !ok {
+		return nil, fmt.Errorf("http %s: its listener cannot be handed over", h.address())
+	}
+	return l.File()
 }
 
 func (h *httpServer) address() string { return h.listener.Addr().String() }
@@ -90,7 +109,7 @@ func newHandler(s *server) http.Handler {
 		sources[i] = p
 	}
 	registry := metrics.NewRegistry(build(), sources...)
-	registry.MustRegister(s.reloads, metrics.NewFinderCollector(s.discoveryStats))
+	registry.MustRegister(s.reloads, s.upgrades, metrics.NewFinderCollector(s.discoveryStats))
 	if s.control != nil {
 		registry.MustRegister(metrics.NewControlCollector(s.controlStats))
 	}

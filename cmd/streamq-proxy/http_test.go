@@ -62,8 +62,8 @@ func TestSeats(t *testing.T) {
 // A request that is too large, or not HTTP, is answered and cut off.
 func TestHTTPHoldsAgainstStrangeClients(t *testing.T) {
 	t.Parallel()
-	s := &server{log: slog.New(slog.DiscardHandler), reloads: metrics.NewReloads(time.Now())}
-	h, err := listenHTTP("127.0.0.1:0", newHandler(s), s.log)
+	s := &server{log: slog.New(slog.DiscardHandler), reloads: metrics.NewReloads(time.Now()), upgrades: metrics.NewUpgrades()}
+	h, err := listenHTTP("127.0.0.1:0", nil, newHandler(s), s.log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +100,8 @@ func TestHTTPHoldsAgainstStrangeClients(t *testing.T) {
 // being answered: as many as there are seats for a moment, fewer not at all.
 func TestHTTPIsReachableBesideSilentClients(t *testing.T) {
 	t.Parallel()
-	s := &server{log: slog.New(slog.DiscardHandler), reloads: metrics.NewReloads(time.Now())}
-	h, err := listenHTTP("127.0.0.1:0", newHandler(s), s.log)
+	s := &server{log: slog.New(slog.DiscardHandler), reloads: metrics.NewReloads(time.Now()), upgrades: metrics.NewUpgrades()}
+	h, err := listenHTTP("127.0.0.1:0", nil, newHandler(s), s.log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func serveSettings(t *testing.T, s config.Settings) *proxied {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := open(plan, func() (*config.Plan, error) { return plan, nil }, io.Discard)
+	p, err := open(plan, func() (*config.Plan, error) { return plan, nil }, io.Discard, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,9 @@ func (s *server) tryReload(ctx context.Context) error {
 	if s.draining.Load() {
 		return errors.New("the proxy is draining")
 	}
+	if s.handedOver() {
+		return errHandedOver
+	}
 	plan, err := s.replan()
 	if err != nil {
 		return err

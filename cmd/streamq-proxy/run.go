@@ -38,15 +38,21 @@ func newRunCommand(cpus int) *cobra.Command {
 --drain-delay, so that a balancer has time to send clients elsewhere; after that it
 takes no new clients and lets the pairs end by themselves within --drain-timeout. A
 second signal ends them at once. SIGHUP reads --config again: all of it comes into
-force, or nothing.`,
+force, or nothing. SIGUSR2 starts the program that is now at this one's path, with
+the same arguments, and hands everything over to it, open pairs included; if that
+fails nothing has changed.`,
 		Example: `  streamq-proxy run --frontend tcp://127.0.0.1:5555 --worker tcp://127.0.0.1:6000
   streamq-proxy run --frontend tcp://127.0.0.1:5555 --backend tcp://127.0.0.1:5556
   streamq-proxy run --config /etc/streamq-proxy.yaml`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			plan, err := f.plan()
+			before, err := predecessorOf()
 			if err != nil {
 				return err
+			}
+			plan, err := f.plan()
+			if err != nil {
+				return before.fail(err)
 			}
 			// Before anything is bound, so that no signal meets a half-open proxy.
 			signals := make(chan os.Signal, 8)
@@ -56,10 +62,14 @@ force, or nothing.`,
 			hangups := make(chan os.Signal, 1)
 			signal.Notify(hangups, syscall.SIGHUP)
 			defer signal.Stop(hangups)
-			s, err := open(plan, f.again, cmd.ErrOrStderr())
+			upgrades := make(chan os.Signal, 1)
+			signal.Notify(upgrades, syscall.SIGUSR2) // by which the system would end who does not ask for it
+			defer signal.Stop(upgrades)
+			s, err := open(plan, f.again, cmd.ErrOrStderr(), before)
 			if err != nil {
 				return err
 			}
+			s.usr2 = upgrades
 			return s.run(cmd.Context(), signals, hangups)
 		},
 	}
@@ -97,17 +107,32 @@ type server struct {
 	readyAll  atomic.Bool                // see readyz
 	ending    atomic.Bool                // it was told to end: another signal ends it at once
 	draining  atomic.Bool                // the pools were told to drain
-	end       end                        // only the goroutine of signals reads and writes it
-	force     time.Duration              // forceAfter, but for tests
+	upgrades  *metrics.Upgrades
+	program   string           // at whose path a successor is looked for, "" if it is unknown
+	before    *predecessor     // nil for a process that succeeds nobody
+	succeeded chan struct{}    // closed when another process has taken over
+	usr2      <-chan os.Signal // SIGUSR2
+	end       end              // only the goroutine of signals reads and writes it
+	force     time.Duration    // forceAfter, but for tests
 }
 
 // forceAfter is how long the proxy may take to end once it was told to end at
 // once. It takes a moment, unless a loop is stuck.
 const forceAfter = 5 * time.Second
 
-// open binds everything. When it fails nothing stays bound.
-func open(plan *config.Plan, replan func() (*config.Plan, error), stderr io.Writer) (*server, error) {
+// open binds everything, or takes it over from the process before. When it fails nothing
+// stays bound, and that one goes on.
+func open(plan *config.Plan, replan func() (*config.Plan, error), stderr io.Writer, before *predecessor) (*server, error) {
+	if before != nil {
+		if _, err := plan.CheckFiles(); err != nil {
+			return nil, before.fail(err)
+		}
+		if err := before.meet(); err != nil {
+			return nil, before.fail(err)
+		}
+	}
 	s := &server{
+		before: before, upgrades: metrics.NewUpgrades(), succeeded: make(chan struct{}),
 		plan: plan, replan: replan, level: new(slog.LevelVar),
 		asked: make(chan func(context.Context)), ended: make(chan struct{}), closed: make(chan struct{}),
 		reloads: metrics.NewReloads(time.Now()), force: forceAfter,
@@ -117,9 +142,10 @@ func open(plan *config.Plan, replan func() (*config.Plan, error), stderr io.Writ
 	s.lines = newLogQueue(stderr, newLogger(stderr, plan.LogJSON, s.level))
 	s.log = newLogger(s.lines, plan.LogJSON, s.level)
 	s.access = newAccessLog(s.log, plan.Access)
+	s.program, _ = os.Executable() // without /proc nobody knows it, and only an upgrade asks for it
 	if err := s.bind(); err != nil {
 		s.release()
-		return nil, err
+		return nil, before.fail(err)
 	}
 	return s, nil
 }
@@ -144,13 +170,21 @@ func (s *server) bind() (err error) {
 		s.happened = api.NewEvents()
 	}
 	for _, cfg := range s.plan.Pools {
-		pool, err := stream.Open(s.context, s.equip(cfg))
+		pool, err := stream.Open(s.context, s.inherit(s.equip(cfg)))
 		if err != nil {
 			return s.ofPool(cfg.Name, err)
 		}
 		s.pools = append(s.pools, pool)
 	}
 	s.openDiscovery()
+	if s.before != nil {
+		return s.succeed()
+	}
+	return s.bindOperators()
+}
+
+// bindOperators binds what operators and monitoring use.
+func (s *server) bindOperators() (err error) {
 	if err := s.openControl(); err != nil {
 		return err
 	}
@@ -158,7 +192,7 @@ func (s *server) bind() (err error) {
 		if err := s.openConsole(); err != nil {
 			return err
 		}
-		s.http, err = listenHTTP(s.plan.HTTP, newHandler(s), s.log)
+		s.http, err = listenHTTP(s.plan.HTTP, s.before.httpListener(s.plan.HTTP), newHandler(s), s.log)
 	}
 	return err
 }
@@ -168,6 +202,14 @@ func (s *server) equip(cfg stream.Config) stream.Config {
 	cfg.Log, cfg.Access = s.log, s.access.record
 	cfg.Pairing.Seed = rand.Uint64() // by the system; replicas must not act in step
 	cfg.Events = s.recorders()
+	return cfg
+}
+
+// inherit gives a pool the listeners of the process before.
+func (s *server) inherit(cfg stream.Config) stream.Config {
+	if s.before != nil {
+		cfg.Inherit = &stream.Inheritance{Listeners: s.before.pools[cfg.Name]}
+	}
 	return cfg
 }
 
@@ -184,6 +226,9 @@ func (s *server) release() {
 	if s.control != nil {
 		s.control.Close()
 	}
+	if s.http != nil {
+		_ = s.http.listener.Close()
+	}
 	for _, p := range s.pools {
 		p.Close()
 	}
@@ -198,6 +243,7 @@ func (s *server) release() {
 // is about to exit.
 func (s *server) run(ctx context.Context, signals, hangups <-chan os.Signal) error {
 	s.announce()
+	tellSystemd("READY=1")
 	served, overdue := make(chan error, 1), make(chan struct{})
 	go func() { served <- s.serve(ctx, signals, hangups, overdue) }()
 	select {
@@ -221,7 +267,10 @@ func (s *server) serve(ctx context.Context, signals, hangups <-chan os.Signal, o
 	first := make(chan os.Signal, 1)
 	others.Go(func() error { s.obey(ctx, first, hangups); return nil })
 	others.Go(func() error { s.tellRefused(); return nil })
-	others.Go(func() error { return s.discover(ctx) })
+	others.Go(func() error { return s.discover(s.untilSucceeded(ctx)) })
+	if s.before != nil {
+		others.Go(func() error { s.follow(s.untilEnded()); return nil })
+	}
 	go func() {
 		if s.insist(signals, first, end) {
 			close(overdue)
@@ -229,16 +278,18 @@ func (s *server) serve(ctx context.Context, signals, hangups <-chan os.Signal, o
 	}()
 	if s.control != nil {
 		others.Go(func() error {
-			defer end() // it stops before the pools only when it failed
-			return s.control.Serve(s.untilEnded())
+			defer s.endUnlessSucceeded(end) // it stops before the pools only when it failed
+			return s.control.Serve(s.untilSucceeded(s.untilEnded()))
 		})
 	}
 	if s.http != nil {
 		others.Go(func() error {
-			defer end() // it stops before the pools only when it failed
+			defer s.endUnlessSucceeded(end) // it stops before the pools only when it failed
 			return s.http.serve()
 		})
 		others.Go(func() error { s.told.Run(s.untilEnded()); return nil })
+		stop := context.AfterFunc(s.untilSucceeded(s.untilEnded()), s.http.close)
+		defer stop()
 	}
 	defer close(s.closed)
 	err := pools.Wait()
@@ -291,6 +342,8 @@ func (s *server) obey(ctx context.Context, first, hangups <-chan os.Signal) {
 			f(ctx)
 		case <-hangups:
 			_ = s.reload(ctx) // it has been logged
+		case <-s.usr2:
+			_ = s.upgrade(ctx) // likewise
 		case sig := <-first:
 			s.endAfter(s.plan.DrainDelay, s.plan.DrainTimeout, "signal", sig.String())
 		case <-s.end.due:

@@ -27,7 +27,7 @@ func TestStuckLoopIsLeftBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := open(plan, f.again, io.Discard)
+	s, err := open(plan, f.again, io.Discard, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

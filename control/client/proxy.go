@@ -44,6 +44,11 @@ func (c *Client) Verbs(ctx context.Context) ([]wire.Verb, error) {
 // refused: then nothing has changed.
 func (c *Client) Reload(ctx context.Context) error { return c.ask(ctx, nil, "RELOAD") }
 
+// Upgrade has the program that is now at the proxy's path go on in the proxy's place, with all
+// that it has. [wire.Conflict] when that came to nothing: then nothing has changed. The connection
+// is another process's afterwards, and comes back by itself.
+func (c *Client) Upgrade(ctx context.Context) error { return c.ask(ctx, nil, "UPGRADE") }
+
 // LogLevel is the least level that is logged.
 func (c *Client) LogLevel(ctx context.Context) (slog.Level, error) {
 	var l wire.LogLevel

@@ -45,6 +45,7 @@ type keeper struct {
 	specs  chan []Spec
 	found  chan found
 	status atomic.Pointer[[]Status]
+	told   atomic.Pointer[[]Kept]
 	asked  sync.WaitGroup
 
 	finders []*finder // in the order of the configuration
@@ -75,6 +76,7 @@ func newKeeper(p Pool, log *slog.Logger, of func(Spec) lookup) *keeper {
 		kept: map[string]*kept{}, clashes: map[string]bool{},
 	}
 	k.status.Store(new([]Status))
+	k.told.Store(new([]Kept))
 	return k
 }
 
@@ -214,6 +216,7 @@ func (k *keeper) spoken(w *kept) bool {
 // settle has the pool be what is wanted. It says whether the pool has stopped.
 func (k *keeper) settle(ctx context.Context) (stopped bool) {
 	k.undone = false
+	defer k.tell()
 	wanted := k.wanted()
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		if stopped = k.check(name, k.keep(ctx, wanted[name])); stopped {
