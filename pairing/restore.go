@@ -55,7 +55,7 @@ func (t *Table) restoreWorkers(s *Saved) error {
 			return fmt.Errorf("%w: %q", ErrWorkerConfig, is.Name)
 		}
 		w := t.newWorker(is.Name, is.Weight, is.Max)
-		w.endpoint, w.maxHandshakes, w.state = is.Endpoint, is.MaxHandshakes, state
+		w.endpoint, w.source, w.maxHandshakes, w.state = is.Endpoint, is.Source, is.MaxHandshakes, state
 		w.listed, w.kept, w.removed, w.awaited, w.returning = is.Listed, is.Kept, is.Removed, is.Awaited, is.Returning
 		w.attempt, w.retryAt, w.portless = is.Attempt, is.RetryAt, is.Portless
 		w.opened, w.failed, w.failedAt = is.Opened, is.Failed, is.FailedAt

@@ -193,7 +193,7 @@ func (c *class) byLoad() (all []*worker) {
 
 func (w *worker) saved() SavedWorker {
 	return SavedWorker{
-		Name: w.name, Endpoint: w.endpoint, Weight: w.weight, Max: w.max, MaxHandshakes: w.maxHandshakes, State: w.state.String(),
+		Name: w.name, Endpoint: w.endpoint, Source: w.source, Weight: w.weight, Max: w.max, MaxHandshakes: w.maxHandshakes, State: w.state.String(),
 		Listed: w.listed, Kept: w.kept, Removed: w.removed, Awaited: w.awaited, Returning: w.returning,
 		Failing: w.failing, Probing: w.probing, Ejected: w.ejected, Attempt: w.attempt, RetryAt: w.retryAt,
 		Portless: w.portless, PortlessSince: w.ports.running(),

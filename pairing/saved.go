@@ -105,7 +105,7 @@ type SavedIdentity struct {
 
 // SavedWorker is what is known of a worker, its connections excepted.
 type SavedWorker struct {
-	Name, Endpoint             string
+	Name, Endpoint, Source     string
 	Weight, Max, MaxHandshakes int
 	State                      string
 	Listed, Kept, Removed      bool
