@@ -84,10 +84,21 @@ func (s *source) decode(text []byte, what any) error {
 		return fmt.Errorf("%s: the file says nothing", s.name)
 	}
 	// What is parsed already, since a decoder of text would parse it again.
-	if err := yaml.NodeToValue(s.file.Docs[0].Body, what, yaml.Strict()); err != nil {
+	if err := toValue(s.file.Docs[0].Body, what); err != nil {
 		return s.located(err)
 	}
 	return nil
+}
+
+// toValue has the YAML library decode what is parsed. It panics at some files (1.19.2 at a list
+// that is !!null), and no file that is watched may end the process.
+func toValue(body ast.Node, what any) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("the file cannot be read: it has a null with a tag, or something else that no such file needs")
+		}
+	}()
+	return yaml.NodeToValue(body, what, yaml.Strict())
 }
 
 // quote is a hint at an endpoint that YAML takes for a mapping.

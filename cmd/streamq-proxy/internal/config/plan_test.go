@@ -523,6 +523,12 @@ func TestReadWorkers(t *testing.T) {
 	}
 	for text, says := range map[string]string{
 		"":                            ": the file says nothing",
+		"---\n":                       ": the file says nothing",
+		"null\n":                      ": the file says nothing",
+		"~":                           ": the file says nothing",
+		"!!null ''":                   ": the file cannot be read", // at which the YAML library panics
+		"&a null":                     ": the file",
+		"[~]":                         ":1:2: endpoint: a worker needs an endpoint",
 		"workers: []":                 ":1:8: want a list",
 		"- {endpoint: a, speed: 3}":   `:1:17: unknown field "speed"`,
 		"- endpoint: 10.0.0.1:6000\n": `:1:13: endpoint: "10.0.0.1:6000": want tcp://HOST:PORT or ipc://PATH`,

@@ -167,6 +167,9 @@ func ReadWorkers(name string) ([]pairing.WorkerConfig, error) {
 	if err := src.decode(text, &listed); err != nil {
 		return nil, err
 	}
+	if listed == nil { // null, as a template writes the list that it has not got
+		return nil, fmt.Errorf("%s: the file says nothing; [] says that there are no workers", name)
+	}
 	c := checker{settings: &Settings{source: src}}
 	for k, w := range listed {
 		if w.Resolve != "" {
