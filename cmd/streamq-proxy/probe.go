@@ -7,8 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -66,7 +69,13 @@ func (s *server) ready(snap stream.Snapshot) (string, bool) {
 // without it of all.
 func (s *server) probe(w http.ResponseWriter, r *http.Request, all bool, judge func(stream.Snapshot) (string, bool)) {
 	pools := s.pools
-	if names := r.URL.Query()["pool"]; len(names) > 0 {
+	// Of a query that cannot be read some is left out, and then another pool's answer would count.
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		http.Error(w, fmt.Sprintf("the query cannot be read: %v", err), http.StatusBadRequest)
+		return
+	}
+	if names := query["pool"]; len(names) > 0 {
 		pools = nil
 		for _, name := range names {
 			i := slices.IndexFunc(s.pools, func(p *stream.Pool) bool { return p.Name() == name })
@@ -114,10 +123,25 @@ func probePools(ctx context.Context, pools []*stream.Pool, all bool, judge func(
 	return found
 }
 
+// asksForJSON says whether Accept names it; what takes anything gets text. By q=0 it is
+// refused (RFC 9110, 12.4.2).
+func asksForJSON(accept []string) bool {
+	for one := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		kind, says, err := mime.ParseMediaType(one)
+		if err != nil || kind != "application/json" {
+			continue
+		}
+		if q, err := strconv.ParseFloat(says["q"], 64); err != nil || q > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // writeProbe has one line for each pool, or JSON where that is asked for.
 func writeProbe(w http.ResponseWriter, r *http.Request, p probe) {
 	kind, body := "text/plain; charset=utf-8", []byte(nil)
-	if strings.Contains(r.Header.Get("Accept"), "application/json") {
+	if asksForJSON(r.Header.Values("Accept")) {
 		kind = "application/json"
 		body, _ = json.Marshal(p) // of such a type it cannot fail
 		body = append(body, '\n')

@@ -105,6 +105,11 @@ func TestReadinessIsPerPool(t *testing.T) {
 				t.Errorf("%s: %d %q", path, status, said)
 			}
 		}
+		for _, path := range []string{"/readyz?pool=a;x=1", "/readyz?pool=a%zz", "/readyz?pool=a&pool=b%", "/healthz?pool=a;x=1"} {
+			if status, said := p.get(path, ""); status != http.StatusBadRequest {
+				t.Errorf("%s: %d %q", path, status, said)
+			}
+		}
 		if status, said := p.get("/healthz?pool=b", ""); status != http.StatusOK || said != "b: alive\n" {
 			t.Errorf("healthz: %d %q", status, said)
 		}
@@ -126,6 +131,18 @@ func TestReadinessInJSON(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: -want +got\n%s", path, diff)
+		}
+	}
+}
+
+// JSON is for those who name it, and do not say by q=0 that they take none.
+func TestJSONIsAskedFor(t *testing.T) {
+	for accept, want := range map[string]bool{
+		"": false, "*/*": false, "text/plain": false, "application/json": true, "Application/JSON ; charset=utf-8": true, "text/html;q=0.9, application/json;q=0.1": true,
+		"application/json;q=0": false, "application/json; q=0.000, text/plain": false, "text/plain, application/jsonx": false, ";, application/json": true,
+	} {
+		if got := asksForJSON([]string{accept}); got != want {
+			t.Errorf("%q: %v", accept, got)
 		}
 	}
 }
