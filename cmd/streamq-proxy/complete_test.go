@@ -90,8 +90,13 @@ func TestCompletion(t *testing.T) {
 		"ctl events pair.made pair.|": "pair.opened pair.ended :4",
 		"ctl events rebalance.b|":     "rebalance.begun :4",
 		// Words where one of some is meant.
-		"run --policy r|": "round-robin random rendezvous :4",
-		"run --lease |":   "none heartbeat idle ttl :4",
+		"run --policy r|":       "round-robin random rendezvous :4",
+		"run --lease |":         "none heartbeat idle ttl :4",
+		"run --affinity |":      "none source-address :4",
+		"run --relay s|":        "stream splice :4",
+		"run --require-hello=|": "true false workers both :4",
+		"run --log-level |":     "debug info warn error :4",
+		"run --log-format |":    "text json :4",
 		// Files where files are meant.
 		"check |":              file,
 		"check a.yaml |":       nothing,

@@ -80,6 +80,11 @@ fails nothing has changed.`,
 	takeWords(cmd, "on-down", []string{"keep", "end"})
 	takeWords(cmd, "no-worker", []string{"wait", "refuse"})
 	takeWords(cmd, "expect", []string{"zmtp", "any"})
+	takeWords(cmd, "affinity", []string{"none", "source-address"})
+	takeWords(cmd, "relay", stream.Relays())
+	takeWords(cmd, "require-hello", []string{"true", "false", "workers", "both"})
+	takeWords(cmd, "log-level", []string{"debug", "info", "warn", "error"})
+	takeWords(cmd, "log-format", []string{"text", "json"})
 	return cmd
 }
 
