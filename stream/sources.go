@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -23,6 +24,9 @@ func ParseSources(s string) (all []netip.Addr, err error) {
 		// bind(2) takes a multicast or broadcast address, too, and connect(2) then comes from another one.
 		if err != nil || !endpoint.OfOne(ip) {
 			return nil, fmt.Errorf("%q is no address of this machine", one)
+		}
+		if slices.Contains(all, ip.Unmap()) { // it has no more ports for that
+			return nil, fmt.Errorf("%q is named twice", one)
 		}
 		all = append(all, ip.Unmap())
 	}

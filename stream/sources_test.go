@@ -116,7 +116,7 @@ func TestCheckSources(t *testing.T) {
 
 // An address that no connection can come from is a mistake, although bind(2) takes it.
 func TestSourcesAreAddresses(t *testing.T) {
-	for _, wrong := range []string{"0.0.0.0", "::", "224.0.0.7", "::ffff:224.0.0.7", "ff02::1", "255.255.255.255", "127.0.0.1,", "host"} {
+	for _, wrong := range []string{"0.0.0.0", "::", "224.0.0.7", "::ffff:224.0.0.7", "ff02::1", "255.255.255.255", "127.0.0.1,", "host", "127.0.0.1,127.0.0.1", "127.0.0.1,::1,::ffff:127.0.0.1"} {
 		if all, err := ParseSources(wrong); err == nil {
 			t.Errorf("%s is read as %v", wrong, all)
 		}

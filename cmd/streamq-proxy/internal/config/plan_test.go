@@ -239,6 +239,7 @@ func TestMistakesInFiles(t *testing.T) {
 		{"client-addresses and a worker's source", pool("    client-addresses: 127.64.0.0/10\n    workers: [{endpoint: \"tcp://127.0.0.1:3\", source: [127.0.0.2]}]\n"), `f.yaml:6:55: source: by client-addresses workers are dialled from the clients' addresses: say one of the two`},
 		{"a source of another family", pool("    workers: [{endpoint: \"tcp://127.0.0.1:3\", source: [\"::1\"]}]\n"), `f.yaml:5:55: source: 127.0.0.1 cannot be reached from ::1`},
 		{"a source without a port", pool("    workers: [{endpoint: \"ipc:///a\", source: [127.0.0.1]}]\n"), `f.yaml:5:46: source: ipc:///a is not dialled from an address`},
+		{"a source twice", pool("    source: [127.0.0.2, \"::1\", \"::ffff:127.0.0.2\"]\n"), `f.yaml:5:32: source: "::ffff:127.0.0.2" is named twice`},
 		{"a worker at no machine", pool("    workers: [{endpoint: \"tcp://0.0.0.0:3\"}]\n"), `f.yaml:5:26: endpoint: "tcp://0.0.0.0:3": 0.0.0.0 is no address of one machine to connect to`},
 		{"a worker's source", pool("    workers: [{endpoint: \"tcp://127.0.0.1:3\", source: [127.0.0.2, here]}]\n"), `f.yaml:5:67: source[1]: "here" is no address of this machine`},
 		{"an endpoint's accept-proxy", "pools:\n  - frontend: [{endpoint: 'tcp://*:1', accept-proxy: [127.0.0.1, here]}]\n    backend: ['tcp://*:2']\n", `f.yaml:2:66: frontend: accept-proxy[1]: "here" is no network`},

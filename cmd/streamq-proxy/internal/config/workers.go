@@ -72,6 +72,9 @@ func (c *checker) sources(pool int, at string, listed []string) bool {
 		if err == nil && strings.Contains(s, ",") || s == "" {
 			err = fmt.Errorf("%q is no address of this machine", s)
 		}
+		if err == nil && right { // those before are right each by itself
+			_, err = stream.ParseSources(strings.Join(listed[:k+1], ","))
+		}
 		right = !c.fail(pool, fmt.Sprintf("%s[%d]", at, k), err) && right
 	}
 	return right
