@@ -136,3 +136,41 @@ func TestFrozenProxy(t *testing.T) {
 		})
 	}
 }
+
+// TestFrozenLameDuck stops the proxy, which was told to end, for longer than drain-delay and drain-timeout together:
+// afterwards it serves on for what was left of drain-delay, and only then does drain-timeout begin.
+func TestFrozenLameDuck(t *testing.T) {
+	t.Parallel()
+	const delay, timeout, stop = 4 * time.Second, 2 * time.Second, 8 * time.Second
+	w := &rawWorker{}
+	p := startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--worker", "w="+w.listen(t, ""),
+		"--drain-delay", delay.String(), "--drain-timeout", timeout.String())
+	pair := func() *rawPeer {
+		one := dialRaw(t, p.frontend[0])
+		one.send(t, signature())
+		served := w.peer(t)
+		served.expect(t, signature())
+		served.send(t, signature())
+		one.expect(t, signature())
+		shakeHands(t, one, served)
+		return one
+	}
+	first := pair()
+	told := time.Now()
+	must(t, p.command.Process.Signal(syscall.SIGTERM))
+	eventually(t, "it is a lame duck", func() bool { return strings.Contains(p.said(), "unready, and serving") })
+	p.freeze(t)
+	const counts = time.Second // what of a stop passes for waiting, at most
+	left := delay + timeout - time.Since(told) - counts
+	time.Sleep(stop) // how long the stop is
+	p.thaw()
+	thawed := time.Now()
+	pair() // a lame duck serves who comes
+	if s := p.said(); strings.Contains(s, "draining:") {
+		t.Errorf("it drains %v after a stop: %s", time.Since(thawed), s)
+	}
+	first.expectEnd(t)
+	if took := time.Since(thawed); took < left {
+		t.Errorf("a pair ended %v after a stop, want %v", took, left)
+	}
+}

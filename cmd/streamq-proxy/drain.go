@@ -9,18 +9,22 @@ import (
 
 // end is when a proxy that was told to end does so; the zero value for one that
 // was not. Until from it is a lame duck, unready and serving, so that a balancer
-// has time to send clients elsewhere; from then on it drains, until by.
+// has time to send clients elsewhere; from then on it drains, until by. Both are of the
+// clock that stands still while the process is stopped.
 type end struct {
 	from, by time.Time
-	due      <-chan time.Time // at from
+	due      <-chan time.Time // at from, or earlier, to look again
 }
 
 // endAfter has the proxy drain after delay, and let pairs go on for timeout then;
 // who names in the log what has asked for it. Of several ends the earliest counts: endAfter says
 // what is left until then.
 func (s *server) endAfter(delay, timeout time.Duration, who ...any) (left time.Duration) {
-	now := time.Now()
+	now := s.awake.now()
 	e, first := end{from: now.Add(delay), by: now.Add(delay + timeout)}, s.end.by.IsZero()
+	if first {
+		go s.awake.keep(s.ended)
+	}
 	if !first && !e.by.Before(s.end.by) {
 		left = max(0, s.end.by.Sub(now))
 		s.log.Info("draining already: the earlier deadline stays", append(who, "deadline", left.Round(time.Millisecond), "asked", delay+timeout)...)
@@ -34,18 +38,27 @@ func (s *server) endAfter(delay, timeout time.Duration, who ...any) (left time.D
 	if wait := e.from.Sub(now); wait > 0 {
 		s.log.Info("unready, and serving until it drains", append(who, "drain-delay", wait.Round(time.Millisecond), "deadline", e.by.Sub(now).Round(time.Millisecond))...)
 		s.serveOn()
-		s.end.due = time.After(wait)
+		s.end.due = time.After(min(wait, awakeLook))
 	} else {
 		s.drain(who...)
 	}
 	return e.by.Sub(now)
 }
 
+// drainWhenDue drains once from has come, which a stop of the process puts off.
+func (s *server) drainWhenDue() {
+	if wait := s.end.from.Sub(s.awake.now()); wait > 0 {
+		s.end.due = time.After(min(wait, awakeLook))
+		return
+	}
+	s.drain()
+}
+
 // drain lets pairs go on until the deadline.
 func (s *server) drain(who ...any) {
 	s.end.due = nil
 	s.draining.Store(true)
-	left := max(0, time.Until(s.end.by)).Round(time.Millisecond)
+	left := max(0, s.end.by.Sub(s.awake.now())).Round(time.Millisecond)
 	s.log.Info("draining: pairs may go on until they end by themselves", append(who, "deadline", left)...)
 	for _, p := range s.pools {
 		p.Drain(left)

@@ -118,6 +118,7 @@ type server struct {
 	succeeded chan struct{}    // closed when another process has taken over
 	usr2      <-chan os.Signal // SIGUSR2
 	end       end              // only the goroutine of signals reads and writes it
+	awake     awake            // what end goes by
 	force     time.Duration    // forceAfter, but for tests
 }
 
@@ -352,7 +353,7 @@ func (s *server) obey(ctx context.Context, first, hangups <-chan os.Signal) {
 		case sig := <-first:
 			s.endAfter(s.plan.DrainDelay, s.plan.DrainTimeout, "signal", sig.String())
 		case <-s.end.due:
-			s.drain()
+			s.drainWhenDue()
 		}
 	}
 }
