@@ -26,11 +26,12 @@ const (
 	heldShare = 8
 )
 
-// refuses says whether a client that ends so is refused for what it cannot know of,
-// and would come back at once. One that has waited for its whole time is not held.
+// refuses says whether a client that ends so is refused for what it cannot know of, or
+// mend, and would come back at once. One that has waited for its whole time is not held.
 func refuses(why pairing.Reason) bool {
 	switch why {
-	case pairing.Shutdown, pairing.QueueFull, pairing.NoWorker, pairing.DialFailed, pairing.MechanismRefused, pairing.NoSourcePort:
+	case pairing.Shutdown, pairing.QueueFull, pairing.NoWorker, pairing.DialFailed, pairing.MechanismRefused, pairing.NoSourcePort,
+		pairing.NotZMTP, pairing.ProxyHeader, pairing.ProtocolError:
 		return true
 	}
 	return false
