@@ -52,6 +52,7 @@ func startFrozen(t *testing.T, relay string) *frozenCrowd {
 	file := writeSettings(t, fmt.Sprintf(freezeSettings, at, served.listen(t, ""), relay, own.listen(t, "")))
 	f := &frozenCrowd{p: startProxy(t, "--config", file)}
 	f.beats = newSocket(t, newContext(t), zmq.DEALER)
+	must(t, f.beats.SetSndhwm(0)) // a thousand wait while the proxy is stopped, which are libzmq's default
 	must(t, f.beats.Connect(at))
 	f.control = dialControl(t, at)
 	for i := range frozenMost {
