@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -181,8 +183,18 @@ func TestLameDuckBehindABalancer(t *testing.T) {
 			p := startOperated(t, "--frontend", "tcp://127.0.0.1:0", "--worker", "w="+w.listen(t, "tcp://127.0.0.1:*"),
 				"--drain-delay", delay, "--drain-timeout", "10m")
 			w.serve(t, echo)
-			front, check := freeAddress(t), strings.TrimSuffix(strings.TrimPrefix(p.metrics, "http://"), "/metrics")
-			_, port, _ := strings.Cut(check, ":")
+			front, checks := freeAddress(t), make(chan int, 100)
+			check := httptest.NewServer(http.HandlerFunc(func(to http.ResponseWriter, _ *http.Request) {
+				answer, err := http.Get(strings.TrimSuffix(p.metrics, "/metrics") + "/readyz")
+				if err != nil {
+					return
+				}
+				answer.Body.Close()
+				to.WriteHeader(answer.StatusCode)
+				checks <- answer.StatusCode
+			}))
+			t.Cleanup(check.Close)
+			_, port, _ := strings.Cut(strings.TrimPrefix(check.URL, "http://"), ":")
 			startHAProxy(t, "default-server inter 1h check port "+port, fmt.Sprintf(`
 listen all
     bind %s
@@ -193,6 +205,7 @@ listen all
 			must(t, first.Connect("tcp://"+front))
 			first.send(t, "hello")
 			first.recv(t)
+			eventually(t, "HAProxy has asked", func() bool { return len(checks) > 0 }) // and will not again
 
 			must(t, p.command.Process.Signal(syscall.SIGTERM))
 			eventually(t, "it is not ready", func() bool { status, _ := p.probe(t, "/readyz"); return status == 503 })
