@@ -1,18 +1,15 @@
 package stream
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/stream/endpoint"
-	"github.com/streamq/streamq-proxy/stream/sockets"
+	"github.com/streamq/streamq-proxy/stream/sockdiag"
 )
 
 // SourcePorts are how many ports connections to one address and port may have from
@@ -112,101 +109,9 @@ func portsEach(endpoints map[string]endpoint.Endpoint, used map[netip.AddrPort]i
 const fewPorts = 8
 
 func eachConnection(to map[uint16]map[netip.Addr]bool, f func(netip.AddrPort)) error {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
-	if err != nil {
-		return os.NewSyscallError("socket", err)
-	}
-	defer sockets.Close(fd)
-	limit := unix.NsecToTimeval(time.Second.Nanoseconds())
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
-		return os.NewSyscallError("setsockopt", err)
-	}
-	ports := []uint16{0} // any
+	var ports []uint16
 	if len(to) <= fewPorts {
-		ports = ports[:0]
-		for p := range to {
-			ports = append(ports, p)
-		}
+		ports = slices.Collect(maps.Keys(to))
 	}
-	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		for _, port := range ports {
-			if err := dumpConnections(fd, family, port, f); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// What the kernel's inet_diag.h and tcp_states.h have.
-const (
-	sockDiagByFamily = 20
-	diagRequestSize  = unix.SizeofNlMsghdr + 56
-	diagMessageSize  = 72
-	diagDestination  = 6 // of the port in the message; the address is 20 behind the ports' end
-	diagAddress      = 24
-	// All states of a connection that has a port of ours, TIME_WAIT included; neither
-	// closed ones nor listeners.
-	diagStates = 1<<1 | 1<<2 | 1<<4 | 1<<5 | 1<<6 | 1<<8 | 1<<9 | 1<<11
-)
-
-func dumpConnections(fd int, family uint8, port uint16, f func(netip.AddrPort)) error {
-	request := make([]byte, diagRequestSize)
-	binary.NativeEndian.PutUint32(request[0:], diagRequestSize)
-	binary.NativeEndian.PutUint16(request[4:], sockDiagByFamily)
-	binary.NativeEndian.PutUint16(request[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	body := request[unix.SizeofNlMsghdr:]
-	body[0], body[1] = family, unix.IPPROTO_TCP
-	binary.NativeEndian.PutUint32(body[4:], diagStates)
-	binary.BigEndian.PutUint16(body[10:], port)
-	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return os.NewSyscallError("sendto", err)
-	}
-	answer := make([]byte, 64<<10)
-	for {
-		n, _, err := unix.Recvfrom(fd, answer, 0)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return os.NewSyscallError("recvfrom", err)
-		}
-		if done, err := connectionsOf(answer[:n], f); done || err != nil {
-			return err
-		}
-	}
-}
-
-// connectionsOf reads what the kernel has sent at once; done when that was the last.
-func connectionsOf(answer []byte, f func(netip.AddrPort)) (done bool, err error) {
-	for len(answer) >= unix.SizeofNlMsghdr {
-		size := int(binary.NativeEndian.Uint32(answer))
-		if size < unix.SizeofNlMsghdr || size > len(answer) {
-			return true, errors.New("sock_diag: a message of an impossible size")
-		}
-		body := answer[unix.SizeofNlMsghdr:size]
-		switch binary.NativeEndian.Uint16(answer[4:]) {
-		case unix.NLMSG_DONE:
-			return true, nil
-		case unix.NLMSG_ERROR:
-			if len(body) < 4 {
-				return true, errors.New("sock_diag: refused")
-			}
-			return true, os.NewSyscallError("sock_diag", unix.Errno(-int32(binary.NativeEndian.Uint32(body))))
-		case sockDiagByFamily:
-			if len(body) >= diagMessageSize {
-				f(destination(body))
-			}
-		}
-		answer = answer[min(len(answer), (size+3)&^3):]
-	}
-	return false, nil
-}
-
-func destination(m []byte) netip.AddrPort {
-	port := binary.BigEndian.Uint16(m[diagDestination:])
-	if m[0] == unix.AF_INET {
-		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(m[diagAddress:diagAddress+4])), port)
-	}
-	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(m[diagAddress:diagAddress+16])).Unmap(), port)
+	return sockdiag.EachConnection(ports, f)
 }
