@@ -19,7 +19,7 @@ func WorkerOf(w pairing.WorkerInfo) wire.WorkerInfo {
 // ClientOf is a row of CLIENTS.
 func ClientOf(p pairing.PeerInfo) wire.ClientInfo {
 	return wire.ClientInfo{
-		ID: uint64(p.ID), Client: whence(p.Origin), Identity: p.Identity, State: p.State.String(), Worker: p.Worker,
+		ID: uint64(p.ID), Client: p.Origin.Whence(), Identity: p.Identity, State: p.State.String(), Worker: p.Worker,
 		Age: wire.InSeconds(p.Age),
 	}
 }
@@ -27,8 +27,8 @@ func ClientOf(p pairing.PeerInfo) wire.ClientInfo {
 // PairOf is a row of PAIRS.
 func PairOf(p pairing.PeerInfo) wire.PairInfo {
 	return wire.PairInfo{
-		ID: uint64(p.ID), Client: whence(p.Origin), Identity: p.Identity, State: p.State.String(), Worker: p.Worker,
-		Endpoint: whence(p.Other), Rule: p.Rule.String(), Age: wire.InSeconds(p.Paired),
+		ID: uint64(p.ID), Client: p.Origin.Whence(), Identity: p.Identity, State: p.State.String(), Worker: p.Worker,
+		Endpoint: p.Other.Whence(), Rule: p.Rule.String(), Age: wire.InSeconds(p.Paired),
 	}
 }
 
@@ -37,13 +37,6 @@ func hintInfo(h pairing.HintInfo) wire.HintInfo {
 		Identity: h.Identity, Endpoint: h.Endpoint, Address: h.Address, Prefer: array(h.Prefer), Pinned: h.Pinned,
 		Left: wire.InSeconds(h.Left),
 	}
-}
-
-func whence(o pairing.Origin) string {
-	if o.Endpoint != "" {
-		return o.Endpoint
-	}
-	return o.Address
 }
 
 // EventOf is what EVENTS publishes of an event.

@@ -1,6 +1,7 @@
 package pairing
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -22,6 +23,10 @@ type Origin struct {
 
 // known: it is not the zero value.
 func (o Origin) known() bool { return o != Origin{} }
+
+// Whence is where the connection comes from, as exactly as it is known: a peer over ipc has no
+// endpoint, but an address of uid, gid and pid.
+func (o Origin) Whence() string { return cmp.Or(o.Endpoint, o.Address) }
 
 // PeerState is where a peer is in its life.
 type PeerState uint8

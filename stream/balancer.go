@@ -107,7 +107,7 @@ func (l *loop) heed(c *conn, claim seam.Birth) {
 
 // expectHeader: where c comes from is not known before its header is there.
 func (c *conn) expectHeader() {
-	c.via = &balancer{Balancer: Balancer{Endpoint: whence(c.origin)}, origin: c.origin}
+	c.via = &balancer{Balancer: Balancer{Endpoint: c.origin.Whence()}, origin: c.origin}
 	c.origin = pairing.Origin{}
 }
 
@@ -157,7 +157,7 @@ func (l *loop) tellHeader(what string, c *conn, err error) {
 	if !l.headersTold.due(l.clock) {
 		return
 	}
-	attributes := []any{"pool", l.fixed.Name, "from", strings.TrimSpace(whence(c.origin))}
+	attributes := []any{"pool", l.fixed.Name, "from", strings.TrimSpace(c.origin.Whence())}
 	if err != nil {
 		attributes = append(attributes, "error", err)
 	}

@@ -113,7 +113,7 @@ func (d *dialler) shownAs(x *dial, to sockets.Remote) (source.Address, error) {
 			x.shown = own
 			return source.Address{Addr: own, Reach: source.Foreign}, nil
 		}
-		return source.Address{}, fmt.Errorf("%w: it comes from %q", errNoClientAddress, whence(client.origin))
+		return source.Address{}, fmt.Errorf("%w: it comes from %q", errNoClientAddress, client.origin.Whence())
 	}
 	prefix := s.setting.Prefix
 	if !to.Address().IsValid() || prefix.Addr().Is4() != is4 {

@@ -77,7 +77,7 @@ func (l *loop) tellOf(topic string, c *conn) {
 	if l.cfg.Events == nil {
 		return
 	}
-	e := Event{Topic: topic, ID: c.id, Client: whence(c.origin)}
+	e := Event{Topic: topic, ID: c.id, Client: c.origin.Whence()}
 	if p := l.table.Peer(c.id); p != nil {
 		e.Identity, e.Worker = p.Identity(), p.Worker()
 	}
@@ -98,7 +98,7 @@ func (l *loop) tellEnded(r *pairing.Record) {
 	c := r.ClientConn.(*conn)
 	l.tellConnected(c)
 	e := Event{
-		Topic: TopicPairEnded, ID: r.Client, Client: whence(r.Origin),
+		Topic: TopicPairEnded, ID: r.Client, Client: r.Origin.Whence(),
 		Identity: r.Identity, Worker: r.Worker, Reason: r.Reason.String(),
 		Hint: l.hint(c, r.Reason),
 	}
@@ -125,11 +125,4 @@ func (l *loop) tellChanges() {
 	for _, c := range l.table.Changes() {
 		l.tell(Event{Topic: topics[c.Change], Worker: c.Worker, State: c.State.String()})
 	}
-}
-
-func whence(o pairing.Origin) string {
-	if o.Endpoint != "" {
-		return o.Endpoint
-	}
-	return o.Address
 }

@@ -32,7 +32,7 @@ func (l *loop) tellLostSlots() {
 	k := &l.slotsLost
 	for _, lost := range l.table.LostSlots() {
 		l.tell(Event{
-			Topic: TopicSlotLost, ID: lost.Client, Client: whence(lost.Origin), Identity: lost.Identity,
+			Topic: TopicSlotLost, ID: lost.Client, Client: lost.Origin.Whence(), Identity: lost.Identity,
 			Worker: lost.Worker, Reason: lost.Reason.String(),
 		})
 		k.add(lost)
@@ -42,7 +42,7 @@ func (l *loop) tellLostSlots() {
 	}
 	for _, lost := range k.last {
 		l.cfg.Log.Warn("a client cost a worker slots for good: it does not dial them again (docs/slots.md)",
-			"pool", l.cfg.Name, "address", lost.Origin.Address, "client", whence(lost.Origin), "identity", lost.Identity, "worker", lost.Worker,
+			"pool", l.cfg.Name, "address", lost.Origin.Address, "client", lost.Origin.Whence(), "identity", lost.Identity, "worker", lost.Worker,
 			"slots", lost.slots, "reason", lost.Reason.String(), "opened", lost.Opened)
 	}
 	if k.others > 0 {

@@ -48,10 +48,10 @@ func attributes(a *stream.Access) []slog.Attr {
 	all := []slog.Attr{
 		slog.String("pool", a.Pool),
 		slog.String("reason", a.Reason.String()),
-		slog.String("client", whence(a.Origin.Endpoint, a.Origin.Address)),
+		slog.String("client", a.Origin.Whence()),
 		slog.String("identity", a.Identity),
 		slog.String("worker", a.Worker),
-		slog.String("worker-endpoint", whence(a.WorkerOrigin.Endpoint, a.WorkerOrigin.Address)),
+		slog.String("worker-endpoint", a.WorkerOrigin.Whence()),
 		slog.String("mechanism", a.Mechanism),
 		slog.String("zmtp", a.Version),
 		slog.Uint64("bytes-in", a.BytesIn),
@@ -100,13 +100,4 @@ func handshakeAttributes(h *stream.Handshake) []slog.Attr {
 		steps = append(steps, fmt.Sprintf("%v %v %v", s.Side, s.Stage, s.After))
 	}
 	return append(all, slog.String("steps", strings.Join(steps, ", ")))
-}
-
-// whence is where a connection comes from, as exactly as it is known: a peer
-// over ipc has no endpoint, but an address of uid, gid and pid.
-func whence(endpoint, address string) string {
-	if endpoint != "" {
-		return endpoint
-	}
-	return address
 }

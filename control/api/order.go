@@ -35,7 +35,7 @@ type Filter struct {
 var sorts = map[string]func(a, b *peer) int{
 	"id":       func(a, b *peer) int { return cmp.Or(cmp.Compare(a.pool, b.pool), cmp.Compare(a.ID, b.ID)) },
 	"pool":     func(a, b *peer) int { return cmp.Compare(a.pool, b.pool) },
-	"client":   func(a, b *peer) int { return cmp.Compare(whence(a.Origin), whence(b.Origin)) },
+	"client":   func(a, b *peer) int { return cmp.Compare(a.Origin.Whence(), b.Origin.Whence()) },
 	"identity": func(a, b *peer) int { return cmp.Compare(a.Identity, b.Identity) },
 	"state":    func(a, b *peer) int { return cmp.Compare(a.State.String(), b.State.String()) },
 	"worker":   func(a, b *peer) int { return cmp.Compare(a.Worker, b.Worker) },
@@ -52,8 +52,6 @@ func Sorts() []string {
 	slices.Sort(names)
 	return names
 }
-
-func whence(o pairing.Origin) string { return cmp.Or(o.Endpoint, o.Address) }
 
 // check refuses what no list can be sorted or selected by.
 func (f *Filter) check() error {
@@ -78,8 +76,8 @@ func (f *Filter) has(p *peer, search string) bool {
 		(f.Worker == "" || p.Worker == f.Worker) &&
 		(f.State == "" || p.State.String() == f.State) &&
 		(f.Client == "" || p.Identity == f.Client || p.Origin.Endpoint == f.Client || p.Origin.Address == f.Client) &&
-		(search == "" || contains(p.Identity, search) || contains(whence(p.Origin), search) ||
-			contains(p.Worker, search) || contains(whence(p.Other), search))
+		(search == "" || contains(p.Identity, search) || contains(p.Origin.Whence(), search) ||
+			contains(p.Worker, search) || contains(p.Other.Whence(), search))
 }
 
 // contains says whether s has part in it, which is in lower case.
