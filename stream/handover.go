@@ -215,12 +215,17 @@ func (h *Handover) thaw() {
 	if l.closed {
 		return
 	}
-	l.start = l.start.Add(time.Since(h.since))
-	l.stalls.seen = time.Since(l.start)
+	h.wake()
 	l.goOn(h.flows)
 	for _, s := range l.sockets() {
 		s.pause(false)
 	}
+}
+
+// wake has the clock go on, which stood while the loop did.
+func (h *Handover) wake() {
+	h.l.start = h.l.start.Add(time.Since(h.since))
+	h.l.stalls.seen = time.Since(h.l.start)
 }
 
 // goOn has pairs that were stopped be moved again.
@@ -242,14 +247,8 @@ func (h *Handover) Retire(late Late) { h.release <- func() { h.retire(late) } }
 
 func (h *Handover) retire(late Late) {
 	l := h.l
-	l.start = l.start.Add(time.Since(h.since))
-	l.stalls.seen = time.Since(l.start)
-	l.letGo(h.peers)
-	l.act(l.table.Retire(l.clock))
-	for way := range l.figures.passed {
-		l.figures.passed[way].Bytes.Store(0)
-		l.figures.passed[way].Chunks.Store(0)
-	}
+	h.wake()
+	l.given(h.peers)
 	l.retired = retired{on: true, late: late}
 	for _, s := range l.sockets() { // paused for good; a shutdown(2) would be the successor's, too
 		s.listeners, s.paths = nil, nil
@@ -268,6 +267,16 @@ func (h *Handover) retire(late Late) {
 	}
 	l.retired.end = nil
 	l.settle()
+}
+
+// given forgets what another process has: connections, and all that was counted until then.
+func (l *loop) given(peers []*conn) {
+	l.letGo(peers)
+	l.act(l.table.Retire(l.clock))
+	for way := range l.figures.passed {
+		l.figures.passed[way].Bytes.Store(0)
+		l.figures.passed[way].Chunks.Store(0)
+	}
 }
 
 // letGo forgets connections that another process has. Their sockets go on.
@@ -300,4 +309,12 @@ func (l *loop) passed() (both [2]Traffic) {
 		both[way] = Traffic{l.figures.passed[way].Chunks.Load(), l.figures.passed[way].Bytes.Load()}
 	}
 	return both
+}
+
+// addPassed counts what has passed in another process.
+func (l *loop) addPassed(both *[2]Traffic) {
+	for way, t := range both {
+		l.figures.passed[way].Bytes.Add(t.Bytes)
+		l.figures.passed[way].Chunks.Add(t.Chunks)
+	}
 }

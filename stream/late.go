@@ -59,11 +59,6 @@ func (l *loop) giveLate() {
 		l.settle()
 		return
 	}
-	l.letGo(h.peers)
-	l.act(l.table.Retire(l.clock))
-	for way := range l.figures.passed {
-		l.figures.passed[way].Bytes.Store(0)
-		l.figures.passed[way].Chunks.Store(0)
-	}
+	l.given(h.peers)
 	l.settle()
 }

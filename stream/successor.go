@@ -105,10 +105,7 @@ func (l *loop) takeOver(s *SavedPool, fds []int) error {
 	}
 	l.settleIn(conns, s.Conns)
 	l.heir.conns, l.heir.flows = conns, flows
-	for way, t := range s.Figures.Passed {
-		l.figures.passed[way].Bytes.Add(t.Bytes)
-		l.figures.passed[way].Chunks.Add(t.Chunks)
-	}
+	l.addPassed(&s.Figures.Passed)
 	l.figures.turns, l.handshakes = s.Figures.Turns, s.Figures.Handshakes
 	l.stalls.count, l.stalls.total = s.Figures.Stalls, s.Figures.Stalled
 	return nil
@@ -344,10 +341,7 @@ func (l *loop) takeLate(late *LatePeers, blob []byte, fds []int, taken func() er
 	}
 	l.act(actions)
 	l.settleIn(conns, late.Conns)
-	for way, t := range late.Passed {
-		l.figures.passed[way].Bytes.Add(t.Bytes)
-		l.figures.passed[way].Chunks.Add(t.Chunks)
-	}
+	l.addPassed(&late.Passed)
 	l.begun(conns, flows)
 	l.settle()
 	return nil
