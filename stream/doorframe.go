@@ -108,7 +108,7 @@ func (l *loop) shutAt(at site) int {
 // handOver gives a door the frame of another, whom nobody can reach any more from then on.
 func (l *loop) handOver(e *entrance) error {
 	f := e.frame
-	f.pause(true)
+	pauseAll(f.listeners, true)
 	err := shutAll(f.listeners) // who waits in the backlog has come to the other door
 	for _, fd := range f.listeners {
 		seam.Mark(fd, e.mark)
@@ -135,7 +135,7 @@ func (l *loop) giveBack(e, to *entrance) {
 	if l.doors.open[to.identity] != to {
 		_ = shutAll(f.listeners)
 	}
-	f.pause(l.halt.on)
+	pauseAll(f.listeners, l.halt.on)
 }
 
 // tearDown is build's undoing; before had the frame, nil when it was made.
@@ -200,12 +200,5 @@ func (l *loop) takeDown(f *doorFrame) {
 		if err := l.frontend.zmq.Unbind(name); err != nil {
 			l.cfg.Log.Error("taking a door away", "pool", l.fixed.Name, "endpoint", name, "error", err)
 		}
-	}
-}
-
-// pause leaves who comes in the backlog, or goes on.
-func (f *doorFrame) pause(paused bool) {
-	for _, fd := range f.listeners {
-		seam.Pause(fd, paused)
 	}
 }

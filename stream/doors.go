@@ -220,7 +220,7 @@ func (l *loop) openDoor(e *entrance) {
 	if l.refusing.on { // its ports are opened with the others
 		_ = shutAll(e.frame.listeners)
 	}
-	e.frame.pause(l.halt.on)
+	pauseAll(e.frame.listeners, l.halt.on)
 	l.cfg.Log.Info("a door is open", "pool", l.fixed.Name, "identity", e.identity, "endpoint", strings.Join(e.frame.endpoints, " "))
 	l.tell(Event{Topic: TopicDoorOpened, Identity: e.identity})
 }

@@ -99,9 +99,12 @@ func (s *socket) token() token {
 	return backendToken
 }
 
-// pause leaves who connects in the listeners' backlogs, or goes on.
-func (s *socket) pause(paused bool) {
-	for _, fd := range s.listeners {
+// pause is pauseAll of the socket's own.
+func (s *socket) pause(paused bool) { pauseAll(s.listeners, paused) }
+
+// pauseAll leaves who connects in the listeners' backlogs, or goes on.
+func pauseAll(listeners []int, paused bool) {
+	for _, fd := range listeners {
 		seam.Pause(fd, paused)
 	}
 }
