@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
@@ -38,25 +40,23 @@ type list struct {
 // directory keeps the newest list while anybody asks for it.
 type directory struct {
 	pools []Pool
-	most  int           // clients that are copied
-	mutex chan struct{} // as that of moments
+	most  int                 // clients that are copied
+	mutex *semaphore.Weighted // as that of moments
 	last  *list
 	due   time.Time // when it may be made anew
 	used  time.Time
 }
 
 func newDirectory(pools []Pool) *directory {
-	return &directory{pools: pools, most: mostListed, mutex: make(chan struct{}, 1)}
+	return &directory{pools: pools, most: mostListed, mutex: semaphore.NewWeighted(1)}
 }
 
 // now is a list that is not older than it has to be.
 func (d *directory) now(ctx context.Context) (*list, error) {
-	select {
-	case d.mutex <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := d.mutex.Acquire(ctx, 1); err != nil {
+		return nil, err
 	}
-	defer func() { <-d.mutex }()
+	defer d.mutex.Release(1)
 	now := time.Now()
 	d.used = now
 	if d.last != nil && now.Before(d.due) {
@@ -107,13 +107,11 @@ func ask(p Pool, s pairing.Selection) (stream.Listing, error) {
 
 // forget drops a list that nobody asks for any more.
 func (d *directory) forget(now time.Time) {
-	select {
-	case d.mutex <- struct{}{}:
-	default: // somebody asks for it
+	if !d.mutex.TryAcquire(1) { // somebody asks for it
 		return
 	}
+	defer d.mutex.Release(1)
 	if now.Sub(d.used) > listKept {
 		d.last = nil
 	}
-	<-d.mutex
 }

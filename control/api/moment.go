@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -25,7 +27,7 @@ type poolMoment struct {
 // once in a while.
 type moments struct {
 	pools []Pool
-	mutex chan struct{} // a mutex for whose turn a request may cease to wait
+	mutex *semaphore.Weighted // for whose turn a request may cease to wait
 	last  *moment
 }
 
@@ -33,17 +35,15 @@ type moments struct {
 const momentAge = tick - 50*time.Millisecond // each tick sees a new one
 
 func newMoments(pools []Pool) *moments {
-	return &moments{pools: pools, mutex: make(chan struct{}, 1)}
+	return &moments{pools: pools, mutex: semaphore.NewWeighted(1)}
 }
 
 // now is a moment that is less than a second old.
 func (m *moments) now(ctx context.Context) (*moment, error) {
-	select {
-	case m.mutex <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := m.mutex.Acquire(ctx, 1); err != nil {
+		return nil, err
 	}
-	defer func() { <-m.mutex }()
+	defer m.mutex.Release(1)
 	if m.last == nil || time.Since(m.last.at) >= momentAge {
 		m.last = m.ask()
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
@@ -86,7 +87,7 @@ func contains(s, part string) bool { return strings.Contains(strings.ToLower(s),
 // orders remembers which clients of a list were asked for, in which order, so that turning
 // pages costs nothing.
 type orders struct {
-	mutex chan struct{} // as that of moments
+	mutex *semaphore.Weighted // as that of moments
 	known *simplelru.LRU[Filter, []int32]
 	due   time.Time
 }
@@ -103,17 +104,15 @@ func newOrders() *orders {
 	if err != nil {
 		panic("api: " + err.Error()) // the size is above 0
 	}
-	return &orders{mutex: make(chan struct{}, 1), known: known}
+	return &orders{mutex: semaphore.NewWeighted(1), known: known}
 }
 
 // of are the places of those clients in the list that a filter selects, in its order.
 func (l *list) of(ctx context.Context, f Filter) ([]int32, error) {
-	select {
-	case l.orders.mutex <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := l.orders.mutex.Acquire(ctx, 1); err != nil {
+		return nil, err
 	}
-	defer func() { <-l.orders.mutex }()
+	defer l.orders.mutex.Release(1)
 	if places, known := l.orders.known.Get(f); known {
 		return places, nil
 	}
