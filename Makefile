@@ -47,7 +47,7 @@ run: build ## build, then show the proxy at work for ten seconds
 
 # Most tests wait more than they compute: four at a time keep two processors busy.
 test: setup ## run every test under the race detector
-	@go -C tools test ./progress ./matrix ./platforms >/dev/null || go -C tools test ./progress ./matrix ./platforms
+	@go -C tools test ./progress ./document ./matrix ./platforms >/dev/null || go -C tools test ./progress ./document ./matrix ./platforms
 	go test -race -parallel 4 -timeout 20m -json ./... | go -C tools run ./progress
 
 docs: setup ## write the pages of docs/reference, and the tables of docs, that are made from the program
@@ -136,7 +136,7 @@ fuzz: setup ## run every fuzz target for a while (FUZZTIME=20s)
 
 lint: setup $(LINT) ## run golangci-lint over everything
 	$(LINT) run --build-tags peers,man,browser ./...
-	cd tools && ../$(LINT) run --config ../.golangci.yml ./progress ./matrix ./platforms
+	cd tools && ../$(LINT) run --config ../.golangci.yml ./progress ./document ./matrix ./platforms
 	cd tools/release && ../../$(LINT) run --config ../../.golangci.yml ./...
 
 fmt: $(LINT) ## format every Go file

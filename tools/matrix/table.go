@@ -2,31 +2,16 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
-)
 
-// The table's place in docs/matrix.md.
-const (
-	tableBegins = "<!-- what follows is made by `make matrix` -->\n"
-	tableEnds   = "<!-- what comes before is made by `make matrix` -->\n"
+	"github.com/streamq/streamq-proxy/tools/document"
 )
 
 // writeTable puts the table into the document, in the place of the one before.
 func (m *matrix) writeTable() error {
-	file := filepath.Join(m.root, "docs", "matrix.md")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	before, rest, ok := strings.Cut(string(text), tableBegins)
-	_, after, ended := strings.Cut(rest, tableEnds)
-	if !ok || !ended {
-		return fmt.Errorf("%s has no place for the table", file)
-	}
-	return os.WriteFile(file, []byte(before+tableBegins+m.table(time.Now())+tableEnds+after), 0o644) //nolint:gosec // a document
+	return document.Put(filepath.Join(m.root, "docs", "matrix.md"), "make matrix", m.table(time.Now()))
 }
 
 // table has a row for each library under the proxy and a column for each under the peers.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/streamq/streamq-proxy/tools/document"
 )
 
 // entry is what came of a trial.
@@ -53,24 +55,11 @@ func readRecord(root string) (map[string]entry, error) {
 	return byName, nil
 }
 
-// The table's place in docs/platforms.md.
-const (
-	tableBegins = "<!-- what follows is made by `make platforms` -->\n"
-	tableEnds   = "<!-- what comes before is made by `make platforms` -->\n"
-)
+// made is what the table in docs/platforms.md is made by.
+const made = "make platforms"
 
 // write puts the results into the record and into the document.
 func write(root string, all []entry) error {
-	document := documentFile(root)
-	text, err := os.ReadFile(document)
-	if err != nil {
-		return err
-	}
-	before, rest, ok := strings.Cut(string(text), tableBegins)
-	_, after, ended := strings.Cut(rest, tableEnds)
-	if !ok || !ended {
-		return fmt.Errorf("%s has no place for the table", document)
-	}
 	var record strings.Builder
 	encoder := json.NewEncoder(&record)
 	encoder.SetEscapeHTML(false)
@@ -78,10 +67,10 @@ func write(root string, all []entry) error {
 	if err := encoder.Encode(all); err != nil {
 		return err
 	}
-	return errors.Join(
-		os.WriteFile(recordFile(root), []byte(record.String()), 0o644),                                 //nolint:gosec // a document
-		os.WriteFile(document, []byte(before+tableBegins+"\n"+table(all)+"\n"+tableEnds+after), 0o644), //nolint:gosec // likewise
-	)
+	if err := document.Put(documentFile(root), made, "\n"+table(all)+"\n"); err != nil {
+		return err
+	}
+	return os.WriteFile(recordFile(root), []byte(record.String()), 0o644) //nolint:gosec // a document
 }
 
 // table has a row for each trial; a system of several is named once.
