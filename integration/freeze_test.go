@@ -73,13 +73,7 @@ func startFrozen(t *testing.T, relay string) *frozenCrowd {
 }
 
 func (f *frozenCrowd) pair(t *testing.T, w *rawWorker) {
-	client := dialRaw(t, f.p.frontendOf(t, "moving"))
-	client.send(t, signature())
-	served := w.peer(t)
-	served.expect(t, signature())
-	served.send(t, signature())
-	client.expect(t, signature())
-	shakeHands(t, client, served)
+	client, served := w.open(t, f.p.frontendOf(t, "moving"))
 	f.moving, f.dialled = append(f.moving, client), append(f.dialled, served)
 }
 
@@ -147,13 +141,7 @@ func TestFrozenLameDuck(t *testing.T) {
 	p := startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--worker", "w="+w.listen(t, ""),
 		"--drain-delay", delay.String(), "--drain-timeout", timeout.String())
 	pair := func() *rawPeer {
-		one := dialRaw(t, p.frontend[0])
-		one.send(t, signature())
-		served := w.peer(t)
-		served.expect(t, signature())
-		served.send(t, signature())
-		one.expect(t, signature())
-		shakeHands(t, one, served)
+		one, _ := w.open(t, p.frontend[0])
 		return one
 	}
 	first := pair()

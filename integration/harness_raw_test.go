@@ -152,6 +152,19 @@ func openRaw(t testing.TB, w way, flags ...string) (client, served *rawPeer) {
 	return client, served
 }
 
+// open pairs a raw client with a raw worker that listens, and takes both through a NULL handshake.
+func (w *rawWorker) open(t testing.TB, frontend string) (client, served *rawPeer) {
+	t.Helper()
+	client = dialRaw(t, frontend)
+	client.send(t, signature())
+	served = w.peer(t)
+	served.expect(t, signature())
+	served.send(t, signature())
+	client.expect(t, signature())
+	shakeHands(t, client, served)
+	return client, served
+}
+
 // shakeHands completes a NULL handshake after the signatures.
 func shakeHands(t testing.TB, client, served *rawPeer) {
 	t.Helper()
