@@ -26,11 +26,14 @@ BENCHFLAGS  ?=
 # More flags of `make matrix`, as MATRIXFLAGS="-library mine=/usr/local/lib/libzmq.so.5".
 MATRIXFLAGS ?=
 
+# Which suites `make test-suites` runs, as SUITE=pyzmq; those that it does not keep their results.
+SUITE       ?=
+
 # Which trials of `make platforms` are run, as PLATFORM=arm64; those that are not keep their results.
 PLATFORM    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run docs test test-peers test-console matrix matrix-quick platforms promtool test-deploy release sizes static test-packages soak torture bench bench-agent bench-quick bench-control syscalls microbench fuzz lint fmt clean
+.PHONY: help setup build run docs test test-peers test-suites test-console matrix matrix-quick platforms promtool test-deploy release sizes static test-packages soak torture torture-upgrade bench-upgrade bench bench-agent bench-quick bench-control bench-console syscalls microbench fuzz lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,7 +50,7 @@ run: build ## build, then show the proxy at work for ten seconds
 
 # Most tests wait more than they compute: four at a time keep two processors busy.
 test: setup ## run every test under the race detector
-	@go -C tools test ./progress ./document ./matrix ./platforms >/dev/null || go -C tools test ./progress ./document ./matrix ./platforms
+	@go -C tools test ./progress ./document ./matrix ./platforms ./suites >/dev/null || go -C tools test ./progress ./document ./matrix ./platforms ./suites
 	go test -race -parallel 4 -timeout 20m -json ./... | go -C tools run ./progress
 
 docs: setup ## write the pages of docs/reference, and the tables of docs, that are made from the program
@@ -55,10 +58,16 @@ docs: setup ## write the pages of docs/reference, and the tables of docs, that a
 	go test -count=1 -run '^Test(Metrics|Alerts)Page$$' ./metrics -args -update
 	go test -count=1 -run '^TestCapacityPage$$' ./integration/bench -args -update
 	UPDATE_MANUAL=1 go test -count=1 -run '^TestManual' ./control ./stream
+	UPDATE_RELOAD=1 go test -count=1 -run '^TestReloadPage$$' ./integration
 
-test-peers: ## run the tests against peers in Java, Rust, JavaScript and Python
+test-peers: ## run the tests against peers in C, Java, Rust, JavaScript and Python
 	@tools/setup.sh peers
 	go test -race -timeout 20m -tags peers -run '^TestPeers' -json ./integration | go -C tools run ./progress
+
+test-suites: build ## run test suites of others directly and through the proxy, and write docs/suites.md, in half an hour (SUITE=regexp)
+	@tools/setup.sh suites
+	go -C tools build -o $(CURDIR)/.build/suites/run ./suites
+	unshare $$([ "$$(id -u)" = 0 ] || echo --map-root-user) --net sh -c 'ip link set lo up && exec "$$@"' - .build/suites/run -root $(CURDIR) -only '$(SUITE)'
 
 test-console: setup ## look at the console with Chromium, in a minute or two; pictures go to .build/screenshots and docs/console.png
 	@tools/setup.sh browser
@@ -83,12 +92,13 @@ promtool: setup ## have Prometheus' own tool check metrics, alerts and dashboard
 test-deploy: setup ## hold the Kubernetes and compose files against what reads them
 	go -C tools/release test -count=1 ./manifests
 
-release: setup ## make the Debian package, the image, the bill of materials and their checksums in dist
+release: setup ## make the Debian package, the image, the static program, bills of materials and checksums in dist
+	@tools/setup.sh static
 	go -C tools/release run . -root $(CURDIR) -dist $(CURDIR)/dist
 
 sizes: release ## measure package, start and memory beside HAProxy and nginx, and write the table of docs/release.md
 	@tools/setup.sh bench
-	go -C tools/release run ./sizes -root $(CURDIR)
+	go run ./integration/bench -sizes dist -readme docs/release.md
 
 static: setup ## make dist/streamq-proxy-VERSION-linux-amd64.tar.gz, a program that needs no library, and run its demo in an empty root
 	@tools/setup.sh static
@@ -105,8 +115,20 @@ soak: build ## let 30,000 clients come and go in each way, and print what they l
 bench-control: build ## compare a pair's round trips beside 100,000 hints and 10,000 heartbeats a second, in 150 s
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_CONTROL_LOAD=16 go test -count=1 -v -run '^TestControlLoad$$' ./integration
 
+bench-console: build ## compare a pair's round trips beside 20 browsers at the console, in two minutes
+	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_BROWSERS=8 go test -count=1 -v -run '^TestBrowsersBesideLoad$$' ./integration
+
 torture: build ## end 10,000 pairs in every way and have 100,000 connections (times TORTURE=1) come in storms, in a quarter of an hour
 	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_TORTURE=$(TORTURE) go test -count=1 -v -timeout 60m -run '^TestTorture' ./integration
+
+torture-upgrade: build ## replace the proxy ten times under 5,000 pairs, and have it fail 15 times, in two or three minutes
+	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_UPGRADES=1 go test -count=1 -v -timeout 20m -run '^TestUpgrade(Fails)?$$' ./integration
+
+bench-upgrade: build ## replace the proxy, HAProxy and nginx under 5,000 pairs, and write the table of docs/operations/upgrade.md, in five minutes
+	@tools/setup.sh bench
+	mkdir -p docs/bench/upgrade
+	STREAMQ_TEST_BINARY=$(CURDIR)/$(BINARY) STREAMQ_UPGRADES=1 STREAMQ_RELOAD_RESULT=$(CURDIR)/docs/bench/upgrade/result.json go test -count=1 -v -timeout 20m -run '^TestReloadBeside$$' ./integration
+	UPDATE_RELOAD=1 go test -count=1 -run '^TestReloadPage$$' ./integration
 
 bench: build ## measure the proxy beside HAProxy, nginx and a broker, in about 15 minutes (BENCHFLAGS="-rounds 3")
 	@tools/setup.sh bench
@@ -136,7 +158,7 @@ fuzz: setup ## run every fuzz target for a while (FUZZTIME=20s)
 
 lint: setup $(LINT) ## run golangci-lint over everything
 	$(LINT) run --build-tags peers,man,browser ./...
-	cd tools && ../$(LINT) run --config ../.golangci.yml ./progress ./document ./matrix ./platforms
+	cd tools && ../$(LINT) run --config ../.golangci.yml ./progress ./document ./matrix ./platforms ./suites
 	cd tools/release && ../../$(LINT) run --config ../../.golangci.yml ./...
 
 fmt: $(LINT) ## format every Go file

@@ -2,9 +2,6 @@ package control
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/streamq/streamq-proxy/control/wire"
@@ -71,7 +68,7 @@ func (s *Server) execute(ctx context.Context, from *caller, m message, now time.
 			s.log.Warn("control: a caller is too fast", "address", from.address, "caller", from.who)
 		}
 	}
-	c := &call{ctx: ctx, server: s, caller: from, message: m, verb: s.verbs[r.Verb]}
+	c := &call{ctx: ctx, desk: s.desk, server: s, caller: from, message: m, verb: s.verbs[r.Verb]}
 	var answer wire.Reply
 	if err == nil {
 		answer, err = s.perform(c, r, now)
@@ -108,24 +105,6 @@ func (s *Server) perform(c *call, r wire.Request, now time.Time) (wire.Reply, er
 	return c.verb.run(c)
 }
 
-// understand finds out whether there is the verb of a request that is well-formed, for
-// this caller and with these arguments.
-func (s *Server) understand(c *call, r wire.Request) (err error) {
-	v := c.verb
-	if v == nil {
-		text := fmt.Sprintf("no verb %q, HELP lists them", r.Verb)
-		if s.verbs[strings.ToUpper(r.Verb)] != nil {
-			text = fmt.Sprintf("no verb %q: verbs are upper case", r.Verb)
-		}
-		return wire.Errorf(wire.UnknownVerb, "%s", text)
-	}
-	if c.caller.level < v.Level {
-		return wire.Errorf(wire.Forbidden, "%s is for the level %s, and you are %s", v.Name, v.Level, c.caller.level)
-	}
-	c.args, c.options, err = v.arguments(r.Args)
-	return err
-}
-
 // renew has anything that a caller says renew what it said HELLO for.
 func (s *Server) renew(c *call, now time.Time) {
 	if len(c.caller.identities) == 0 || now.Sub(c.caller.renewed) < renewEvery {
@@ -141,55 +120,4 @@ func (s *Server) renew(c *call, now time.Time) {
 			}
 		}
 	}
-}
-
-// note logs what operators do and what goes wrong.
-func (s *Server) note(c *call, r wire.Request, answer wire.Reply) {
-	level, unlogged := slog.LevelDebug, 0
-	switch {
-	case !answer.Code.Refused() && c.verb.logs(r.Args):
-		level = slog.LevelInfo
-	case tells(answer.Code):
-		level, unlogged = s.refusalLevel(c.caller, answer.Code)
-	}
-	if !s.log.Enabled(c.ctx, level) {
-		return
-	}
-	about := []any{
-		"verb", clip(r.Verb), "args", clip(strings.Join(r.Args, " ")), "code", int(answer.Code),
-		"text", clip(answer.Text), "level", c.caller.level.String(), "address", c.caller.address, "caller", c.caller.who,
-	}
-	if unlogged > 0 {
-		about = append(about, "unlogged", unlogged)
-	}
-	s.log.Log(c.ctx, level, "control", about...)
-}
-
-// tells says whether an operator should know of a refused request: that something
-// is not there is asked for every day, and who is too fast is told when it begins.
-func tells(code wire.Code) bool {
-	return code.Refused() && code != wire.NotFound && code != wire.SlowDown
-}
-
-// refusalLevel has the first refusal of a caller by a code logged, and then one a
-// minute, with the number of those between.
-func (s *Server) refusalLevel(from *caller, code wire.Code) (level slog.Level, unlogged int) {
-	unlogged, due := s.limiter.due("request "+from.user+" "+from.address+" "+code.String(), time.Now())
-	switch {
-	case !due:
-		return slog.LevelDebug, 0
-	case code == wire.Forbidden:
-		return slog.LevelWarn, unlogged
-	}
-	return slog.LevelInfo, unlogged
-}
-
-// maxLogged bounds what a line of the log has of a caller's own words, in bytes.
-const maxLogged = 200
-
-func clip(s string) string {
-	if len(s) <= maxLogged {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxLogged], "") + "..."
 }

@@ -14,7 +14,8 @@ import (
 // call is one request while it is executed.
 type call struct {
 	ctx     context.Context
-	server  *Server
+	desk    *desk
+	server  *Server // nil for who does not come by the control socket
 	caller  *caller
 	message message
 	verb    *Verb // nil when there is none of that name
@@ -32,7 +33,7 @@ func (c *call) arg(i int) string {
 
 // pool is the one that is meant.
 func (c *call) pool() (*stream.Pool, error) {
-	pools := c.server.proxy.Pools
+	pools := c.desk.proxy.Pools
 	wanted, said := c.options["pool"]
 	if !said && len(pools) == 1 {
 		return pools[0], nil

@@ -19,13 +19,15 @@ const (
 	renewEvery = 250 * time.Millisecond
 )
 
-// caller is one connection to the ROUTER.
+// caller is one connection to the ROUTER, or the [Guest] of a [Steward].
 type caller struct {
 	user    string // as ZAP has named it; the next three are read from it
 	level   wire.Level
 	domain  domain
 	who     string // the name of its certificate, "" without one
 	address string // IP, or localhost:uid:gid:pid over ipc
+	reason  string // why it is of no higher level, "" where the level says all
+	web     bool   // it is a guest
 
 	allowance float64 // requests that it may still make
 	refilled  time.Time
@@ -34,6 +36,14 @@ type caller struct {
 	identities map[string][]string // that it said HELLO for, by pool
 	renewed    time.Time
 	pending    int // heartbeats that wait for their reply
+}
+
+// way is by what it steers, in the log.
+func (c *caller) way() string {
+	if c.web {
+		return "steered over HTTP"
+	}
+	return "control"
 }
 
 // callers are those that were heard of, by routing id.

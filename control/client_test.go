@@ -112,6 +112,9 @@ func testClientSees(t *testing.T, r *rig, c *client.Client) {
 	if s, err := pool.Finders(ctx); s == nil || len(s) != 0 || err != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
+	if p, err := c.Proxies(ctx); len(p) != 1 || !p[0].Here || err != nil {
+		t.Errorf("%+v, %v", p, err)
+	}
 	if f, err := pool.Failing(ctx, 3); f.Addresses != 0 || f.Failing == nil || err != nil {
 		t.Errorf("%+v, %v", f, err)
 	}

@@ -10,7 +10,7 @@ import (
 // otherVerb counts what is no verb.
 const otherVerb = "other"
 
-// counters count requests. They are written by the server and read by anybody.
+// counters count requests. They are written by who answers and read by anybody.
 type counters struct {
 	verbs    []string // sorted
 	codes    []wire.Code
@@ -61,14 +61,23 @@ type Stats struct {
 
 // Stats may be called from any goroutine.
 func (s *Server) Stats() Stats {
-	all := Stats{Unread: s.counters.unread.Load(), EventsLost: s.feed.Lost()}
+	all := Stats{Requests: s.counters.counted(), Unread: s.counters.unread.Load(), EventsLost: s.feed.Lost()}
 	for r := range all.Refused {
 		all.Refused[r] = s.counters.refused[r].Load()
 	}
-	for v, verb := range s.counters.verbs {
-		for k, code := range s.counters.codes {
-			if n := s.counters.requests[v*len(s.counters.codes)+k].Load(); n > 0 {
-				all.Requests = append(all.Requests, RequestCount{verb, code, n})
+	return all
+}
+
+// Requests are those over HTTP since its start that are not zero, by verb and code. It may be
+// called from any goroutine.
+func (s *Steward) Requests() []RequestCount { return s.desk.counters.counted() }
+
+// counted are the requests that are not zero, by verb and code.
+func (c *counters) counted() (all []RequestCount) {
+	for v, verb := range c.verbs {
+		for k, code := range c.codes {
+			if n := c.requests[v*len(c.codes)+k].Load(); n > 0 {
+				all = append(all, RequestCount{verb, code, n})
 			}
 		}
 	}

@@ -39,6 +39,11 @@
 //
 // Everything else refuses to start.
 //
+// # Who does not come by the socket
+//
+// A [Steward] executes the verbs that are Web for who comes by another way, such as a
+// browser, with the level that package api has found. It needs no server.
+//
 // # What bounds a caller
 //
 // An endpoint has so many connections only ([Config], Connections), and each must

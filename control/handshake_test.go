@@ -1,6 +1,7 @@
 package control
 
 import (
+	"io"
 	"testing"
 
 	"github.com/streamq/streamq-proxy/control/wire"
@@ -43,7 +44,8 @@ func TestEndOfAHandshakeIsTold(t *testing.T) {
 		t.Errorf("ended: %+v", e)
 	}
 
-	worker := r.worker()
+	_, b := r.pool.Bound()
+	worker := r.connect(b)
 	if _, err := worker.Write(nullPeer()[:10]); err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +55,9 @@ func TestEndOfAHandshakeIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "a pair", func() bool { return r.snapshot().Stats.Handshaking == 1 })
+	if _, err := io.ReadFull(worker, make([]byte, 10)); err != nil { // a close with something unread is a reset
+		t.Fatal(err)
+	}
 	_ = worker.Close()
 	eventually(t, "the worker's end is known", func() bool { return r.snapshot().Stats.Draining == 1 })
 	_ = client.Close()

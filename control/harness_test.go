@@ -15,18 +15,18 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
-	"go.uber.org/goleak"
 
 	"github.com/streamq/streamq-proxy/control/client"
 	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/internal/leaks"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.Main(m) }
 
 // patience is how long a test waits for a condition before it calls it false.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // rig is a pool and a control socket over it.
 type rig struct {
@@ -70,7 +70,9 @@ func newRig(t testing.TB, change func(*rig, *Config, *stream.Config)) *rig {
 	if r.pool, err = stream.Open(zctx, pool); err != nil {
 		t.Fatal(err)
 	}
-	proxy := Proxy{Pools: []*stream.Pool{r.pool}, Version: wire.Version{Version: "test"}, Reload: r.reload, Upgrade: func(context.Context) error { return nil }, Shutdown: r.shutdown, Level: r.level}
+	proxy := Proxy{Pools: []*stream.Pool{r.pool}, Version: wire.Version{Version: "test"}, Reload: r.reload, Upgrade: func(context.Context) error { return nil }, Shutdown: r.shutdown, Level: r.level, Proxies: func(context.Context) ([]wire.ProxyInfo, error) {
+		return []wire.ProxyInfo{{Proxy: "here", Here: true}}, nil
+	}}
 	if r.server, err = Open(cfg, proxy, feed); err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +106,7 @@ func (r *rig) reload(context.Context) error {
 	return r.reloadErr
 }
 
-func (r *rig) shutdown(deadline time.Duration) time.Duration {
+func (r *rig) shutdown(deadline time.Duration) (left time.Duration, err error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.shutdowns = append(r.shutdowns, deadline)
@@ -112,7 +114,7 @@ func (r *rig) shutdown(deadline time.Duration) time.Duration {
 		r.stop()
 		time.Sleep(50 * time.Millisecond) // as long as the rest of a proxy takes to end before this returns
 	}
-	return max(0, deadline)
+	return max(0, deadline), nil
 }
 
 type testWriter struct{ t testing.TB }

@@ -312,7 +312,7 @@ func testHeartbeat(t *testing.T, ttl time.Duration) (inTime bool) {
 	}
 	expired := func() uint64 { return r.snapshot().Stats.Ended[pairing.HeartbeatExpired] }
 	eventually(t, "the silent one is ended", func() bool { live(); return expired() > 0 })
-	if took := time.Since(begin); took < ttl {
+	if took := time.Since(begin); took < ttl*9/10 { // which begins with the turn of the loop in which it is said
 		t.Errorf("ended after %v", took)
 	}
 	for end := time.Now().Add(3 * ttl); time.Now().Before(end); {
@@ -361,9 +361,7 @@ func TestRequireHello(t *testing.T) {
 	stranger := r.client()
 	greet(t, stranger)
 	ended(t, stranger)
-	if n := r.snapshot().Stats.Ended[pairing.HeartbeatExpired]; n != 1 {
-		t.Errorf("%d ended", n)
-	}
+	eventually(t, "one has ended", func() bool { return r.snapshot().Stats.Ended[pairing.HeartbeatExpired] == 1 })
 	known := r.client()
 	r.say(c, wire.OK, "HELLO", "client", "ann", "endpoint="+known.LocalAddr().String())
 	greet(t, known)

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"time"
+
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
@@ -12,8 +14,19 @@ import (
 func WorkerOf(w pairing.WorkerInfo) wire.WorkerInfo {
 	return wire.WorkerInfo{
 		Worker: w.Name, State: w.State.String(), Pairs: w.Pairs, Max: w.MaxPairs, Weight: w.Weight, Slots: w.Slots,
-		Dialling: w.Dialling, Served: w.Served, Failures: w.Failures, Lost: w.SlotsLost, SlowStart: wire.InSeconds(w.SlowStart), Endpoint: w.Endpoint, Source: w.Source, Removed: w.Removed,
+		Dialling: w.Dialling, Served: w.Served, Failures: w.Failures, Lost: w.SlotsLost, Elsewhere: w.Elsewhere, SlowStart: wire.InSeconds(w.SlowStart), Endpoint: w.Endpoint, Source: w.Source, Removed: w.Removed,
+		Everywhere: wordsOf(w.Everywhere),
 	}
+}
+
+// wordsOf are words that count at all proxies, nil for none.
+func wordsOf(words []pairing.Steering) (all []wire.Word) {
+	for i := range words {
+		w := &words[i]
+		age := max(0, time.Since(time.UnixMilli(w.At)))
+		all = append(all, wire.Word{What: w.Register.String(), Value: w.Text(), Proxy: w.By, Age: wire.InSeconds(age)})
+	}
+	return all
 }
 
 // ClientOf is a row of CLIENTS.

@@ -27,6 +27,10 @@ func listVerbs() []Verb {
 			Help: "what finds workers by name or by file: how old its last good answer is, and what is wrong", run: finders,
 		},
 		{
+			Name: "PROXIES", Level: wire.Operator,
+			Help: "the proxies that share the store: who has said within the last 10 s that it is there", run: proxies,
+		},
+		{
 			Name: "CLIENTS", Args: "[worker=NAME] [client=WHO] [state=STATE] [pool=NAME] " + paging, Level: wire.Operator,
 			Help: "the clients; WHO is an identity, an IP:PORT or an address", run: clients,
 		},
@@ -50,7 +54,7 @@ func listVerbs() []Verb {
 	}
 }
 
-func version(c *call) (wire.Reply, error) { return wire.NewReply(wire.OK, c.server.proxy.Version) }
+func version(c *call) (wire.Reply, error) { return wire.NewReply(wire.OK, c.desk.proxy.Version) }
 
 func help(c *call) (wire.Reply, error) {
 	if c.arg(0) == "" {
@@ -60,7 +64,7 @@ func help(c *call) (wire.Reply, error) {
 		}
 		return wire.NewReply(wire.OK, all)
 	}
-	v := c.server.verbs[c.arg(0)]
+	v := c.desk.verbs[c.arg(0)]
 	if v == nil {
 		return wire.Reply{}, wire.Errorf(wire.NotFound, "no verb %q", c.arg(0))
 	}
@@ -85,7 +89,10 @@ func StatusOf(s *stream.Snapshot) wire.PoolStatus {
 
 func status(c *call) (wire.Reply, error) {
 	all := wire.Status{Uptime: wire.InSeconds(time.Since(c.server.started)), EventsLost: c.server.feed.Lost()}
-	for _, p := range c.server.proxy.Pools {
+	if c.desk.proxy.Shared != nil {
+		all.Shared = c.desk.proxy.Shared()
+	}
+	for _, p := range c.desk.proxy.Pools {
 		s, err := p.Snapshot(c.ctx)
 		if err != nil {
 			return wire.Reply{}, err
@@ -103,7 +110,7 @@ func status(c *call) (wire.Reply, error) {
 
 func pools(c *call) (wire.Reply, error) {
 	var all wire.Pools
-	for _, p := range c.server.proxy.Pools {
+	for _, p := range c.desk.proxy.Pools {
 		frontend, backend := p.Bound()
 		all.Pools = append(all.Pools, wire.PoolInfo{
 			Pool: p.Name(), Frontend: array(frontend), Backend: array(backend),
@@ -161,11 +168,25 @@ func finders(c *call) (wire.Reply, error) {
 		return wire.Reply{}, err
 	}
 	all := wire.Finders{Finders: []wire.FinderInfo{}} // [] in JSON, not null
-	if c.server.proxy.Finders != nil {
-		all.Finders = append(all.Finders, c.server.proxy.Finders(pool.Name())...)
+	if c.desk.proxy.Finders != nil {
+		all.Finders = append(all.Finders, c.desk.proxy.Finders(pool.Name())...)
 	}
 	return wire.NewReply(wire.OK, all)
 }
+
+func proxies(c *call) (wire.Reply, error) {
+	if c.desk.proxy.Proxies == nil {
+		return wire.Reply{}, ErrAlone
+	}
+	all, err := c.desk.proxy.Proxies(c.ctx)
+	if err != nil {
+		return wire.Reply{}, err
+	}
+	return wire.NewReply(wire.OK, wire.Proxies{Proxies: append([]wire.ProxyInfo{}, all...)}) // [] in JSON, not null
+}
+
+// ErrAlone is of what only proxies that remember together can do.
+var ErrAlone = wire.Errorf(wire.Conflict, "this proxy shares nothing with others: shared (--shared URL) is not set")
 
 // page replies with a page.
 func page[Item, Row any](c *call, items []Item, row func(Item) Row, next string) (wire.Reply, error) {
@@ -352,7 +373,7 @@ func ExplanationOf(e *stream.Explanation) wire.Explanation {
 		x.Passed = append(x.Passed, wire.Passed{Worker: p.Worker, Why: p.Unfit.String()})
 	}
 	for _, p := range e.Candidates {
-		x.Candidates = append(x.Candidates, wire.Candidate{Worker: p.Worker, Why: p.Unfit.String(), Load: p.Load, Weight: p.Weight})
+		x.Candidates = append(x.Candidates, wire.Candidate{Worker: p.Worker, Why: p.Unfit.String(), Load: p.Load, Weight: p.Weight, Everywhere: wordsOf(p.Everywhere)})
 	}
 	return x
 }

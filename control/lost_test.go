@@ -15,8 +15,8 @@ import (
 // a minute, and each is counted.
 func TestHelloForNobody(t *testing.T) {
 	log := &recorder{}
-	r := newRig(t, func(_ *rig, _ *Config, p *stream.Config) {
-		p.Pairing.HintTTL, p.Log = 100*time.Millisecond, slog.New(slog.NewTextHandler(log, nil))
+	r := newRig(t, func(_ *rig, _ *Config, p *stream.Config) { // also a busy machine says all of it before it is over
+		p.Pairing.HintTTL, p.Log = 2*time.Second, slog.New(slog.NewTextHandler(log, nil))
 	})
 	c := r.dial()
 	r.say(c, wire.OK, "HELLO", "client", "ann", "endpoint=10.0.0.7:40112")

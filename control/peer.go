@@ -149,7 +149,7 @@ func whois(c *call) (wire.Reply, error) {
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	var a *stream.Acquaintance
+	var a *stream.Whois
 	e := c.arg(0)
 	if ip, isAddress := netip.ParseAddr(e); isAddress == nil {
 		a, err = pool.WhoisAddress(c.ctx, ip.Unmap(), c.owns)

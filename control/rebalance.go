@@ -23,7 +23,7 @@ const (
 func rebalanceVerb() Verb {
 	return Verb{
 		Name: "REBALANCE", Args: "[dry-run|stop|show] [worker=NAME] [rate=N/s] [pool=NAME]", Level: wire.Operator,
-		Logged: Logged, Asks: []string{rebalanceDry, rebalanceShow},
+		Logged: Logged, Web: true, Asks: []string{rebalanceDry, rebalanceShow},
 		Help: "ends pairs of workers that have more than their share, or of one, idle ones first, 10 a second, so that clients come again elsewhere; " +
 			"dry-run: only says which; stop: ends it; show: how far it is",
 		run: rebalance,

@@ -12,12 +12,14 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 	"github.com/streamq/streamq-proxy/stream/libzmq"
 )
 
 const (
-	// lingerTime is how long the last replies have to leave at the end.
+	// lingerTime is how long the last replies and events have to leave at the end. Without any libzmq may abort the process
+	// over a message of several parts that is half sent when its peer goes (4.3.4: session_base_t::clean_pipes).
 	lingerTime = 200 * time.Millisecond
 	// queued is how many requests of one connection wait for the server, and
 	// unread how many replies for their caller. libzmq notices that replies have
@@ -38,10 +40,18 @@ type Proxy struct {
 	// Upgrade has another process go on in this one's place; the error says why it did not.
 	Upgrade func(context.Context) error
 	// Shutdown drains until the deadline, of the configuration if it is below zero,
-	// and says how long that is from now: less where an earlier one stands.
-	Shutdown func(deadline time.Duration) time.Duration
+	// and says how long that is from now: less where an earlier one stands. The error says why it does not.
+	Shutdown func(deadline time.Duration) (left time.Duration, err error)
 	// Finders are what finds workers of a pool; nil where there is nothing of the kind.
 	Finders func(pool string) []wire.FinderInfo
+	// Shared tells how the store is in which proxies remember together, nil for none; the
+	// function is nil where there never is one.
+	Shared func() *wire.SharedInfo
+	// Proxies lists those that share the store; the function is nil where there never is one.
+	Proxies func(context.Context) ([]wire.ProxyInfo, error)
+	// Everywhere has a word about a worker count in a pool and, with all proxies that share the store, in theirs; told says
+	// that the store has it, else it is told when that is back. The function is nil where there never is one.
+	Everywhere func(ctx context.Context, pool *stream.Pool, w pairing.Steering) (told bool, err error)
 	// Ending says whether the proxy was told to end; nil for one that never is.
 	Ending func() bool
 	Level  *slog.LevelVar // of the log
@@ -49,13 +59,10 @@ type Proxy struct {
 
 // Server is a control socket. Its methods but Serve may be called from any goroutine.
 type Server struct {
-	cfg      Config
-	proxy    Proxy
-	feed     *Feed
-	log      *slog.Logger
-	verbs    map[string]*Verb
-	counters *counters
-	started  time.Time
+	*desk
+	cfg     Config
+	feed    *Feed
+	started time.Time
 
 	// Only the goroutine of Serve touches these (and Open, before).
 	context   *zmq4.Context
@@ -66,7 +73,6 @@ type Server struct {
 	keys      *keyring
 	callers   *callers
 	monitors  map[*zmq4.Socket]*monitor // by whom they watch; each is of a goroutine of its own
-	limiter   *logLimiter               // is anybody's
 	beats     []beat                    // batched, see beat.go
 	beatsDue  time.Time
 	paths     []string
@@ -88,21 +94,18 @@ func Open(cfg Config, proxy Proxy, feed *Feed) (*Server, error) {
 		return nil, err
 	}
 	listeners, _ := cfg.listeners()
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
+	desk, err := newDesk(proxy, cfg.Log)
+	if err != nil {
+		return nil, err
 	}
 	if cfg.Rate == 0 {
 		cfg.Rate = DefaultRate
 	}
 	s := &Server{
-		cfg: cfg, proxy: proxy, feed: feed, log: cfg.Log, verbs: map[string]*Verb{},
-		counters: newCounters(), started: time.Now(), eventsAt: map[domain]string{},
+		desk: desk, cfg: cfg, feed: feed, started: time.Now(), eventsAt: map[domain]string{},
 		monitors: map[*zmq4.Socket]*monitor{},
 	}
 	s.left.Store(len(cfg.Inherit) > 0)
-	for _, v := range Verbs() {
-		s.verbs[v.Name] = &v
-	}
 	if err := s.open(listeners); err != nil {
 		s.Close()
 		return nil, err
@@ -112,9 +115,6 @@ func Open(cfg Config, proxy Proxy, feed *Feed) (*Server, error) {
 
 func (s *Server) open(listeners []listener) (err error) {
 	if s.callers, err = newCallers(s.cfg.Rate); err != nil {
-		return err
-	}
-	if s.limiter, err = newLogLimiter(); err != nil {
 		return err
 	}
 	if s.cfg.Cert != "" {
@@ -164,7 +164,7 @@ func (s *Server) sockets() (err error) {
 			socket.SetLinger(lingerTime), socket.SetMaxmsgsize(wire.MaxFrame), socket.SetHandshakeIvl(handshakeTime), socket.SetBacklog(backlog),
 			socket.SetRcvhwm(queued), socket.SetSndhwm(unread))
 	}
-	return errors.Join(err, s.pub.SetSndhwm(feedSize), s.pub.SetLinger(0),
+	return errors.Join(err, s.pub.SetSndhwm(feedSize),
 		s.watch(s.router, "requests"), s.watch(s.pub, "events"))
 }
 

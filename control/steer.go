@@ -30,24 +30,24 @@ func steerVerbs() []Verb {
 			Help: "ends a pin", run: unpin,
 		},
 		{
-			Name: "DRAIN", Args: "WORKER [pool=NAME]", Level: wire.Operator, Logged: Logged,
-			Help: "no new clients, pairs go on; the event worker.empty tells when none is left", run: drain,
+			Name: "DRAIN", Args: "WORKER [everywhere] [pool=NAME]", Level: wire.Operator, Logged: Logged, Web: true,
+			Help: "no new clients, pairs go on; the event worker.empty tells when none is left; everywhere: at all proxies that share the store", run: drain,
 		},
 		{
-			Name: "MAINT", Args: "WORKER [pool=NAME]", Level: wire.Operator, Logged: Logged,
-			Help: "no new clients, and pairs end", run: maintain,
+			Name: "MAINT", Args: "WORKER [everywhere] [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "no new clients, and pairs end; everywhere: at all proxies that share the store", run: maintain,
 		},
 		{
-			Name: "ENABLE", Args: "WORKER [pool=NAME]", Level: wire.Operator, Logged: Logged,
-			Help: "back from DRAIN, MAINT, or being set aside", run: enable,
+			Name: "ENABLE", Args: "WORKER [everywhere] [pool=NAME]", Level: wire.Operator, Logged: Logged, Web: true,
+			Help: "back from DRAIN, MAINT, or being set aside; everywhere: at all proxies that share the store", run: enable,
 		},
 		{
-			Name: "WEIGHT", Args: "WORKER N [pool=NAME]", Level: wire.Operator, Logged: Logged,
-			Help: "changes a worker's weight, 1 to 256", run: weigh,
+			Name: "WEIGHT", Args: "WORKER N [everywhere] [pool=NAME]", Level: wire.Operator, Logged: Logged, Web: true,
+			Help: "changes a worker's weight, 1 to 256; everywhere: at all proxies that share the store", run: weigh,
 		},
 		{
-			Name: "MAXCONN", Args: "WORKER N [pool=NAME]", Level: wire.Operator, Logged: Logged,
-			Help: "changes how many pairs a worker may have, 0 for no limit", run: maxconn,
+			Name: "MAXCONN", Args: "WORKER N [everywhere] [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "changes how many pairs a worker may have, 0 for no limit; everywhere: at all proxies that share the store", run: maxconn,
 		},
 		{
 			Name: "ADD", Args: "WORKER ENDPOINT [weight=N] [max=N] [max-handshakes=N] [source=IP,...] [pool=NAME]", Level: wire.Operator, Logged: Logged,
@@ -60,7 +60,7 @@ func steerVerbs() []Verb {
 			Help: "takes a worker out, its pairs go on; not one that dials in and would be back", run: remove,
 		},
 		{
-			Name: "KICK", Args: "pair|client|worker WHICH [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Name: "KICK", Args: "pair|client|worker WHICH [pool=NAME]", Level: wire.Operator, Logged: Logged, Web: true,
 			Help:      "ends a pair or client, by id, IP:PORT or identity, or all pairs of a worker",
 			Completes: []Completion{{Arg: "WHICH", After: "worker", Offer: OfferWorkers}},
 			run:       kick,
@@ -160,7 +160,8 @@ func drain(c *call) (wire.Reply, error) {
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	if err := pool.SetWorkerState(c.ctx, c.arg(0), pairing.Draining); err != nil {
+	code, where, err := c.steer(pool, pairing.RegisterState, int(pairing.Draining), 1)
+	if err != nil {
 		return wire.Reply{}, err
 	}
 	s, err := pool.Snapshot(c.ctx)
@@ -169,18 +170,18 @@ func drain(c *call) (wire.Reply, error) {
 	}
 	for _, w := range s.Workers {
 		if w.Name == c.arg(0) && w.Pairs+w.Dialling > 0 {
-			return wire.NewReply(wire.Accepted, wire.Drained{Pairs: w.Pairs + w.Dialling})
+			return wire.NewReply(wire.Accepted, wire.Drained{Pairs: w.Pairs + w.Dialling, Everywhere: where})
 		}
 	}
-	return wire.NewReply(wire.OK, wire.Drained{})
+	return wire.NewReply(code, wire.Drained{Everywhere: where})
 }
 
 func maintain(c *call) (wire.Reply, error) {
-	return c.on(wire.OK, func(p *stream.Pool) error { return p.SetWorkerState(c.ctx, c.arg(0), pairing.Maintenance) })
+	return c.steered(pairing.RegisterState, int(pairing.Maintenance), 1)
 }
 
 func enable(c *call) (wire.Reply, error) {
-	return c.on(wire.OK, func(p *stream.Pool) error { return p.SetWorkerState(c.ctx, c.arg(0), pairing.Ready) })
+	return c.steered(pairing.RegisterState, int(pairing.Ready), 1)
 }
 
 func weigh(c *call) (wire.Reply, error) {
@@ -188,18 +189,15 @@ func weigh(c *call) (wire.Reply, error) {
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	return c.on(wire.OK, func(p *stream.Pool) error { return p.SetWeight(c.ctx, c.arg(0), n) })
+	return c.steered(pairing.RegisterWeight, n, 2)
 }
 
-// maxPairs is far above what any machine has descriptors for.
-const maxPairs = 1 << 24
-
 func maxconn(c *call) (wire.Reply, error) {
-	n, err := number("maximum", c.arg(1), 0, maxPairs)
+	n, err := number("maximum", c.arg(1), 0, pairing.MostPairs)
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	return c.on(wire.OK, func(p *stream.Pool) error { return p.SetMaxPairs(c.ctx, c.arg(0), n) })
+	return c.steered(pairing.RegisterMaxPairs, n, 2)
 }
 
 func add(c *call) (wire.Reply, error) {
@@ -211,10 +209,10 @@ func add(c *call) (wire.Reply, error) {
 	if w.Weight, err = c.number("weight", 1, 1, pairing.MaxWeight); err != nil {
 		return wire.Reply{}, err
 	}
-	if w.MaxPairs, err = c.number("max", 0, 0, maxPairs); err != nil {
+	if w.MaxPairs, err = c.number("max", 0, 0, pairing.MostPairs); err != nil {
 		return wire.Reply{}, err
 	}
-	if w.MaxHandshakes, err = c.number("max-handshakes", 0, 0, maxPairs); err != nil {
+	if w.MaxHandshakes, err = c.number("max-handshakes", 0, 0, pairing.MostPairs); err != nil {
 		return wire.Reply{}, err
 	}
 	w.Source = c.options["source"]
@@ -290,7 +288,7 @@ func (c *call) targets(pool *stream.Pool, paired bool) (ids []pairing.PeerID, er
 }
 
 func lameDuck(c *call) (wire.Reply, error) {
-	pools := c.server.proxy.Pools
+	pools := c.desk.proxy.Pools
 	if _, said := c.options["pool"]; said {
 		one, err := c.pool()
 		if err != nil {
@@ -299,7 +297,7 @@ func lameDuck(c *call) (wire.Reply, error) {
 		pools = []*stream.Pool{one}
 	}
 	on := c.arg(0) == "on"
-	if ending := c.server.proxy.Ending; !on && ending != nil && ending() {
+	if ending := c.desk.proxy.Ending; !on && ending != nil && ending() {
 		return wire.Reply{}, wire.Errorf(wire.Conflict, "the proxy was told to end, and is not ready any more")
 	}
 	for _, p := range pools {
@@ -309,14 +307,14 @@ func lameDuck(c *call) (wire.Reply, error) {
 }
 
 func reload(c *call) (wire.Reply, error) {
-	if err := c.server.proxy.Reload(c.ctx); err != nil {
+	if err := c.desk.proxy.Reload(c.ctx); err != nil {
 		return wire.Reply{}, wire.Errorf(wire.Conflict, "nothing has changed: %s", firstLine(err.Error()))
 	}
 	return wire.NewReply(wire.OK, nil)
 }
 
 func upgrade(c *call) (wire.Reply, error) {
-	if err := c.server.proxy.Upgrade(c.ctx); err != nil {
+	if err := c.desk.proxy.Upgrade(c.ctx); err != nil {
 		return wire.Reply{}, wire.Errorf(wire.Conflict, "nothing has changed: %s", firstLine(err.Error()))
 	}
 	return wire.NewReply(wire.OK, nil)
@@ -333,9 +331,9 @@ func loglevel(c *call) (wire.Reply, error) {
 		}
 		var l slog.Level
 		_ = l.UnmarshalText([]byte(level)) // word has left nothing that could fail
-		c.server.proxy.Level.Set(l)
+		c.desk.proxy.Level.Set(l)
 	}
-	return wire.NewReply(wire.OK, wire.LogLevel{Level: c.server.proxy.Level.Level()})
+	return wire.NewReply(wire.OK, wire.LogLevel{Level: c.desk.proxy.Level.Level()})
 }
 
 func shutdown(c *call) (wire.Reply, error) {
@@ -347,7 +345,10 @@ func shutdown(c *call) (wire.Reply, error) {
 		}
 		deadline = d
 	}
-	left := c.server.proxy.Shutdown(deadline)
+	left, err := c.desk.proxy.Shutdown(deadline)
+	if err != nil {
+		return wire.Reply{}, err
+	}
 	return wire.NewReply(wire.Accepted, wire.Deadline{Deadline: wire.InSeconds(left)})
 }
 

@@ -9,11 +9,11 @@ import (
 func steerableVerbs() []Verb {
 	return []Verb{
 		{
-			Name: "PAUSE", Level: wire.Operator, Logged: Logged, Steerable: true,
+			Name: "PAUSE", Level: wire.Operator, Logged: Logged, Web: true, Steerable: true,
 			Help: "stops reading all connections; as a single word it is zmq_proxy_steerable's", run: pause,
 		},
 		{
-			Name: "RESUME", Level: wire.Operator, Logged: Logged, Steerable: true,
+			Name: "RESUME", Level: wire.Operator, Logged: Logged, Web: true, Steerable: true,
 			Help: "goes on after PAUSE", run: resume,
 		},
 		{
@@ -29,7 +29,7 @@ func steerableVerbs() []Verb {
 
 // traffic is that of all pools.
 func (c *call) traffic() (all wire.Statistics, err error) {
-	for _, p := range c.server.proxy.Pools {
+	for _, p := range c.desk.proxy.Pools {
 		in, out, err := p.Traffic(c.ctx)
 		if err != nil {
 			return all, err
@@ -41,7 +41,7 @@ func (c *call) traffic() (all wire.Statistics, err error) {
 }
 
 func (c *call) each(f func(*stream.Pool) error) (wire.Reply, error) {
-	for _, p := range c.server.proxy.Pools {
+	for _, p := range c.desk.proxy.Pools {
 		if err := f(p); err != nil {
 			return wire.Reply{}, err
 		}
@@ -58,7 +58,9 @@ func resume(c *call) (wire.Reply, error) {
 }
 
 func terminate(c *call) (wire.Reply, error) {
-	c.server.proxy.Shutdown(0)
+	if _, err := c.desk.proxy.Shutdown(0); err != nil {
+		return wire.Reply{}, err
+	}
 	return wire.NewReply(wire.OK, nil)
 }
 

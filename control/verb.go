@@ -31,6 +31,8 @@ type Verb struct {
 	// Batched requests are passed on to pools together, a moment later, and their
 	// replies come then, see beat.go.
 	Batched bool
+	// Web verbs can be said over HTTP, too, by a [Steward].
+	Web bool
 	// Completes are the arguments whose name alone does not say what a shell can offer.
 	Completes []Completion
 

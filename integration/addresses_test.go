@@ -83,21 +83,6 @@ func (s *seenByZAP) let(r zapRequest) bool {
 	return true
 }
 
-// zauth is czmq's zauth in a worker, compiled.
-func zauth(t *testing.T) string {
-	t.Helper()
-	if err := exec.Command("pkg-config", "--exists", "libczmq").Run(); err != nil {
-		t.Skip("czmq with its headers is missing: it is in Debian's package libczmq-dev")
-	}
-	to := filepath.Join(t.TempDir(), "zauth")
-	flags, err := exec.Command("pkg-config", "--cflags", "--libs", "libczmq", "libzmq").Output()
-	must(t, err)
-	if said, err := exec.Command("gcc", append([]string{"-o", to, "peers/c/zauth.c"}, strings.Fields(string(flags))...)...).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, said)
-	}
-	return to
-}
-
 // TestAuthenticatorsByAddress has the authenticators that pyzmq and czmq bring, unmodified, deny one client of three by its
 // address, or allow one alone, behind the proxy: whoever is not denied is served throughout.
 func TestAuthenticatorsByAddress(t *testing.T) {
@@ -107,7 +92,7 @@ func TestAuthenticatorsByAddress(t *testing.T) {
 			return exec.Command("/usr/bin/python3", "peers/py/auth.py", verb, address, sec.serverSecret)
 		},
 		"czmq": func(t *testing.T, sec security, verb, address string) *exec.Cmd {
-			return exec.Command(zauth(t), strings.ToUpper(verb), address, sec.serverSecret, sec.serverPublic)
+			return exec.Command(czmq(t, "zauth"), strings.ToUpper(verb), address, sec.serverSecret, sec.serverPublic)
 		},
 	} {
 		for _, verb := range []string{"deny", "allow"} {

@@ -13,35 +13,41 @@ import (
 // deafFor is how long the client of TestBackpressure reads nothing.
 const deafFor = 12 * time.Second
 
-// muchSlower is more than the noise of a busy machine: a pair that has to wait for a reader who does not read waits for seconds.
+// muchSlower is more than the noise of most busy machines: a pair that has to wait for a reader who does not read waits for seconds.
 const muchSlower = 5
+
+// tries are how often a pair beside may look as if it were held up: what a machine does to the two of them is not the same
+// each time, what a proxy does is.
+const tries = 3
 
 // TestBackpressure has a CURVE client that reads nothing for twelve seconds while its worker sends as fast as it can. The
 // worker comes to its high-water mark as on a direct connection, the proxy keeps nothing for it, and when the client
 // reads again everything is there, in order, on either relay, over tcp and ipc. The pair beside is not held up by it:
-// its round trips become neither much fewer than those of a pair without a proxy at the same time, nor, one in a hundred
-// of them, much slower than both before and without a proxy.
+// its round trips become neither much fewer than those of a pair that has a proxy to itself at the same time, nor, one in
+// a hundred of them, much slower than both before and of that pair.
 func TestBackpressure(t *testing.T) {
 	withoutRace(t)
 	direct := pressure(t, nil)
 	for _, c := range []struct{ relay, transport string }{{"auto", "tcp"}, {"auto", "ipc"}, {"stream", "tcp"}, {"stream", "ipc"}} {
 		t.Run(c.relay+"/"+c.transport, func(t *testing.T) {
 			t.Parallel() // it waits most of the time, and no other test runs beside
-			unproxied := startUnproxied(t)
+			_, alone := startBeside(t, "--relay", c.relay)
 			p, beside := startBeside(t, "--relay", c.relay, "--frontend", wildcard(t, c.transport), "--backend", wildcard(t, c.transport))
-			calm := paces(t, func() { beside.expectAnswers(t, 1000) }, beside, unproxied)
 			before := p.calm(t)
-			var sent int
-			during := paces(t, func() { sent = pressure(t, p) }, beside, unproxied)
+			deafClient := func() {
+				sent := pressure(t, p)
+				t.Logf("%d messages sent (direct: %d)", sent, direct)
+				if sent > 10*direct {
+					t.Errorf("the worker sent %d messages before it was held up, %d on a direct connection", sent, direct)
+				}
+			}
+			for try := 1; heldUp(t, deafClient, beside, alone); try++ {
+				if try == tries {
+					t.Fatalf("the pair beside was held up %d times of %d", try, try)
+				}
+			}
 			p.expectEnds(t, 0)
-			if sent > 10*direct {
-				t.Errorf("the worker sent %d messages before it was held up, %d on a direct connection", sent, direct)
-			}
 			p.expectGrowth(t, before, 8<<20)
-			t.Logf("%d messages sent (direct: %d); the pair beside and one without a proxy: %v before, %v meanwhile", sent, direct, calm, during)
-			if during[0].heldUp(calm[0], during[1]) {
-				t.Errorf("the pair beside was held up: %v, %v before, and %v meanwhile without a proxy", during[0], calm[0], during[1])
-			}
 			beside.expectUntouched(t, p)
 		})
 	}
@@ -104,16 +110,6 @@ func deaf(push func(zmq.Flag) bool, duration time.Duration) time.Duration {
 	return time.Since(last)
 }
 
-// startUnproxied is a steady pair without a proxy between its two.
-func startUnproxied(t testing.TB) *steady {
-	t.Helper()
-	ctx, sec := newContext(t), newSecurity(t, "CURVE")
-	worker := newWorker(t, ctx, zmq.REP, sec)
-	endpoint := worker.listen(t, "tcp://127.0.0.1:*")
-	worker.serve(t, echo)
-	return startSteady(t, ctx, sec, endpoint, "")
-}
-
 // pace is how fast a pair is: how many round trips it made, and what the slowest but one in a hundred took.
 type pace struct {
 	trips int
@@ -122,9 +118,13 @@ type pace struct {
 
 func (p pace) String() string { return fmt.Sprintf("%d round trips, p99 %v", p.trips, p.p99) }
 
-// heldUp compares a pair with itself before, and with one that has no proxy at the same time.
-func (p pace) heldUp(before, direct pace) bool {
-	return p.trips*muchSlower < direct.trips || p.p99 > muchSlower*max(before.p99, direct.p99)
+// heldUp says whether f held up a pair: in comparison with itself before, and with one that is far from f at the same time.
+func heldUp(t testing.TB, f func(), beside, alone *steady) bool {
+	t.Helper()
+	calm := paces(t, func() { beside.expectAnswers(t, 1000) }, beside, alone)
+	during := paces(t, f, beside, alone)
+	t.Logf("the pair beside and the one alone: %v before, %v meanwhile", calm, during)
+	return during[0].trips*muchSlower < during[1].trips || during[0].p99 > muchSlower*max(calm[0].p99, during[1].p99)
 }
 
 // paces are those of steady pairs while f runs.

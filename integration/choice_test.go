@@ -47,6 +47,22 @@ func (ws *named) workers() (list []worker) {
 	return list
 }
 
+// openAll is the way's open, and returns when every worker that dials in is there with all its slots.
+func (ws *named) openAll(w way, flags ...string) (endpoint string) {
+	ws.t.Helper()
+	if w.name != dialling().name {
+		return w.open(ws.t, "tcp", ws.workers(), flags...)
+	}
+	p := startOperated(ws.t, append(flags, "--frontend", wildcard(ws.t, "tcp"), "--backend", wildcard(ws.t, "tcp"))...)
+	slots := 0
+	for _, one := range ws.sockets {
+		one.dialIn(ws.t, p.backend[0])
+		slots += one.slots
+	}
+	eventually(ws.t, "all slots are there", func() bool { return p.slots(ws.t) == slots })
+	return p.frontend[0]
+}
+
 // serve starts them, once each is in its place.
 func (ws *named) serve() {
 	for i := range ws.sockets {
@@ -129,7 +145,7 @@ func TestR7LoadBalanced(t *testing.T) {
 				ctx := newContext(t)
 				sec := newSecurity(t, "NULL")
 				ws := newNamed(t, ctx, sec, 3, 9)
-				endpoint := w.open(t, "tcp", ws.workers(), "--policy", policy)
+				endpoint := ws.openAll(w, "--policy", policy)
 				ws.serve()
 				at := map[string]int{}
 				for range 9 {

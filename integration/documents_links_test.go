@@ -86,6 +86,9 @@ func TestNamedTestsAreThere(t *testing.T) {
 	must(t, err)
 	sources, named := strings.Join(append(testSources(t), string(own)), "\n"), 0
 	for _, document := range append(documents(t), "CHANGELOG.md") {
+		if document == "docs/suites.md" {
+			continue // its tests are those of others
+		}
 		text, err := os.ReadFile(filepath.Join("..", document))
 		must(t, err)
 		for _, m := range regexp.MustCompile("`(Test[A-Za-z0-9]+)[/`]").FindAllStringSubmatch(string(text), -1) {

@@ -34,8 +34,9 @@ const alone = `
 	}
 `
 
-// runShell runs lines of a shell as they are written, in the order in which they are. Three dots are endpoints, and HOST is this one.
-func runShell(t *testing.T, f fenced) {
+// runAlone has bash run lines on such a machine.
+func runAlone(t *testing.T, lines string) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give the lines a machine of their own: run it as root")
 	}
@@ -44,7 +45,15 @@ func runShell(t *testing.T, f fenced) {
 			t.Skipf("%s(1) is missing, with which the lines have a machine of their own", command)
 		}
 	}
-	script, proxies := alone, 0
+	said, err := exec.Command("unshare", "-m", "-n", "-p", "-f", "--kill-child", "bash", "-euc", alone+lines, os.Getenv(binaryVariable)).CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s\nsaid\n%s", err, lines, said)
+	}
+}
+
+// runShell runs lines of a shell as they are written, in the order in which they are. Three dots are endpoints, and HOST is this one.
+func runShell(t *testing.T, f fenced) {
+	script, proxies := "", 0
 	for line := range strings.Lines(strings.NewReplacer(" ... ", " --frontend tcp://127.0.0.1:5555 --backend tcp://127.0.0.1:5556 ", "HOST", "127.0.0.1").Replace(f.body)) {
 		line = strings.TrimRight(line, "\n")
 		if strings.HasPrefix(line, "streamq-proxy run ") {
@@ -53,11 +62,7 @@ func runShell(t *testing.T, f fenced) {
 		}
 		script += line + "\n"
 	}
-	script += "for p in $served; do kill $p; wait $p; done\n"
-	said, err := exec.Command("unshare", "-m", "-n", "-p", "-f", "--kill-child", "bash", "-euc", script, os.Getenv(binaryVariable)).CombinedOutput()
-	if err != nil {
-		t.Errorf("%v\n%s\nsaid\n%s", err, f.body, said)
-	}
+	runAlone(t, script+"for p in $served; do kill $p; wait $p; done\n")
 	if proxies > 1 {
 		t.Errorf("%d proxies have one port for HTTP", proxies)
 	}

@@ -180,7 +180,7 @@ func TestDoorsAsTheFrontend(t *testing.T) {
 		}
 	})
 	t.Run("a lease that ends", func(t *testing.T) {
-		d := newDoorway(t, 1, "--lease", "heartbeat", "--lease-ttl", "1s")
+		d := newDoorway(t, 1, "--lease", "heartbeat", "--lease-ttl", "3s")
 		ended := listenFor(t, d.operator, stream.TopicPairEnded)
 		ask(t, d.visitor(d.open("alice", "")))
 		e := <-ended

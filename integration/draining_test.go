@@ -30,7 +30,7 @@ func TestDrainingCloses(t *testing.T) {
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	must(t, err)
-	const help = "# HELP streamq_pool_draining 1 while the pool drains: its ports are closed, and its pairs go on."
+	const help = "# HELP streamq_pool_draining 1 while the pool drains: it takes nobody, and its pairs go on."
 	if response.StatusCode != http.StatusOK || !strings.Contains(string(text), help) {
 		t.Errorf("the metrics do not say %q", help)
 	}

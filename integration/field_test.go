@@ -3,6 +3,8 @@ package integration
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,11 +33,12 @@ func findNginx(t testing.TB) (path, module string, env []string) {
 	return path, module, []string{"LD_LIBRARY_PATH=" + strings.Join(libraries, ":")}
 }
 
-// startNginx has nginx pass connections on from front to a streamq-proxy, and cut those that are idle.
+// startNginx has nginx pass connections on from front to a streamq-proxy, and cut those that are idle. Whether it serves is
+// asked at an address of its own: the proxy sees no other clients than the test's.
 func startNginx(t testing.TB, front, to string, idle time.Duration) {
 	t.Helper()
 	path, module, env := findNginx(t)
-	dir := t.TempDir()
+	dir, probed := t.TempDir(), freeAddress(t)
 	config := filepath.Join(dir, "nginx.conf")
 	must(t, os.WriteFile(config, fmt.Appendf(nil, `load_module %s;
 daemon off;
@@ -44,9 +47,25 @@ pid %s/pid;
 events {}
 stream {
     server { listen %s; proxy_pass %s; proxy_timeout %dms; }
+    server { listen %s; return serves; }
 }
-`, module, dir, front, to, idle.Milliseconds()), 0o600))
-	command := exec.Command(path, "-p", dir, "-e", "stderr", "-c", config)
+`, module, dir, front, to, idle.Milliseconds(), probed), 0o600))
+	serveNginx(t, path, env, config)
+	eventually(t, "nginx serves", func() bool { // then it listens everywhere
+		c, err := net.Dial("tcp", probed)
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		said, err := io.ReadAll(c)
+		return err == nil && len(said) > 0
+	})
+}
+
+// serveNginx runs one, which is in the foreground by its configuration, until the test is over.
+func serveNginx(t testing.TB, path string, env []string, config string) {
+	t.Helper()
+	command := exec.Command(path, "-p", filepath.Dir(config), "-e", "stderr", "-c", config)
 	command.Env = append(command.Environ(), env...)
 	var said strings.Builder
 	command.Stderr = &said
@@ -58,13 +77,12 @@ stream {
 			t.Logf("nginx said:\n%s", said.String())
 		}
 	})
-	eventually(t, "nginx serves", func() bool { return answers(front) })
 }
 
-// TestIdlePairsBehindBalancers has HAProxy and nginx before the proxy cut connections on which no byte has moved for a
-// second: TCP's keepalive does not count for them, and ZMTP's heartbeats do.
+// TestIdlePairsBehindBalancers has HAProxy and nginx before the proxy cut connections on which no byte has moved for some
+// seconds: TCP's keepalive does not count for them, and ZMTP's heartbeats do.
 func TestIdlePairsBehindBalancers(t *testing.T) {
-	const idle = time.Second
+	const idle, beat = 4 * time.Second, 50 * time.Millisecond // a busy machine has a peer miss many beats in a row
 	for name, start := range map[string]func(t *testing.T, front, to string){
 		"haproxy": func(t *testing.T, front, to string) {
 			startHAProxy(t, "", fmt.Sprintf("listen all\n    bind %s\n    timeout client %[2]dms\n    timeout server %[2]dms\n    server proxy %[3]s\n",
@@ -87,6 +105,7 @@ func TestIdlePairsBehindBalancers(t *testing.T) {
 				must(t, c.SetReconnectIvl(-1))
 				if heartbeat > 0 {
 					must(t, c.SetHeartbeatIvl(heartbeat))
+					must(t, c.SetHeartbeatTimeout(patience)) // it is the balancer that is to judge
 				}
 				must(t, c.Connect("tcp://"+front))
 				c.send(t, "hello")
@@ -94,13 +113,12 @@ func TestIdlePairsBehindBalancers(t *testing.T) {
 				return c
 			}
 			silent := `streamq_clients_ended_total{pool="default",reason="client-closed"}`
-			probes := p.scrape(t)[silent] // of whoever looked whether the balancer serves
 			join(0)
-			beating := join(idle / 4)
-			p.until(t, "the silent client was cut", func(s samples) bool { return s[silent] == probes+1 })
-			time.Sleep(3 * idle) // nothing can be waited for that must not happen
-			if s := p.scrape(t); s[silent] != probes+1 || s.of(t, "pairs", "state=open") != 1 {
-				t.Errorf("of both %v were cut, and %d are open", s[silent]-probes, s.of(t, "pairs", "state=open"))
+			beating := join(beat)
+			p.until(t, "the silent client was cut", func(s samples) bool { return s[silent] > 0 })
+			time.Sleep(idle) // nothing can be waited for that must not happen
+			if s := p.scrape(t); s[silent] != 1 || s.of(t, "pairs", "state=open") != 1 {
+				t.Errorf("of both %v were cut, and %d are open", s[silent], s.of(t, "pairs", "state=open"))
 			}
 			beating.send(t, "again")
 			beating.recv(t)
@@ -235,7 +253,8 @@ func TestOldPeersAreCutByLibzmq(t *testing.T) {
 			t.Parallel()
 			ctx := newContext(t)
 			w := newWorker(t, ctx, zmq.REP, newSecurity(t, "NULL"))
-			must(t, w.SetHandshakeIvl(time.Second))
+			const limit = 5 * time.Second // in which also a busy machine has the answer
+			must(t, w.SetHandshakeIvl(limit))
 			at := w.listen(t, "tcp://127.0.0.1:*")
 			w.serve(t, echo)
 			if through {
@@ -253,7 +272,7 @@ func TestOldPeersAreCutByLibzmq(t *testing.T) {
 				must(t, err)
 				heard += string(buffer[:n])
 			}
-			must(t, c.SetReadDeadline(time.Now().Add(4*time.Second)))
+			must(t, c.SetReadDeadline(begin.Add(map[bool]time.Duration{true: patience, false: 2 * limit}[cut])))
 			_, err := c.Read(buffer)
 			if timedOut := errors.Is(err, os.ErrDeadlineExceeded); timedOut == cut {
 				t.Errorf("libzmq %d.%d.%d: %v after %v", major, minor, patch, err, time.Since(begin))
@@ -285,6 +304,9 @@ func TestSlotsASecond(t *testing.T) {
 		return time.Since(begin)
 	}
 	slow, fast := serve(100*time.Millisecond), serve(5*time.Millisecond)
+	for try := 0; try < 5 && fast >= slow; try++ { // the machine was busy
+		fast = serve(5 * time.Millisecond)
+	}
 	if slow < (clients-1)*100*time.Millisecond || fast >= slow {
 		t.Errorf("%d clients took %v with the default interval, %v with 5 ms", clients, slow, fast)
 	}

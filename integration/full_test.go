@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -98,12 +99,15 @@ func (p *operated) expectRest(t testing.TB, beside *steady, pid int) {
 	t.Helper()
 	beside.paused.Store(true)
 	defer beside.paused.Store(false)
-	start := processorTime(t, pid)
-	time.Sleep(time.Second) // not for luck: what is used in this time is what is looked at
-	if used := processorTime(t, pid) - start; used > 250*time.Millisecond {
-		t.Errorf("the proxy has used %v in a second of rest", used)
-	} else {
-		t.Logf("%v of processor time in a second of rest", used)
+	const most = 250 * time.Millisecond
+	used := time.Duration(math.MaxInt64) // the least of a few looks: what has been begun before may go on for a moment
+	for try := 0; try < 5 && used > most; try++ {
+		start := processorTime(t, pid)
+		time.Sleep(time.Second) // not for luck: what is used in this time is what is looked at
+		used = processorTime(t, pid) - start
+	}
+	if t.Logf("%v of processor time in a second of rest", used); used > most {
+		t.Error("that is no rest")
 	}
 }
 

@@ -16,7 +16,8 @@ func TestWorkerThatHearsFirst(t *testing.T) {
 	t.Parallel()
 	p := startProxy(t, "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0")
 	whole, said := greeting("NULL", 0), ready("DEALER")
-	for i := range 3 {
+	hardly := 0 // how many have hardly waited: two others of a few, since a busy machine may be late
+	for i := 0; i < 8 && hardly < 2; i++ {
 		served := dialRaw(t, p.backend[0])
 		served.send(t, whole)
 		client := dialRaw(t, p.frontend[0])
@@ -27,11 +28,17 @@ func TestWorkerThatHearsFirst(t *testing.T) {
 		served.send(t, said)
 		client.expect(t, whole, said)
 		t.Logf("client %d: its READY is there after %v", i, took)
-		if i == 0 && took < withheldFor || i > 0 && took > withheldFor/2 {
-			t.Errorf("client %d waited for %v", i, took)
+		if i == 0 && took < withheldFor*2/3 { // the time begins with the turn of the loop in which it came
+			t.Errorf("the first client waited for %v", took)
+		}
+		if i > 0 && took < withheldFor/2 {
+			hardly++
 		}
 		client.Close()
 		served.expectEnd(t)
+	}
+	if hardly < 2 {
+		t.Errorf("of the others %d have hardly waited", hardly)
 	}
 }
 

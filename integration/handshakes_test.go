@@ -129,6 +129,9 @@ s.recv()`
 	t.Cleanup(func() { stop(); _ = c.Wait() })
 }
 
+// longEnough is a limit in which also a busy machine comes as far as it is to come.
+const longEnough = 3 * time.Second
+
 func handshakeCases() map[string]handshakeCase {
 	listening, dialling := []bool{true}, []bool{false}
 	v1 := "PROXY TCP4 192.0.2.1 192.0.2.2 4000 5555\r\n"
@@ -150,7 +153,7 @@ func handshakeCases() map[string]handshakeCase {
 			signature(), []byte{1, 5, 0, 0})}, // revision 1, DEALER, and an empty identity
 		"a worker that listens, accepts and closes": {listens: listening, client: says(signature()), raw: func(_ *testing.T, served *rawPeer) { served.Close() }},
 		"a worker that listens, accepts and says nothing": {
-			listens: listening, client: says(signature()), raw: func(*testing.T, *rawPeer) {}, flags: []string{"--handshake-timeout", "300ms"},
+			listens: listening, client: says(signature()), raw: func(*testing.T, *rawPeer) {}, flags: []string{"--handshake-timeout", longEnough.String()},
 		},
 		"a worker that dials in, and closes when it gets a client": {listens: dialling, client: says(signature()), raw: func(t *testing.T, served *rawPeer) {
 			served.send(t, signature())
@@ -164,12 +167,12 @@ func handshakeCases() map[string]handshakeCase {
 			},
 			client: libzmqClient(func(t *testing.T, s *socket, right security) {
 				right.asClient(t, s.Socket)
-				must(t, s.SetHandshakeIvl(300*time.Millisecond))
+				must(t, s.SetHandshakeIvl(longEnough))
 			}),
 		},
 		"a client that stops in its handshake": {
 			raw:    func(t *testing.T, served *rawPeer) { served.send(t, signature()) },
-			client: says(signature()), flags: []string{"--handshake-timeout", "300ms"},
+			client: says(signature()), flags: []string{"--handshake-timeout", longEnough.String()},
 		},
 		"a port scan: connect and close": {listens: dialling, raw: func(*testing.T, *rawPeer) {}, client: func(t *testing.T, _ *zmq.Context, frontend string, _ security) {
 			dialRaw(t, frontend).Close()

@@ -212,16 +212,13 @@ const gatherers = 6
 // expectBack waits until the proxy uses no more than before. Of memory it may keep so many bytes for the next time.
 func (p *operated) expectBack(t testing.TB, before figures, spare int) {
 	t.Helper()
+	keeps := raced(t, p.executable())
 	p.until(t, fmt.Sprintf("back to %v", before), func(s samples) bool {
 		f := figuresOf(t, p, s)
 		return f.goroutines <= before.goroutines+gatherers && f.descriptors <= before.descriptors &&
-			f.connections <= before.connections && f.backlog <= before.backlog
+			f.connections <= before.connections && f.backlog <= before.backlog && (keeps || f.resident-before.resident <= spare)
 	})
-	after := p.calm(t)
-	if more := after.resident - before.resident; more > spare && !raced(t, p.executable()) {
-		t.Errorf("%d bytes more are resident than before, at most %d are expected", more, spare)
-	}
-	t.Logf("before: %v; after: %v", before, after)
+	t.Logf("before: %v; after: %v", before, p.calm(t))
 }
 
 // executable is the program that the proxy has become, whatever started it.

@@ -72,7 +72,10 @@ frontend figures
 			t.Logf("HAProxy said:\n%s", said.String())
 		}
 	})
-	eventually(t, "HAProxy serves", func() bool { return answers(address) })
+	eventually(t, "HAProxy serves", func() bool { // then it listens everywhere, which it begins one section after the other
+		response, err := scraper.Get(h.stats)
+		return err == nil && response.Body.Close() == nil
+	})
 	return h
 }
 
@@ -98,13 +101,10 @@ func (h *haproxy) status(t testing.TB, backend, server string) string {
 	return ""
 }
 
-// freeAddress is one of loopback that nobody listens on.
+// freeAddress is one of loopback that nobody listens on, and nobody else is given.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return freePort(t, "127.0.0.1")
 }
 
 // answers says whether somebody listens there.

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/streamq/streamq-proxy/internal/leaks"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
@@ -57,7 +58,9 @@ func openPool(t testing.TB, configure func(*stream.Config)) *pool {
 			t.Errorf("Run: %v", err)
 		}
 		must(t, zctx.Close())
-		goleak.VerifyNone(t, before)
+		if err := leaks.Left(before); err != nil {
+			t.Error(err)
+		}
 	})
 	return p
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +32,21 @@ func python() program {
 		client:     []string{"/usr/bin/python3", "peers/py/client.py"},
 		worker:     []string{"/usr/bin/python3", "peers/py/worker.py"},
 	}
+}
+
+// czmq compiles a peer of peers/c with the system's own czmq.
+func czmq(t *testing.T, name string) string {
+	t.Helper()
+	if err := exec.Command("pkg-config", "--exists", "libczmq", "libsodium").Run(); err != nil {
+		t.Skip("czmq with its headers is missing: it is in Debian's package libczmq-dev")
+	}
+	to := filepath.Join(t.TempDir(), name)
+	flags, err := exec.Command("pkg-config", "--cflags", "--libs", "libczmq", "libzmq", "libsodium").Output()
+	must(t, err)
+	if said, err := exec.Command("gcc", append([]string{"-o", to, filepath.Join("peers/c", name+".c")}, strings.Fields(string(flags))...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	return to
 }
 
 // said is a line that a peer prints.
@@ -151,11 +168,20 @@ type processWorker struct {
 	kind    string
 	sec     security
 	slots   int
+	beat    time.Duration // between its heartbeats, 0 for none
+}
+
+// heartbeatFlags have a peer end a connection from which nothing has come for 20 heartbeats.
+func heartbeatFlags(every time.Duration) []string {
+	if every == 0 {
+		return nil
+	}
+	return []string{"--heartbeat", strconv.Itoa(int(every.Milliseconds()))}
 }
 
 func (w *processWorker) start(t testing.TB, flags ...string) string {
 	t.Helper()
-	flags = append(flags, "--kind", w.kind)
+	flags = append(append(flags, "--kind", w.kind), heartbeatFlags(w.beat)...)
 	w.process = startProcess(t, w.program, w.program.worker, append(flags, w.sec.serverFlags()...)...)
 	return w.hear(t, "ready").Endpoint
 }
@@ -179,6 +205,7 @@ type task struct {
 	atOnce   int // requests under way at a time; the first of each such round is multipart
 	size     int // bytes of the last frame of a multipart request
 	sec      security
+	beat     time.Duration // between its heartbeats, 0 for none
 }
 
 func (p program) startClient(t testing.TB, k task) *process {
@@ -187,5 +214,5 @@ func (p program) startClient(t testing.TB, k task) *process {
 		"--kind", k.kind, "--to", k.to, "--connect", k.connect, "--identity", k.identity,
 		"--requests", strconv.Itoa(k.requests), "--at-once", strconv.Itoa(k.atOnce), "--size", strconv.Itoa(k.size),
 	}, k.sec.clientFlags()...)
-	return startProcess(t, p, p.client, flags...)
+	return startProcess(t, p, p.client, append(flags, heartbeatFlags(k.beat)...)...)
 }

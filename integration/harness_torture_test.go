@@ -245,16 +245,15 @@ type torture struct {
 	seed    uint64
 	listens bool // the workers
 	served  atomic.Uint64
-	// serve is the life of a worker.
-	serve func(*numbered) error
+	hosts   []net.Listener // of the workers, if they listen
 	// accepting are the goroutines that hear whom the proxy dials.
 	accepting sync.WaitGroup
 }
 
-// newTorture starts a proxy with a pair beside, and the workers if they listen.
-func newTorture(t *testing.T, relay, transport string, listens bool, serve func(*numbered) error) *torture {
+// newTorture starts a proxy with a pair beside. Workers that listen are heard from [torture.serve] on.
+func newTorture(t *testing.T, relay, transport string, listens bool) *torture {
 	const listeners = 8 // so that the proxy does not run out of ports either
-	x := &torture{seed: rand.Uint64(), listens: listens, serve: serve}
+	x := &torture{seed: rand.Uint64(), listens: listens}
 	// Nothing here is to end for want of time, least of all half of a pair because the machine was busy elsewhere.
 	flags := []string{"--relay", relay, "--access-log=false", "--drain-timeout", "25s", "--connect-timeout", "30s", "--handshake-timeout", "2m"}
 	if transport == "ipc" {
@@ -263,9 +262,8 @@ func newTorture(t *testing.T, relay, transport string, listens bool, serve func(
 	if !listens {
 		flags = append(flags, "--backend", wildcard(t, transport))
 	}
-	var hosts []net.Listener
 	t.Cleanup(func() {
-		for _, l := range hosts {
+		for _, l := range x.hosts {
 			l.Close()
 		}
 		x.accepting.Wait()
@@ -280,8 +278,7 @@ func newTorture(t *testing.T, relay, transport string, listens bool, serve func(
 		}
 		l, err := net.Listen(network, address)
 		must(t, err)
-		hosts = append(hosts, l)
-		x.accepting.Go(func() { x.accept(t, l) })
+		x.hosts = append(x.hosts, l)
 		scheme := map[string]string{"tcp": "tcp://", "unix": "ipc://"}[network]
 		flags = append(flags, "--worker", scheme+l.Addr().String())
 	}
@@ -289,8 +286,14 @@ func newTorture(t *testing.T, relay, transport string, listens bool, serve func(
 	return x
 }
 
-// accept has every connection to a worker served.
-func (x *torture) accept(t testing.TB, l net.Listener) {
+// serve has every connection to a worker that listens be served.
+func (x *torture) serve(t testing.TB, worker func(*numbered) error) {
+	for _, l := range x.hosts {
+		x.accepting.Go(func() { x.accept(t, l, worker) })
+	}
+}
+
+func (x *torture) accept(t testing.TB, l net.Listener, worker func(*numbered) error) {
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -299,7 +302,7 @@ func (x *torture) accept(t testing.TB, l net.Listener) {
 		x.accepting.Go(func() {
 			p, err := asNumbered(c, x.nextWorker())
 			if err == nil {
-				err = x.serve(p)
+				err = worker(p)
 			}
 			p.Close()
 			if err != nil {

@@ -62,6 +62,7 @@ func (p *proxy) pid() int {
 // record is a line of the log.
 type record struct {
 	Msg, Error string
+	Endpoint   string
 	Process    int
 	Took       time.Duration `json:"took"`
 	LoopsStood time.Duration `json:"loops-stood"`

@@ -2,7 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -171,11 +170,9 @@ func TestFailedWorkerBacksOff(t *testing.T) {
 	ctx := newContext(t)
 	sec := newSecurity(t, "NULL")
 	ws := newNamed(t, ctx, sec, 1, 1)
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	must(t, nobody.Close())
+	nobody := freeAddress(t)
 	p := startOperated(t, "--frontend", "tcp://127.0.0.1:0",
-		"--worker", "w0="+ws.sockets[0].listen(t, "tcp://127.0.0.1:*"), "--worker", "nobody=tcp://"+nobody.Addr().String())
+		"--worker", "w0="+ws.sockets[0].listen(t, "tcp://127.0.0.1:*"), "--worker", "nobody=tcp://"+nobody)
 	ws.serve()
 	for range 20 {
 		c := newClient(t, ctx, zmq.REQ, sec, "")

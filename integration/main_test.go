@@ -12,7 +12,7 @@ import (
 
 // patience is how long a test waits for what it expects before it gives up. Two busy cores under the race detector
 // need seconds at the most for anything here that is not told otherwise.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))

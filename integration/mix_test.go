@@ -11,7 +11,8 @@ import (
 // twoAlike starts a proxy over two workers that listen and are alike, and over others.
 func twoAlike(t *testing.T, ctx *zmq.Context, sec security, others ...string) *operated {
 	ws := newNamed(t, ctx, sec, 2, 1)
-	args := []string{"--frontend", "tcp://127.0.0.1:0", "--access-log=false"}
+	// Who is set aside stays so, however long a busy machine takes for the rest.
+	args := []string{"--frontend", "tcp://127.0.0.1:0", "--access-log=false", "--retry-min", "5m", "--retry-max", "5m"}
 	for i, s := range ws.sockets {
 		args = append(args, "--worker", fmt.Sprintf("w%d=%s", i, s.listen(t, "tcp://127.0.0.1:*")))
 	}

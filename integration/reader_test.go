@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -129,7 +130,7 @@ func (p *operated) expectGrowth(t testing.TB, before figures, most int) {
 // TestHostileReaderLease has an idle lease end the pair of a client that never reads, once nothing moves any more.
 func TestHostileReaderLease(t *testing.T) {
 	t.Parallel()
-	p, beside := startBeside(t, "--backend", "tcp://127.0.0.1:0", "--lease", "idle", "--lease-ttl", "2s")
+	p, beside := startBeside(t, "--backend", "tcp://127.0.0.1:0", "--lease", "idle", "--lease-ttl", "4s") // in which the pair beside says something on a busy machine, too
 	before := p.calm(t)
 	_, served := joinRaw(t, p, nil)
 	var sent atomic.Int64
@@ -146,33 +147,37 @@ func TestHostileHandshakes(t *testing.T) {
 		name   string
 		act    func(t testing.TB, served *rawPeer)
 		reason []string
+		limit  string // for handshakes, "" for one that none of them comes to
 	}{
-		{"closes", func(_ testing.TB, served *rawPeer) { served.Close() }, []string{"refused-by-worker"}},
-		{"resets", func(_ testing.TB, served *rawPeer) { served.reset() }, []string{"refused-by-worker"}},
+		{"closes", func(_ testing.TB, served *rawPeer) { served.Close() }, []string{"refused-by-worker"}, ""},
+		{"resets", func(_ testing.TB, served *rawPeer) { served.reset() }, []string{"refused-by-worker"}, ""},
 		{"closes in the greeting", func(t testing.TB, served *rawPeer) {
 			served.send(t, greeting("CURVE", 1)[10:40])
 			must(t, served.tcp().CloseWrite())
-		}, []string{"refused-by-worker"}},
+		}, []string{"refused-by-worker"}, ""},
 		{"says what is not ZMTP", func(t testing.TB, served *rawPeer) {
 			served.send(t, greeting("NULL", 0)[10:], []byte{0xFF, 0xFF, 0xFF})
-		}, []string{"protocol-error"}},
-		{"falls silent", func(testing.TB, *rawPeer) {}, []string{"handshake-timeout"}},
+		}, []string{"protocol-error"}, ""},
+		{"falls silent", func(testing.TB, *rawPeer) {}, []string{"handshake-timeout"}, "3s"},
 	} {
 		for _, listens := range []bool{false, true} {
 			for _, relay := range []string{"auto", "stream"} {
 				name := stage.name + "/" + whoReads{deaf: "worker", listens: listens, relay: relay}.String()
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					hostileHandshake(t, relay, listens, stage.act, stage.reason)
+					hostileHandshake(t, relay, listens, cmp.Or(stage.limit, patience.String()), stage.act, stage.reason)
 				})
 			}
 		}
 	}
 }
 
-func hostileHandshake(t *testing.T, relay string, listens bool, act func(testing.TB, *rawPeer), reasons []string) {
-	const times = 5
-	flags := []string{"--relay", relay, "--backend", "tcp://127.0.0.1:0", "--handshake-timeout", "500ms"}
+func hostileHandshake(t *testing.T, relay string, listens bool, limit string, act func(testing.TB, *rawPeer), reasons []string) {
+	times := 5
+	if limit != patience.String() { // which each time waits for
+		times = 2
+	}
+	flags := []string{"--relay", relay, "--backend", "tcp://127.0.0.1:0", "--handshake-timeout", limit}
 	rw := &rawWorker{}
 	if listens {
 		flags = append(flags, "--worker", rw.listen(t, ""))
@@ -221,7 +226,7 @@ func TestHostileWorkers(t *testing.T) {
 	for _, odd := range oddClients() {
 		t.Run(odd.name, func(t *testing.T) {
 			t.Parallel()
-			p, beside := startBeside(t, "--backend", "tcp://127.0.0.1:0", "--handshake-timeout", "1s", "--slot-max-age", "1s")
+			p, beside := startBeside(t, "--backend", "tcp://127.0.0.1:0", "--handshake-timeout", "4s", "--slot-max-age", "1s")
 			before := p.calm(t)
 			for i := range crowd {
 				c := dialRaw(t, p.backend[0])

@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/streamq/streamq-proxy/internal/freeport"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -39,8 +41,7 @@ func readReadme(t testing.TB) readme {
 		must(t, err)
 		text += string(b)
 	}
-	// All of 127.0.0.0/8 is this machine (RFC 1122). At an address of its own a port that is free now stays so: those that
-	// the system gives to other connections are at 127.0.0.1.
+	// All of 127.0.0.0/8 is this machine (RFC 1122).
 	for i, port := range []string{"5555", "5556", "6000"} {
 		address := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(255), 1+i)
 		text = strings.ReplaceAll(text, "tcp://127.0.0.1:"+port, "tcp://"+freePort(t, address))
@@ -63,13 +64,12 @@ func readReadme(t testing.TB) readme {
 	return r
 }
 
-// freePort is a port that nobody listens on at an address of this machine.
+// freePort is a port that nobody listens on at an address of this machine, and nobody else is given.
 func freePort(t testing.TB, address string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", address+":0")
+	port, err := freeport.Next(1)
 	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort(address, strconv.Itoa(port))
 }
 
 // flags are those of the first command with this verb and this flag.

@@ -42,7 +42,10 @@ func TestStickyUnderLoad(t *testing.T) {
 		visit("w2")
 	}
 	others.stop() // one of them might be where a worker goes down
-	down := func(name string) { ws.stop[name]() }
+	down := func(name string) {
+		ws.stop[name]()
+		ws.gone(name)
+	}
 	down("w2")
 	visit("w3")
 	visit("w3")

@@ -73,7 +73,7 @@ func TestHostileStoppedWorker(t *testing.T) {
 			ctx := newContext(t)
 			sec := newSecurity(t, "CURVE")
 			stopped := &processWorker{program: python(), kind: "REP", sec: sec}
-			p, beside := startBeside(t, "--relay", relay, "--handshake-timeout", "700ms",
+			p, beside := startBeside(t, "--relay", relay, "--handshake-timeout", "4s",
 				"--worker", "stopped="+stopped.listen(t, "tcp://127.0.0.1:*"))
 			before := p.calm(t)
 			first := newClient(t, ctx, zmq.REQ, sec, "first")
@@ -122,7 +122,7 @@ func TestHostileStoppedForGood(t *testing.T) {
 			t.Parallel()
 			ctx := newContext(t)
 			sec := newSecurity(t, "CURVE")
-			p, beside := startBeside(t, "--relay", relay, "--backend", "tcp://127.0.0.1:0", "--lease", "idle", "--lease-ttl", "2s")
+			p, beside := startBeside(t, "--relay", relay, "--backend", "tcp://127.0.0.1:0", "--lease", "idle", "--lease-ttl", "4s")
 			w := newWorker(t, ctx, zmq.ROUTER, sec)
 			must(t, w.SetSndhwm(0))
 			w.dialIn(t, p.backend[0])

@@ -252,7 +252,8 @@ func TestTortureEnds(t *testing.T) {
 		for _, w := range throughProxy() {
 			t.Run(relay+"/"+w.name, func(t *testing.T) {
 				x := &crowdOfEnds{first: map[uint64]*player{}, over: map[uint64]chan struct{}{}}
-				x.torture = newTorture(t, relay, "tcp", w.name == listening().name, x.worker)
+				x.torture = newTorture(t, relay, "tcp", w.name == listening().name)
+				x.serve(t, x.worker)
 				x.run(t, pairs/4, atOnce)
 				played += pairs / 4
 				bytes[0] += x.bytes[0]

@@ -11,13 +11,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"go.uber.org/goleak"
 
+	"github.com/streamq/streamq-proxy/internal/leaks"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/stream/shared"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.Main(m) }
 
 // fake is a pool that answers with one snapshot, with an error, or never.
 type fake struct {
@@ -197,7 +198,15 @@ func everything(pools ...Source) *prometheus.Registry {
 	r.MustRegister(reloads, NewUpgrades(), NewFinderCollector(func() []FinderStats {
 		return []FinderStats{{Pool: "orders", Kind: "a", Name: "w", Workers: 3, Age: 1500 * time.Millisecond, Interval: 30 * time.Second, Good: 5, Failed: 2}}
 	}), NewControlCollector(func() ControlStats {
-		return ControlStats{Requests: []ControlRequests{{"PING", "200", 3}, {"other", "501", 1}}, Refused: map[string]uint64{"key": 2, "crowded": 0}, Unread: 4, EventsLost: 5}
+		s := ControlStats{Requests: []ControlRequests{{"PING", "200", 2}, {"other", "501", 1}}, Refused: map[string]uint64{"key": 2, "crowded": 0}, Unread: 4, EventsLost: 5}
+		s.Count("PING", "200", 1) // a verb and a code are one series, wherever they were counted
+		return s
+	}), NewWebCollector(func() WebStats {
+		return WebStats{InForce: true, Right: 3, Wrong: 2, Limited: 1}
+	}), NewSharedCollector(func() (shared.Stats, bool) {
+		s := shared.Stats{State: shared.Up, Changes: 1, Pending: 2, Lookups: map[string]uint64{"known": 7}, Names: map[string]uint64{"known": 3}, Writes: map[string]uint64{"stored": 6}}
+		s.Times.Observe(time.Millisecond)
+		return s, true
 	}))
 	return r
 }
@@ -284,7 +293,7 @@ streamq_control_events_dropped_total 5
 # HELP streamq_control_replies_dropped_total Replies that were dropped because the caller did not read.
 # TYPE streamq_control_replies_dropped_total counter
 streamq_control_replies_dropped_total 4
-# HELP streamq_control_requests_total Requests to the control socket.
+# HELP streamq_control_requests_total Requests to the control socket, and to steer over HTTP.
 # TYPE streamq_control_requests_total counter
 streamq_control_requests_total{code="200",verb="PING"} 3
 streamq_control_requests_total{code="501",verb="other"} 1

@@ -4,6 +4,7 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // ControlStats are the figures of a control socket. They only ever grow.
 type ControlStats struct {
+	// Requests are those over HTTP, too, of a verb and a code once: [ControlStats.Count].
 	Requests []ControlRequests
 	// Refused connections were not let in, by reason.
 	Refused map[string]uint64
@@ -16,6 +17,17 @@ type ControlStats struct {
 type ControlRequests struct {
 	Verb, Code string
 	Count      uint64
+}
+
+// Count adds so many requests for a verb that were answered by a code.
+func (s *ControlStats) Count(verb, code string, n uint64) {
+	for i := range s.Requests {
+		if r := &s.Requests[i]; r.Verb == verb && r.Code == code {
+			r.Count += n
+			return
+		}
+	}
+	s.Requests = append(s.Requests, ControlRequests{verb, code, n})
 }
 
 // controlCollector is a [prometheus.Collector] over a control socket.
@@ -31,7 +43,7 @@ func NewControlCollector(stats func() ControlStats) prometheus.Collector {
 	}
 	return &controlCollector{
 		stats:    stats,
-		requests: desc("requests_total", "Requests to the control socket.", "verb", "code"),
+		requests: desc("requests_total", "Requests to the control socket, and to steer over HTTP.", "verb", "code"),
 		refused:  desc("connections_refused_total", "Connections to the control socket that were not let in.", "reason"),
 		unread:   desc("replies_dropped_total", "Replies that were dropped because the caller did not read."),
 		events:   desc("events_dropped_total", "Events that were too many to be published."),

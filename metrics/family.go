@@ -39,7 +39,7 @@ func newFamilies() *families {
 	f.up = f.add("pool_up", "1 when the pool answered this scrape.")
 	f.ready = f.add("pool_ready", "1 when /readyz?pool=NAME is 200: new clients should be sent to the pool.")
 	f.usable = f.add("pool_usable", "1 when some worker takes clients, now or when it is less busy.")
-	f.draining = f.add("pool_draining", "1 while the pool drains: its ports are closed, and its pairs go on.")
+	f.draining = f.add("pool_draining", "1 while the pool drains: it takes nobody, and its pairs go on.")
 	f.paused = f.add("pool_paused", "1 when the pool is paused: nothing is read from its connections.")
 	f.refusing = f.add("pool_refusing", "1 when the ports of the pool's frontend are closed for want of a worker (no-worker: refuse).")
 	f.lame = f.add("pool_lame_duck", "1 when the pool serves new clients and is not ready, so that none are sent.")

@@ -31,9 +31,22 @@ const (
 	// Ended: a client's stay is over and Record tells of it. There is exactly
 	// one for each client that connected, also for one that was refused.
 	Ended
+	// Recall: ask others which worker Who had last, for the client Peer, which waits for
+	// the answer. Give that by [Table.Recalled], also when nobody can be asked.
+	Recall
+	// Remember: tell others that Who has Worker, or if that is "" that Who is to be sent
+	// to none because of what was.
+	Remember
+	// Identify: ask others who the client Peer is, which comes from where its [Peer.Origin] says
+	// and waits for that. Give the answer by [Table.Identified], also when nobody can be asked.
+	// Again: they did not know just now, so wait a little before. A Who that is not the zero one is of
+	// whom a [Recall] follows at once if nobody knows it: both may be asked in one way.
+	Identify
+	// Say: tell others Saying.
+	Say
 )
 
-var opNames = [...]string{Join: "join", Dial: "dial", Probe: "probe", Close: "close", Abort: "abort", Ended: "ended"}
+var opNames = [...]string{Join: "join", Dial: "dial", Probe: "probe", Close: "close", Abort: "abort", Ended: "ended", Recall: "recall", Remember: "remember", Identify: "identify", Say: "say"}
 
 // String is the operation in lower case.
 func (o Op) String() string {
@@ -52,8 +65,13 @@ type Action struct {
 	// Conn and PartnerConn are the caller's handles of the two, also when the
 	// table has forgotten them.
 	Conn, PartnerConn any
-	// Worker is the worker's name in Join, Dial, Probe, and Ended.
+	// Worker is the worker's name in Join, Dial, Probe, Ended, and Remember.
 	Worker string
+	// Who of Recall, Remember, and Identify.
+	Who Who
+	// Again of Identify, Saying of Say.
+	Again  bool
+	Saying *Saying
 	// Endpoint is what to dial, in Dial and Probe, and Source from where, "" for
 	// wherever others are dialled from.
 	Endpoint, Source string

@@ -11,32 +11,32 @@ type affinityKey struct {
 // identity prefers, else the one that it had last, else by the policy. Somebody
 // must be choosable.
 func (t *Table) pick(p *Peer) *worker {
-	p.decision = decision{}
+	p.rule, p.passed = 0, nil
 	if p.identity != nil {
 		if preferred, ok := t.preference(p.identity.name); ok {
 			for _, name := range preferred {
 				if w := t.workers[name]; w != nil && w.at >= 0 {
 					t.stats.chosen[byPrefer]++
-					p.decision.rule = ByPreference
+					p.rule = ByPreference
 					return w
 				}
-				p.decision.pass(name, t.unfit(name))
+				p.pass(name, t.unfit(name))
 			}
 		}
 	}
 	if w := t.last(p); w != nil {
 		t.stats.chosen[byAffinity]++
-		p.decision.rule = ByAffinity
+		p.rule = ByAffinity
 		return w
 	}
 	w := t.choose(p)
 	if agreed := t.agree(p, w); agreed != w {
 		t.stats.chosen[byAffinity]++
-		p.decision.rule = ByAffinity
+		p.rule = ByAffinity
 		return agreed
 	}
 	t.stats.chosen[byPolicy]++
-	p.decision.rule = ByPolicy
+	p.rule = ByPolicy
 	return w
 }
 
@@ -56,7 +56,7 @@ func (t *Table) affinityKey(p *Peer) (affinityKey, bool) {
 // remembered.
 func (t *Table) last(p *Peer) *worker {
 	key, ok := t.affinityKey(p)
-	if !ok || t.policy.seated {
+	if !ok || t.seatedAlone() {
 		return nil
 	}
 	name, ok := t.habits.get(key, t.now)
@@ -66,9 +66,9 @@ func (t *Table) last(p *Peer) *worker {
 	w := t.workers[name]
 	switch {
 	case w == nil || w.at < 0:
-		p.decision.pass(name, t.unfit(name))
+		p.pass(name, t.unfit(name))
 	case !w.bearable(t.loadBound()):
-		p.decision.pass(name, UnfitLoaded)
+		p.pass(name, UnfitLoaded)
 	default:
 		return w
 	}
@@ -83,6 +83,7 @@ func (t *Table) remember(c *Peer) {
 		return
 	}
 	t.habits.put(key, c.worker.name, sourceOf(c), c.identity != nil, t.now)
+	t.pass(key, c.worker.name)
 }
 
 // sourceOf is whose share is used up by what is remembered of a client.

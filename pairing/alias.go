@@ -38,11 +38,11 @@ func (t *Table) rename(p *Peer, name string) {
 		return
 	}
 	w := t.workerOfConnection(name)
-	p.spot.leave()
+	p.among.leave()
 	if p.state == PeerSlot {
 		w.insertSlot(p)
 	} else {
-		w.greeting.pushBack(&p.spot)
+		w.greeting.pushBack(&p.among)
 	}
 	p.worker = w
 	if p.origin.Address != "" {

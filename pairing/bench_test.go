@@ -115,7 +115,7 @@ func benchmarkChoice(b *testing.B, pairs, workers int, policy Policy) {
 	}
 }
 
-var benchClient = &Peer{origin: Origin{Address: "10.0.0.1"}}
+var benchClient = newClient(1, Origin{Address: "10.0.0.1"}, nil)
 
 func chooseOnce(t *Table) {
 	w := t.choose(benchClient)
@@ -127,7 +127,7 @@ func chooseOnce(t *Table) {
 
 // BenchmarkConnectDisconnect is the whole life of a pair beside others, with
 // idle leases: connected, ready, dialled, opened, both gone. What it allocates
-// is the two peers and the record.
+// is the two peers, where the client comes from, what it needs until the pair opens, and the record.
 func BenchmarkConnectDisconnect(b *testing.B) {
 	for _, pairs := range benchPairs {
 		b.Run(fmt.Sprintf("pairs=%d", pairs), func(b *testing.B) {

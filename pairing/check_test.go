@@ -26,11 +26,11 @@ func (t *Table) check() error {
 		if p.client {
 			clients++
 			addresses[p.origin.Address]++
-			if of := t.addresses[p.origin.Address]; (p.anonymous.in != nil) != (p.identity == nil) || p.anonymous.in != nil && (of == nil || p.anonymous.in != &of.unnamed) {
+			if of := t.addresses[p.origin.Address]; (p.among.in != nil) != (p.identity == nil) || p.among.in != nil && (of == nil || p.among.in != &of.unnamed) {
 				bad("%d is among those without a name", p.ID)
 			}
 		}
-		if p.origin.Endpoint != "" && t.byEndpoint[side(p)][p.origin.Endpoint] == p {
+		if p.origin.Endpoint != "" && t.byEndpoint[side(p)].get(p.origin.Endpoint) == p {
 			endpoints++
 		}
 		switch q := p.partner; {
@@ -61,7 +61,7 @@ func (t *Table) check() error {
 			bad("%s has %d clients, %d of them without a name, not %d", a, of.clients, of.unnamed.n, addresses[a])
 		}
 	}
-	if n := len(t.byEndpoint[0]) + len(t.byEndpoint[1]); n != endpoints {
+	if n := len(t.byEndpoint[0].peers) + len(t.byEndpoint[1].peers); n != endpoints {
 		bad("%d endpoints, not %d", n, endpoints)
 	}
 	if handshaking != t.stats.handshaking || open != t.stats.open {
@@ -73,7 +73,7 @@ func (t *Table) check() error {
 }
 
 func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, ...any)) {
-	choosable, share, retries, draining, streaks, ejected, spare, usable := 0, 0, 0, 0, 0, 0, 0, 0
+	choosable, share, retries, draining, streaks, ejected, spare, usable, listeners := 0, 0, 0, 0, 0, 0, 0, 0, 0
 	for _, w := range t.workers {
 		if w.load() != loads[w] {
 			bad("%s has load %d, not %d", w.name, w.load(), loads[w])
@@ -87,7 +87,7 @@ func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, 
 		if w.at >= 0 {
 			choosable++
 			share += w.weight * w.warmth.sixteenths
-			if w.class.members[w.at] != w || w.class.weight != w.weight*w.warmth.sixteenths || w.filed != w.load() {
+			if w.class.members[w.at] != w || w.class.weight != w.weight*w.warmth.sixteenths || w.filed != w.overall() {
 				bad("%s is filed wrongly", w.name)
 			}
 		}
@@ -111,6 +111,9 @@ func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, 
 		}
 		if w.isUsable() {
 			usable++
+		}
+		if w.endpoint != "" {
+			listeners++
 		}
 		if w.retryIndex >= 0 && !w.ejected {
 			retries++
@@ -139,6 +142,9 @@ func (t *Table) checkWorkers(loads, dialledIn map[*worker]int, bad func(string, 
 	}
 	if ejected != len(t.ejected) || spare != t.spare || usable != t.usable {
 		bad("%d ejected, %d to spare, %d usable, not %d, %d, %d", len(t.ejected), t.spare, t.usable, ejected, spare, usable)
+	}
+	if listeners != t.listeners || t.OnlySlots() != (listeners == 0) {
+		bad("%d listen, not %d", t.listeners, listeners)
 	}
 	if draining != t.stats.draining {
 		bad("%d draining, not %d", t.stats.draining, draining)
@@ -205,7 +211,7 @@ func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...an
 	for a, all := range t.dialledIn {
 		dialledIn += len(all)
 		for at, p := range all {
-			if p.gone || p.client || p.origin.Address != a || p.addressAt != at {
+			if p.gone || p.client || p.origin.Address != a || int(p.addressAt) != at {
 				bad("%d is not of %s", p.ID, a)
 			}
 		}
@@ -218,7 +224,7 @@ func (t *Table) checkQueues(states [2][NumPeerStates]int, bad func(string, ...an
 			bad("%s has no peers", name)
 		}
 		for at, p := range i.peers {
-			if p.gone || p.identity != i || p.identityAt != at {
+			if p.gone || p.identity != i || int(p.identityAt) != at {
 				bad("%d is not %s", p.ID, name)
 			}
 		}

@@ -16,7 +16,8 @@ func (t *Table) ClientNamed(now time.Duration, id PeerID, origin Origin, conn an
 	t.begin(now)
 	t.supersede(id)
 	t.stats.clients++
-	p := &Peer{ID: id, Conn: conn, client: true, origin: origin, connected: t.now}
+	p := newClient(id, origin, conn)
+	p.connected = t.now
 	if why := t.refusal(origin); why != NoReason {
 		t.abort(p, why)
 		t.ended(p, why)
@@ -45,10 +46,10 @@ func (t *Table) ClientFrom(now time.Duration, id PeerID, origin Origin) []Action
 	most := t.cfg.MaxPerAddress
 	full := most > 0 && t.clientsFrom(origin.Address) >= most
 	t.leaveOrigin(p)
-	p.origin = origin
+	p.origin = &origin
 	t.joinOrigin(p)
 	if origin.Endpoint != "" {
-		t.byEndpoint[side(p)][origin.Endpoint] = p
+		t.byEndpoint[side(p)].put(p)
 	}
 	if full {
 		t.endClient(p, QueueFull, true)
@@ -66,12 +67,12 @@ func (t *Table) joinOrigin(p *Peer) {
 		t.addresses[p.origin.Address] = of
 	}
 	of.clients++
-	of.unnamed.pushBack(&p.anonymous)
+	of.unnamed.pushBack(&p.among)
 }
 
 // leaveOrigin takes a client out of those of its address.
 func (t *Table) leaveOrigin(p *Peer) {
-	p.anonymous.leave()
+	p.among.leave()
 	of := t.addresses[p.origin.Address]
 	if of.clients--; of.clients == 0 {
 		delete(t.addresses, p.origin.Address)
@@ -112,19 +113,26 @@ func (t *Table) supersede(id PeerID) {
 func (t *Table) ClientReady(now time.Duration, id PeerID) []Action {
 	t.begin(now)
 	p := t.index.get(id)
-	if p == nil || !p.client || p.state != PeerConnected || p.held {
+	if p == nil || !p.client || p.state != PeerConnected || p.held || p.asking {
 		return t.finish()
 	}
 	p.phase.leave()
 	if !t.holdUnnamed(p) {
-		t.enter(p)
+		t.enter(p, t.now)
 	}
 	return t.finish()
 }
 
-// enter gives a client a worker, or has it wait for one.
-func (t *Table) enter(p *Peer) {
+// enter gives a client a worker, or has it wait for one. Others are asked of it since.
+func (t *Table) enter(p *Peer, since time.Duration) {
 	t.queue.admit(p, t.now)
+	if !t.ask(p, since) {
+		t.seek(p)
+	}
+}
+
+// seek gives a client a worker that has its place in the queue, or has it wait there.
+func (t *Table) seek(p *Peer) {
 	t.wish(p)
 	waiting := t.queue.len() + t.apart.n
 	switch {
@@ -135,7 +143,7 @@ func (t *Table) enter(p *Peer) {
 	case t.anybody():
 		t.assign(p)
 	case waiting < t.cfg.QueueMax:
-		t.wait(p, false)
+		t.wait(p, p.asked)
 	case t.cfg.QueueMax == 0 && t.usable == 0: // there is no queue that could be full
 		t.endClient(p, NoWorker, true)
 	default:
@@ -200,14 +208,14 @@ func (t *Table) ended(p *Peer, why Reason) {
 		t.stats.pairsEnded[why]++
 	}
 	r := &Record{
-		Client: p.ID, ClientConn: p.Conn, Origin: p.origin, Identity: p.Identity(),
-		Worker: p.Worker(), Reason: why, Total: t.now - p.connected, Dials: p.dials,
+		Client: p.ID, ClientConn: p.Conn, Origin: *p.origin, Identity: p.Identity(),
+		Worker: p.Worker(), Reason: why, Total: t.now - p.connected, Dials: int(p.dials),
 		Paired: p.inPair(), Opened: p.wasOpen,
 	}
 	a := Action{Op: Ended, Peer: p.ID, Conn: p.Conn, Worker: r.Worker, Reason: why, Record: r}
 	switch s := p.partner; {
 	case s != nil:
-		r.WorkerPeer, r.WorkerConn, r.WorkerOrigin = s.ID, s.Conn, s.origin
+		r.WorkerPeer, r.WorkerConn, r.WorkerOrigin = s.ID, s.Conn, *s.origin
 		a.Partner, a.PartnerConn = s.ID, s.Conn
 		r.Waited = p.paired - p.ready
 		r.Handshake = p.opened - p.paired

@@ -21,11 +21,19 @@ const MaxAffinityMaxLoad = 1000
 
 // holdTime is how long a client is held for its identity.
 func (c Config) holdTime() time.Duration {
-	if c.RequireHello && c.HintWait == 0 {
+	switch {
+	case c.HintWait > 0:
+		return c.HintWait
+	case c.RequireHello:
 		return DefaultHello
+	case c.asksWho():
+		return c.SharedWait
 	}
-	return c.HintWait
+	return 0
 }
+
+// waitsForName: a client is held for a name that may be said yet, and not only until others have told.
+func (c *Config) waitsForName() bool { return c.HintWait > 0 || c.RequireHello }
 
 // Config is everything about a [Table] that can be chosen. [Table.Reconfigure]
 // changes it while the table is in use.
@@ -113,6 +121,10 @@ type Config struct {
 	// EndOnDown ends the pairs of a worker, with [Drained], when it cannot be dialled
 	// and then does not answer a probe, either: else they end when they end.
 	EndOnDown bool
+	// SharedWait has what somebody had last be asked of others ([Recall], [Identify]) who may know it
+	// better, for so long at most, and what is new be told to them ([Remember]). Below
+	// [MaxQueueTimeout]; 0 turns both off.
+	SharedWait time.Duration
 	// Seed of the table's own random source, which decides what the policies
 	// random and power-of-two choose, and spreads ages of slots, leases and pauses
 	// of probes. Proxies with the same seed act in step, so it should be drawn for
@@ -153,6 +165,7 @@ func (c Config) Validate() error {
 	need(!c.RequireHello && !c.RequireWorkerHello || c.HintMax > 0, "require-hello: hint-max of 0 holds no hello for a connection that is about to come")
 	need(c.SlowStart == 0 || c.SlowStart >= time.Millisecond, "slow-start: %v is neither 0s nor at least 1ms", c.SlowStart)
 	need(c.Failback >= 0, "failback: %v is below zero", c.Failback)
+	need(c.SharedWait >= 0 && c.SharedWait < MaxQueueTimeout, "shared-wait: %v is not from 0s to below %v, after which the client's own libzmq gives up", c.SharedWait, MaxQueueTimeout)
 	need(c.RetryMin > 0, "retry-min: %v is not above zero", c.RetryMin)
 	need(c.RetryMax >= c.RetryMin, "retry-max: %v is below retry-min, %v", c.RetryMax, c.RetryMin)
 	return errors.Join(errs...)

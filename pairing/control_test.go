@@ -1,6 +1,7 @@
 package pairing
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -338,23 +339,16 @@ func TestChanges(t *testing.T) {
 	expect(WorkerDown, WorkerEmpty)
 }
 
-func TestEndWorker(t *testing.T) {
+func TestPairsOf(t *testing.T) {
 	r := newRig(t, nil)
 	r.add(WorkerConfig{Name: "w1"})
-	r.join("10.0.0.1:1")
-	r.join("10.0.0.1:2")
-	acts, err := r.EndWorker(0, "w1", Kicked)
-	ends := 0
-	for _, a := range acts {
-		if a.Op == Ended && a.Reason == Kicked {
-			ends++
-		}
+	a, _, _ := r.pairUp()
+	b, _, _ := r.pairUp()
+	if clients, err := r.PairsOf("w1"); err != nil || !slices.Equal(clients, []PeerID{a, b}) {
+		t.Errorf("%v %v", clients, err)
 	}
-	if err != nil || ends != 2 {
-		t.Errorf("%v %v", acts, err)
-	}
-	if _, err := r.EndWorker(0, "w2", Kicked); err == nil {
-		t.Error("w2 is no worker")
+	if _, err := r.PairsOf("w2"); !errors.Is(err, ErrNoWorker) {
+		t.Errorf("w2 is no worker: %v", err)
 	}
 	r.sound()
 }

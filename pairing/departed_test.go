@@ -93,6 +93,9 @@ func TestEndsAndDialsAreCounted(t *testing.T) {
 	if s.PairsEnded[ClientGaveUp] != 1 || s.PairsEnded[Kicked] != 1 || s.Ended[ClientGaveUp] != 1 || s.Ended[ClientClosed] != 1 {
 		t.Errorf("pairs ended %v, clients %v", s.PairsEnded, s.Ended)
 	}
+	if got := r.Workers()[0].DialTime; got != 30*time.Millisecond*7/8 { // of 30 ms, and then of none
+		t.Errorf("dials take %v", got)
+	}
 	if s.DialsDone.Count != 2 || s.DialsDone.Sum != 30*time.Millisecond || s.DialsFailed.Count != 1 || s.DialsFailed.Sum != 2*time.Second {
 		t.Errorf("dials: %+v and failed ones %+v", s.DialsDone, s.DialsFailed)
 	}

@@ -27,6 +27,16 @@ func (t *Table) undial(p *Peer) {
 	t.place(w)
 }
 
+// dialled takes in how long a dial took: the newest counts for an eighth, as with a round trip of TCP
+// (RFC 6298).
+func (w *worker) dialled(took time.Duration) {
+	if w.dialTime == 0 {
+		w.dialTime = took
+		return
+	}
+	w.dialTime += (took - w.dialTime) / 8
+}
+
 // Dialled answers [Dial]: id is the connection to the worker, whose pair with
 // the client begins. If the client has gone, or its worker has been taken out
 // or is not dialled any more, id is aborted; a client that is still there goes on to the next
@@ -34,7 +44,7 @@ func (t *Table) undial(p *Peer) {
 func (t *Table) Dialled(now time.Duration, client, id PeerID, conn any) []Action {
 	t.begin(now)
 	t.supersede(id)
-	s := &Peer{ID: id, Conn: conn}
+	s := &Peer{ID: id, Conn: conn, origin: &t.nowhere}
 	p := t.dialling(client)
 	if p == nil {
 		t.abort(s, ClientClosed)
@@ -42,6 +52,7 @@ func (t *Table) Dialled(now time.Duration, client, id PeerID, conn any) []Action
 	}
 	t.stats.dialsDone.Observe(t.now - p.dialled)
 	w := p.worker
+	w.dialled(t.now - p.dialled)
 	if !w.accepts() || w.endpoint == "" {
 		t.abort(s, Drained)
 		t.undial(p)
@@ -52,7 +63,7 @@ func (t *Table) Dialled(now time.Duration, client, id PeerID, conn any) []Action
 	t.know(s)
 	// Only now, so that it is for the record and not for hints: all connections
 	// that are dialled to a worker have the same far end.
-	s.origin.Endpoint = w.endpoint
+	s.origin = w.farEnd()
 	w.dialling--
 	t.pair(p, s)
 	return t.finish()

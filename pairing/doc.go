@@ -61,6 +61,10 @@
 // Where hints are waited for ([Config.HintWait]) a client that nobody has named
 // stays connected a moment longer, until its hint is there or the time is over.
 //
+// Where others may know better which worker it had ([Config.SharedWait]), a client that is
+// ready stays connected until they have answered, or that time is over; its place in the
+// queue is that of before.
+//
 // It can end from any state: by its own going, by [Table.End], by a timeout, by
 // its lease. Each client ends with exactly one [Ended], and one [Reason]: the
 // first cause. A pair's two peers are paired, open and draining together. A

@@ -125,6 +125,7 @@ func (t *Table) dated() []dated {
 		{t.silences.deadline, each(t, t.silences.due, t.endSilent), false},
 		{t.finishes.deadline, each(t, t.finishes.due, func(p *Peer) { t.end(p, p.reason) }), false},
 		{t.holds.deadline, each(t, t.holds.due, t.expireHold), false},
+		{t.recalls.deadline, each(t, t.recalls.due, t.answer), false},
 		{t.hintsDeadline, t.expireHints, false},
 	}, t.leases.dated(t), []dated{
 		{t.failbacks.deadline, each(t, t.failbacks.due, t.comeBack), false},

@@ -62,12 +62,8 @@ type Candidate struct {
 	Unfit  Unfit
 	Load   int // now; see [Policy]
 	Weight int
-}
-
-// decision is how a client got its worker.
-type decision struct {
-	rule   Rule
-	passed []passed // before the one that it got, in order
+	// Everywhere are words that count of it and were said for all tables, nil for none.
+	Everywhere []Steering
 }
 
 // passed is a worker that was passed over.
@@ -76,7 +72,21 @@ type passed struct {
 	why    Unfit
 }
 
-func (d *decision) pass(worker string, why Unfit) { d.passed = append(d.passed, passed{worker, why}) }
+// pass notes a worker that was passed over.
+func (v *visit) pass(worker string, why Unfit) {
+	if v.passed == nil {
+		v.passed = new([]passed)
+	}
+	*v.passed = append(*v.passed, passed{worker, why})
+}
+
+// passedOver are the workers that were passed over before the one that it got, in order.
+func (v *visit) passedOver() []passed {
+	if v.passed == nil {
+		return nil
+	}
+	return *v.passed
+}
 
 // unfit says why the worker of a name cannot take a client.
 func (t *Table) unfit(name string) Unfit {
@@ -157,8 +167,8 @@ func (t *Table) Explain(now time.Duration, who string) (Explanation, bool) {
 		_, e.Pinned = t.pins[e.Identity]
 	}
 	if newest != nil {
-		e.Rule = newest.decision.rule
-		for _, p := range newest.decision.passed {
+		e.Rule = newest.rule
+		for _, p := range newest.passedOver() {
 			e.Passed = append(e.Passed, Candidate{Worker: p.worker, Unfit: p.why})
 		}
 		e.Last = t.lastOf(newest)
@@ -190,7 +200,7 @@ func (t *Table) remembers(name string) bool {
 func (t *Table) candidates() []Candidate {
 	all := make([]Candidate, 0, len(t.workers))
 	for name, w := range t.workers {
-		all = append(all, Candidate{Worker: name, Unfit: t.unfit(name), Load: w.load(), Weight: w.weight})
+		all = append(all, Candidate{Worker: name, Unfit: t.unfit(name), Load: w.load(), Weight: w.weight, Everywhere: w.everywhere()})
 	}
 	slices.SortFunc(all, func(a, b Candidate) int {
 		if (a.Unfit == Fit) != (b.Unfit == Fit) {

@@ -19,6 +19,8 @@ type failing struct {
 	counts      [NumReasons]uint32 // since since
 	recent      uint32             // since [Table.FailedSince] was called last
 	inRow       int                // pairs that failed since one opened
+	with        string             // the worker at which the first of them did
+	several     bool               // they failed at others, too
 	told        uint64             // the table's, when one failed last
 	hint        string             // of the last failure that has one
 }
@@ -171,7 +173,8 @@ func (t *Table) failingFrom(address string) *failing {
 // learn from. So its failures count as long as nobody else's pairs tell anything.
 
 // tellsUpTo is how many pairs in a row of an address may fail until it is one
-// whose clients always fail. When a pair from there opens that begins anew.
+// whose clients always fail, if it was at more than one worker: at a broken one
+// alone good ones fail as well. When a pair from there opens that begins anew.
 const tellsUpTo = 4
 
 // tells takes note that a pair of a client failed, and says whether that may be
@@ -182,7 +185,7 @@ func (t *Table) tells(c *Peer) bool {
 		return true
 	}
 	known := t.alwaysFails(c.origin.Address)
-	f.inRow++
+	f.blame(c, c.rule != ByPolicy || t.hashes(c))
 	if !known {
 		t.told++
 	}
@@ -190,16 +193,26 @@ func (t *Table) tells(c *Peer) bool {
 	return !known
 }
 
+// blame counts a failure of an address at a worker; bound says that its client would have
+// come to no other, so that nobody can ask for more than one.
+func (f *failing) blame(c *Peer, bound bool) {
+	if f.inRow == 0 {
+		f.with = c.worker.name
+	}
+	f.inRow++
+	f.several = f.several || bound || f.with != c.worker.name
+}
+
 // alwaysFails says whether nothing is to be learnt from the next client of an address.
 func (t *Table) alwaysFails(address string) bool {
 	f, ok := t.failing.Peek(address)
-	return ok && f.inRow >= tellsUpTo && f.told != t.told && t.now-f.last < failingFor
+	return ok && f.inRow >= tellsUpTo && f.several && f.told != t.told && t.now-f.last < failingFor
 }
 
 // servedFrom takes note that a pair of an address has opened.
 func (t *Table) servedFrom(address string) {
 	t.told++
 	if f, ok := t.failing.Peek(address); ok {
-		f.inRow = 0
+		f.inRow, f.with, f.several = 0, "", false
 	}
 }

@@ -53,23 +53,19 @@ func lighter(a, b *worker) bool {
 }
 
 // choose picks a worker for a client by the policy. Somebody must be choosable. It
-// costs one look at each distinct weight and allocates nothing. The client that
-// comes next after a failure may be given another worker, see explores.
+// costs one look at each distinct weight and allocates nothing. While the pairs of
+// the chosen worker fail the client may be given another one, see explores.
 func (t *Table) choose(p *Peer) *worker {
 	choose := t.policy.choose
 	if t.rehouses() {
 		choose = leastConnections
 	}
 	w := choose(t, p)
-	if t.alwaysFails(p.origin.Address) {
-		return w
-	}
 	if t.choosable > 1 && t.explores(p, w) {
 		t.unplace(w)
 		other := choose(t, p)
 		t.place(w)
 		w = other
 	}
-	t.choices++
 	return w
 }

@@ -202,7 +202,7 @@ func (h *habits) len(now time.Duration) int {
 // somebody in the group was faster.
 func (t *Table) agree(p *Peer, w *worker) *worker {
 	key, ok := t.affinityKey(p)
-	if t.habits.group == nil || !ok || t.policy.seated {
+	if t.habits.group == nil || !ok || t.seatedAlone() {
 		return w
 	}
 	bound := t.loadBound()
@@ -218,7 +218,7 @@ func (t *Table) agree(p *Peer, w *worker) *worker {
 
 // disclaim forgets what was claimed for a client whose pair has never opened.
 func (t *Table) disclaim(p *Peer) {
-	if key, ok := t.affinityKey(p); ok && p.claimed != nil && !p.wasOpen && t.habits.group != nil {
+	if key, ok := t.affinityKey(p); ok && !p.wasOpen && p.claimed != nil && t.habits.group != nil {
 		t.habits.group.disclaim(key, p.claimed.name, t.habits.joined+t.now)
 	}
 }

@@ -58,8 +58,12 @@ func (r *rig) open(id PeerID) (worker PeerID) {
 // empty ends the pairs of a worker.
 func (r *rig) empty(worker string) {
 	r.t.Helper()
-	if _, err := r.EndWorker(r.now, worker, Kicked); err != nil {
+	clients, err := r.PairsOf(worker)
+	if err != nil {
 		r.t.Fatal(err)
+	}
+	for _, id := range clients {
+		r.End(r.now, id, Kicked)
 	}
 }
 
@@ -107,6 +111,7 @@ func TestGroup(t *testing.T) {
 		for x := range of {
 			of[x].set("w1", Maintenance) // and all come again
 			of[x].empty("w0")
+			of[x].empty("w1")
 			of[x].empty("w2")
 		}
 		if n, at := agree(of); n != 50 || at["w1"] > 0 {
@@ -132,7 +137,7 @@ func TestGroupClaims(t *testing.T) {
 	if e, known := b.Explain(b.now, "10.0.0.1"); known { // by an address nobody is found
 		t.Errorf("%+v", e)
 	}
-	if r := b.Peer(other).decision.rule; r != ByAffinity {
+	if r := b.Peer(other).rule; r != ByAffinity {
 		t.Errorf("the second is there by %v", r)
 	}
 	b.Gone(b.now, other, Closed)
@@ -312,7 +317,7 @@ func TestGroupProperty(t *testing.T) {
 					had[c.address] = known{c.at, true}
 				}
 			case kind < 9:
-				claimed := r.Peer(c.id) != nil && r.Peer(c.id).claimed != nil
+				claimed := c.worker == 0 && r.Peer(c.id) != nil && r.Peer(c.id).claimed != nil
 				r.Gone(r.now, c.id, Closed)
 				if c.worker != 0 {
 					r.Gone(r.now, c.worker, Closed)

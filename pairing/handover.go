@@ -5,12 +5,13 @@ import "time"
 // HandOver forgets peers, with the other halves of their pairs, because another table has
 // them now ([Table.SavePeers]). Nothing is told of it, and nobody has ended. Unknown ids are ignored.
 func (t *Table) HandOver(now time.Duration, ids []PeerID) []Action {
-	t.begin(now)
+	t.at(now)
 	for _, id := range ids {
 		if p := t.index.get(id); p != nil {
 			t.handOver(p)
 		}
 	}
+	t.begin(now) // now, or a slot that has become too old since would be closed although another has it
 	return t.finish()
 }
 
@@ -27,7 +28,7 @@ func (t *Table) handOver(p *Peer) {
 		}
 		t.lose(p)
 	default:
-		p.spot.leave()
+		p.among.leave()
 		t.lose(p)
 		t.place(p.worker)
 	}
@@ -47,7 +48,7 @@ func (t *Table) handOverPair(c *Peer) {
 			t.lose(p)
 		}
 	}
-	c.partner.spot.leave()
+	c.partner.among.leave()
 	t.place(c.worker)
 }
 

@@ -52,21 +52,26 @@ func (e *Ambiguous) Error() string {
 // cannot be known, and then nobody gets the identity: also not those who have said
 // HELLO for the next client from there before and whom nobody could tell from this one.
 func (t *Table) Hello(now time.Duration, h Hint) ([]Action, error) {
-	if h.Endpoint != "" || h.Address == "" || h.Identity == "" {
-		return t.Hint(now, h), nil
-	}
-	t.begin(now)
-	p, err := t.meant(h)
-	if err != nil {
-		return t.finish(), err
-	}
+	return t.HelloAfter(now, h, Heard{})
+}
+
+// speaksOfAddress: an address is all that it says of the connection.
+func (h *Hint) speaksOfAddress() bool { return h.Endpoint == "" && h.Address != "" && h.Identity != "" }
+
+// helloOf is what Hello does about a client, nil for the next one, and for a worker.
+func (t *Table) helloOf(h Hint, p *Peer) {
 	n := naming{identity: h.Identity, weight: h.Weight, max: h.MaxPairs, source: h.Source, hello: true}
-	t.say(h, n, p)
-	if p != nil {
-		t.hints.held.remove(hintKey{address: h.Address, identity: h.Identity}, t.now)
+	if p == nil {
+		t.say(h, n, nil)
+		return
+	}
+	if key := (hintKey{address: h.Address, identity: h.Identity}); t.hints.held.remove(key, t.now) {
+		t.retract(key)
+	}
+	if p.coming != nil {
 		p.hinted = true
 	}
-	return t.finish(), nil
+	t.say(h, n, p)
 }
 
 // meant is the client of which a hint without an endpoint speaks, nil for the next
@@ -143,4 +148,5 @@ func (t *Table) contest(w *awaited, h Hint) {
 			t.hints.held.put(key, n, n.source, false, t.now)
 		}
 	}
+	t.tellOthers(Saying{Address: h.Address, Contested: true})
 }

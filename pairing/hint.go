@@ -91,11 +91,27 @@ func (t *Table) say(h Hint, n naming, p *Peer) {
 	}
 }
 
-// hold keeps a hint until its connection is there.
+// hold keeps a hint until its connection is there, here or elsewhere.
 func (t *Table) hold(h Hint, n naming) {
 	if t.cfg.HintMax == 0 || h.Endpoint == "" && h.Address == "" {
 		return
 	}
+	switch t.await(h, n); {
+	case h.Worker:
+	case h.Endpoint != "":
+		t.tellOthers(Saying{Endpoint: h.Endpoint, Identity: n.identity, Prefer: h.Prefer, Hello: n.source != ""})
+	default:
+		w := t.hints.next[h.Address]
+		if w != nil && w.contested && n.hello {
+			t.tellOthers(Saying{Address: h.Address, Contested: true})
+			break
+		}
+		t.tellOthers(Saying{Address: h.Address, Identity: n.identity, Prefer: h.Prefer, Hello: n.hello})
+	}
+}
+
+// await keeps a hint until its connection is here.
+func (t *Table) await(h Hint, n naming) {
 	key := hintKey{endpoint: h.Endpoint, worker: h.Worker}
 	if h.Endpoint == "" {
 		key = hintKey{address: h.Address, identity: h.Identity}
@@ -148,6 +164,13 @@ func (t *Table) claimHeld(p *Peer) {
 		}
 		return
 	}
+	if !t.cfg.asksWho() { // else when others have told
+		t.claimByAddress(p)
+	}
+}
+
+// claimByAddress gives a client the identity that waits for the next one from its address.
+func (t *Table) claimByAddress(p *Peer) {
 	w := t.hints.next[p.origin.Address]
 	if w == nil {
 		return
@@ -157,9 +180,11 @@ func (t *Table) claimHeld(p *Peer) {
 		if n, waits := t.hints.held.get(key, t.now); waits && n.hello && w.contested {
 			continue // it may be somebody else's
 		}
-		if p.hinted = t.claim(p, key); p.hinted {
+		p.hinted = true // first, since it may end by being named
+		if t.claim(p, key) {
 			return
 		}
+		p.hinted = false
 	}
 }
 
@@ -177,6 +202,7 @@ func (t *Table) holdAgain(p *Peer, why Reason) {
 func (t *Table) claim(p *Peer, key hintKey) bool {
 	n, ok := t.hints.held.get(key, t.now)
 	if t.hints.held.remove(key, t.now); ok {
+		t.retract(key)
 		t.name(p, n)
 	}
 	return ok
@@ -203,7 +229,9 @@ func (t *Table) identify(p *Peer, name, source string) {
 		return
 	}
 	t.arrivals[side(p)].named(p)
-	p.anonymous.leave()
+	if p.client {
+		p.among.leave()
+	}
 	t.leaveIdentity(p)
 	if i == nil {
 		i = &identity{name: name, source: source}
@@ -211,7 +239,7 @@ func (t *Table) identify(p *Peer, name, source string) {
 		t.identities[name] = i
 		t.keep(name, true)
 	}
-	p.identity, p.identityAt = i, len(i.peers)
+	p.identity, p.identityAt = i, int32(len(i.peers))
 	i.peers = append(i.peers, p)
 	t.leaseIdentity(i)
 	t.release(p)

@@ -62,17 +62,18 @@ func (t *Table) unprefer(name string) bool {
 // Unhint forgets what an identity has said, and the hints that wait for its
 // connections, at which it looks one by one. Its connections stay what they are.
 // It says whether there was anything.
-func (t *Table) Unhint(now time.Duration, name string) bool {
-	t.at(now)
-	found := t.unprefer(name)
+func (t *Table) Unhint(now time.Duration, name string) (actions []Action, found bool) {
+	t.begin(now)
+	found = t.unprefer(name)
 	t.hints.held.each(t.now, func(key hintKey, n naming, _ time.Duration) bool {
 		if n.identity == name {
 			t.hints.held.remove(key, t.now)
+			t.retract(key)
 			found = true
 		}
 		return true
 	})
-	return found
+	return t.finish(), found
 }
 
 // Pin has an identity prefer these workers until [Table.Unpin], whatever it
@@ -146,17 +147,21 @@ func (t *Table) Hints(now time.Duration, identity string, skip, most int) (page 
 	return page, more
 }
 
-// EndWorker ends the pairs of a worker. Errors: [ErrNoWorker].
-func (t *Table) EndWorker(now time.Duration, name string, why Reason) ([]Action, error) {
-	t.begin(now)
+// PairsOf has one peer of each of a worker's pairs, the longest paired first: the client, unless
+// that has gone. Errors: [ErrNoWorker].
+func (t *Table) PairsOf(name string) (peers []PeerID, err error) {
 	w, err := t.lookup(name)
 	if err != nil {
-		return t.finish(), err
+		return nil, err
 	}
-	for s := w.paired.first(); s != nil; s = w.paired.first() {
-		t.endPair(s.partner, why)
+	for s := w.paired.head; s != nil; s = s.next {
+		p := s.owner.partner
+		if p.gone {
+			p = s.owner
+		}
+		peers = append(peers, p.ID)
 	}
-	return t.finish(), nil
+	return peers, nil
 }
 
 // Listens says whether a worker of that name is dialled: nobody who dials in

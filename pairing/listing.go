@@ -68,11 +68,14 @@ func (t *Table) Page(now time.Duration, s Selection) (page []PeerInfo, last Peer
 
 func (t *Table) info(p *Peer) PeerInfo {
 	i := PeerInfo{
-		ID: p.ID, Client: p.client, State: p.state, Origin: p.origin, Identity: p.Identity(),
-		Worker: p.Worker(), Age: t.now - p.connected, Rule: p.decision.rule,
+		ID: p.ID, Client: p.client, State: p.state, Origin: *p.origin, Identity: p.Identity(),
+		Worker: p.Worker(), Age: t.now - p.connected,
+	}
+	if p.client {
+		i.Rule = p.rule
 	}
 	if p.inPair() {
-		i.Partner, i.Other, i.Paired = p.partner.ID, p.partner.origin, t.now-p.paired
+		i.Partner, i.Other, i.Paired = p.partner.ID, *p.partner.origin, t.now-clientOf(p).paired
 	}
 	return i
 }

@@ -87,6 +87,9 @@ func (t *Table) cameSince(client bool, since time.Duration) (from []string) {
 
 // lost is told of every hint that is out of date.
 func (t *Table) lost(key hintKey, n naming, said time.Duration) {
+	if !key.worker && t.cfg.asksWho() { // its client may have come elsewhere
+		return
+	}
 	t.stats.hintsExpired++
 	t.lostHint = &LostHint{
 		Identity: n.identity, Endpoint: key.endpoint, Address: key.address, Worker: key.worker, Came: t.cameSince(!key.worker, said),

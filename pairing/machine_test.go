@@ -13,17 +13,20 @@ import (
 // them to both, and compares. Whoever makes one says where its choices come
 // from: rapid, or a fuzzer's bytes.
 type machine struct {
-	pick   func(n int) int // 0 to n-1
-	table  *Table
-	twin   *twin
-	now    time.Duration
-	last   PeerID
-	seen   []PeerID // connections that may still be of interest, gone ones among them
-	dials  []Action // that have not been answered
-	probes []Action
-	stays  int // clients that connected and have not ended
-	log    []string
-	all    machines // of its group, nil for none
+	pick    func(n int) int // 0 to n-1
+	table   *Table
+	twin    *twin
+	now     time.Duration
+	last    PeerID
+	seen    []PeerID // connections that may still be of interest, gone ones among them
+	dials   []Action // that have not been answered
+	probes  []Action
+	asked   []Action // likewise
+	unknown []PeerID // likewise
+	words   int64    // of operators
+	stays   int      // clients that connected and have not ended
+	log     []string
+	all     machines // of its group, nil for none
 }
 
 var (
@@ -103,6 +106,7 @@ func (m *machine) config() Config {
 		RetryMin:         time.Second,
 		RetryMax:         10 * time.Second,
 		HintWait:         time.Duration(m.pick(3)) * time.Second,
+		SharedWait:       time.Duration(max(0, m.pick(4)-1)) * 500 * time.Millisecond,
 	}
 	cfg.RequireHello = cfg.HintMax > 0 && m.pick(4) == 0
 	return cfg
@@ -168,7 +172,16 @@ func (m *machine) event() error {
 		}
 		return m.answerDial(m.pick(len(m.dials)), kind != 12)
 	case 13:
-		return m.answerProbe()
+		switch m.pick(5) {
+		case 0:
+			return m.elsewhere()
+		case 1, 2:
+			return m.answerProbe()
+		}
+		if m.pick(2) == 0 {
+			return m.identified(one(m, append(m.unknown, m.known())))
+		}
+		return m.recalled(one(m, append(m.asked, Action{Peer: m.known()})).Peer)
 	case 14, 15:
 		return m.opened(m.known(PeerPaired))
 	case 16:
@@ -283,11 +296,14 @@ func (m *machine) served() error {
 	if err == nil {
 		err = m.ready(id)
 	}
-	if p := m.table.Peer(id); p != nil && p.held && err == nil {
+	if p := m.table.Peer(id); p != nil && p.isHeld() && err == nil {
 		h := Hint{Identity: one(m, machineIdentity[1:]), Endpoint: p.origin.Endpoint}
 		err = m.both(fmt.Sprintf("hint %+v", h), func(now time.Duration) ([]Action, error) {
 			return m.table.Hint(now, h), nil
 		}, func() bool { m.twin.hint(h); return true })
+	}
+	if p := m.table.Peer(id); p != nil && p.isAsking() && err == nil {
+		err = m.recalled(id)
 	}
 	if i := slices.IndexFunc(m.dials, func(a Action) bool { return a.Peer == id }); err == nil && i >= 0 {
 		err = m.answerDial(i, true)
@@ -310,6 +326,79 @@ func (m *machine) answerDial(i int, ok bool) error {
 	return m.both(fmt.Sprintf("dialled %d for %d", id, client), func(now time.Duration) ([]Action, error) {
 		return m.table.Dialled(now, client, id, nil), nil
 	}, func() bool { m.twin.dialled(client, id); return true })
+}
+
+// elsewhere has others tell how many pairs workers have there.
+func (m *machine) elsewhere() error {
+	pairs := map[string]int{}
+	for range m.pick(4) {
+		pairs[one(m, machineNames)] = m.pick(6) - 1
+	}
+	return m.both(fmt.Sprintf("elsewhere %v", pairs), func(now time.Duration) ([]Action, error) {
+		return m.table.Elsewhere(now, pairs), nil
+	}, func() bool {
+		for _, w := range m.twin.workers {
+			w.elsewhere = max(0, pairs[w.name])
+		}
+		return true
+	})
+}
+
+// heard is what others may know of a client, or of the next one from an address.
+func (m *machine) heard(from Origin) (is Heard) {
+	if is.Known = m.table.cfg.asksWho() && m.pick(4) > 0; !is.Known {
+		return is
+	}
+	is.Since = m.now - time.Duration(m.pick(8))*time.Second
+	is.Until = is.Since + time.Duration(m.pick(8))*time.Second
+	if m.pick(4) == 0 && from.Endpoint != "" {
+		is.Endpoint = from.Endpoint
+	} else if is.Address = from.Address; m.pick(4) == 0 {
+		is.Contested = true
+		return is
+	}
+	if is.Identity = one(m, machineIdentity); is.Identity == "" { // only the next one from an address may be nobody
+		is.Endpoint, is.Address = "", from.Address
+		return is
+	}
+	is.Hello = m.pick(2) == 0
+	for range m.pick(3) {
+		is.Prefer = append(is.Prefer, one(m, machineNames))
+	}
+	return is
+}
+
+// text tells times as they are from now.
+func (m *machine) text(is Heard) string {
+	if !is.Known {
+		return "nothing"
+	}
+	return fmt.Sprintf("%+v of %v to %v", is.Saying, is.Since-m.now, is.Until-m.now)
+}
+
+// identified has others say who a client is.
+func (m *machine) identified(id PeerID) error {
+	m.unknown = slices.DeleteFunc(m.unknown, func(one PeerID) bool { return one == id })
+	from := Origin{Address: one(m, machineAddresses)} // of one that has gone
+	if p := m.table.Peer(id); p != nil {
+		from = *p.origin
+	}
+	is := m.heard(from)
+	return m.both(fmt.Sprintf("identified %d %s", id, m.text(is)), func(now time.Duration) ([]Action, error) {
+		return m.table.Identified(now, id, is), nil
+	}, func() bool { m.twin.identified(id, is); return true })
+}
+
+// recalled has others say what they know of a client.
+func (m *machine) recalled(id PeerID) error {
+	m.asked = slices.DeleteFunc(m.asked, func(a Action) bool { return a.Peer == id })
+	is := Recollection{Known: m.pick(4) > 0}
+	if m.pick(4) > 0 {
+		is.Worker = one(m, machineNames)
+	}
+	return m.both(fmt.Sprintf("recalled %d %+v", id, is), func(now time.Duration) ([]Action, error) {
+		return m.table.Recalled(now, id, is), nil
+	}, func() bool { m.twin.recalled(id, is); return true })
 }
 
 func (m *machine) answerProbe() error {
@@ -366,14 +455,17 @@ func (m *machine) hint() error {
 		if m.pick(2) == 0 {
 			h.Endpoint = ""
 		}
-		return m.both(fmt.Sprintf("hello %+v", h), func(now time.Duration) ([]Action, error) {
-			return m.table.Hello(now, h)
-		}, func() bool { return m.twin.hello(h) })
+		is := m.heard(Origin{Address: h.Address})
+		return m.both(fmt.Sprintf("hello %+v after %s", h, m.text(is)), func(now time.Duration) ([]Action, error) {
+			return m.table.HelloAfter(now, h, is)
+		}, func() bool { return m.twin.hello(h, is) })
 	}
 	return m.both(fmt.Sprintf("hint %+v", h), func(now time.Duration) ([]Action, error) {
 		return m.table.Hint(now, h), nil
 	}, func() bool { m.twin.hint(h); return true })
 }
+
+var errNotHeld = errors.New("nothing is held")
 
 // sayOfIdentity does what is done to one beside hints.
 func (m *machine) sayOfIdentity() error {
@@ -391,8 +483,13 @@ func (m *machine) sayOfIdentity() error {
 		m.log = append(m.log, "unpin "+name)
 		got, want = m.table.Unpin(name), m.twin.unpin(name)
 	case 2:
-		m.log = append(m.log, "unhint "+name)
-		got, want = m.table.Unhint(m.now, name), m.twin.unhint(m.now, name)
+		return m.both("unhint "+name, func(now time.Duration) ([]Action, error) {
+			actions, found := m.table.Unhint(now, name)
+			if !found {
+				return actions, errNotHeld
+			}
+			return actions, nil
+		}, func() bool { return m.twin.unhint(name) })
 	default:
 		return m.both("bye "+name, func(now time.Duration) ([]Action, error) {
 			return m.table.Bye(now, name), nil
@@ -452,10 +549,11 @@ func (m *machine) operate() error {
 			func() bool { return m.twin.unlistWorker(name) })
 	case 3:
 		s := State(m.pick(3))
-		return m.both(fmt.Sprint(text, s), func(now time.Duration) ([]Action, error) { return m.table.SetWorkerState(now, name, s) },
-			func() bool { return m.twin.setWorkerState(name, s) })
+		word := m.word(name, RegisterState, int(s))
+		return m.both(fmt.Sprint(text, s, word.Everywhere), func(now time.Duration) ([]Action, error) { return m.steer(now, word) },
+			func() bool { return m.twin.setWorkerState(name, s, word.Everywhere) })
 	case 4:
-		return m.both(text, func(now time.Duration) ([]Action, error) { return m.table.SetWeight(now, name, n) },
+		return m.both(text, func(now time.Duration) ([]Action, error) { return m.steer(now, m.word(name, RegisterWeight, n)) },
 			func() bool {
 				return m.twin.change(name, func(w *twinWorker) { w.weight, w.kept = max(n, 1), true })
 			})
@@ -467,9 +565,28 @@ func (m *machine) operate() error {
 		return m.both(text, func(now time.Duration) ([]Action, error) { return m.table.SetMaxHandshakes(now, name, n) },
 			func() bool { return m.twin.change(name, func(w *twinWorker) { w.maxHandshakes, w.kept = n, true }) })
 	default:
-		return m.both(text, func(now time.Duration) ([]Action, error) { return m.table.SetMaxPairs(now, name, n) },
+		return m.both(text, func(now time.Duration) ([]Action, error) { return m.steer(now, m.word(name, RegisterMaxPairs, n)) },
 			func() bool { return m.twin.change(name, func(w *twinWorker) { w.max, w.kept = n, true }) })
 	}
+}
+
+// word is one that an operator has just said, here or at another table.
+func (m *machine) word(name string, r Register, value int) Steering {
+	m.words++
+	return Steering{name, r, Said{Stamp{m.words, one(m, machineSources)}, value, m.pick(2) == 0}}
+}
+
+// steer has a word count that comes from an operator, or late and twice from another table.
+func (m *machine) steer(now time.Duration, s Steering) ([]Action, error) {
+	if !s.Everywhere || m.pick(2) == 0 {
+		_, actions, err := m.table.Steer(now, s)
+		return actions, err
+	}
+	heeded, actions, err := m.table.Heed(now, s)
+	if again, _, _ := m.table.Heed(now, s); again || heeded != (err == nil) {
+		return actions, errors.Join(err, fmt.Errorf("%+v was heeded: %v, then %v", s, heeded, again))
+	}
+	return actions, err
 }
 
 func (m *machine) rare() error {
@@ -518,6 +635,10 @@ func (m *machine) both(what string, act func(time.Duration) ([]Action, error), n
 			m.dials = append(m.dials, a)
 		case Probe:
 			m.probes = append(m.probes, a)
+		case Recall:
+			m.asked = append(m.asked, a)
+		case Identify:
+			m.unknown = append(m.unknown, a.Peer)
 		case Ended:
 			m.stays--
 		}
@@ -554,7 +675,7 @@ func (m *machine) compare() error {
 		if p == nil {
 			return fmt.Errorf("peer %d is not known", q.id)
 		}
-		same := p.client == q.client && p.state == q.state && p.held == q.held && p.Identity() == q.identity && (p.partner == nil) == (q.partner == nil)
+		same := p.client == q.client && p.state == q.state && p.isHeld() == q.held && p.isAsking() == q.asking && (p.client && p.asked) == q.asked && p.Identity() == q.identity && (p.partner == nil) == (q.partner == nil)
 		if !same || q.partner != nil && p.partner.ID != q.partner.id {
 			return fmt.Errorf("peer %d is %v %q paired %v, not %v %q paired %v", q.id, p.state, p.Identity(), p.partner != nil, q.state, q.identity, q.partner != nil)
 		}
@@ -618,6 +739,15 @@ func (a Action) text() string {
 	}
 	if a.Worker != "" {
 		s += " of " + a.Worker
+	}
+	if a.Op == Recall || a.Op == Remember || a.Who != (Who{}) {
+		s += fmt.Sprintf(" %+v", a.Who)
+	}
+	if a.Again {
+		s += " again"
+	}
+	if a.Saying != nil {
+		s += fmt.Sprintf(" %+v", *a.Saying)
 	}
 	if a.Endpoint != "" {
 		s += " at " + a.Endpoint

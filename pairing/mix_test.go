@@ -18,6 +18,7 @@ type sim struct {
 	order  int
 	stay   map[PeerID]*simClient // by its connection
 	broken map[string]bool       // workers that close each pair before it opens
+	silent map[string]bool       // workers that greet and never go on
 	slots  map[string]int        // workers that dial in, and how many slots they keep
 	until  time.Duration         // when the bad clients go
 	opened map[string]int        // good clients that have a worker now
@@ -37,6 +38,7 @@ const (
 type simClient struct {
 	kind    simKind
 	address string
+	once    bool // it does not come back
 }
 
 type simEvent struct {
@@ -68,7 +70,7 @@ func newSim(t *testing.T, seed uint64, change func(*Config)) *sim {
 		}
 	})
 	return &sim{
-		rig: r, random: rand.New(rand.NewPCG(seed, 1)), stay: map[PeerID]*simClient{}, broken: map[string]bool{},
+		rig: r, random: rand.New(rand.NewPCG(seed, 1)), stay: map[PeerID]*simClient{}, broken: map[string]bool{}, silent: map[string]bool{},
 		slots: map[string]int{}, until: 1 << 62, opened: map[string]int{}, lost: map[string]int{},
 	}
 }
@@ -161,6 +163,7 @@ func (s *sim) pair(client, worker PeerID, name string) {
 		s.after(soon, func() { s.do(s.Gone(s.now, client, Reset)) })
 	case c.kind == simWrongKey, s.broken[name] && c.kind == simGood:
 		s.after(soon, func() { s.do(s.Gone(s.now, worker, Closed)) })
+	case s.silent[name]:
 	case c.kind == simGood:
 		s.opened[name]++
 		s.after(soon, func() { s.do(s.Opened(s.now, client)) })
@@ -175,6 +178,9 @@ func (s *sim) leave(c *simClient, a Action) {
 	if c.kind == simGood {
 		s.lost[a.Worker]++
 	} else if s.now > s.until {
+		return
+	}
+	if c.once {
 		return
 	}
 	s.after(s.between(100*time.Millisecond, 200*time.Millisecond), func() {
@@ -211,7 +217,7 @@ func (s *sim) spoil(m mix, lasts time.Duration) {
 	s.until = s.now + lasts
 	for _, kind := range m.kinds {
 		for i := range m.each {
-			c := &simClient{kind, fmt.Sprintf("10.1.%d.%d", len(kind), i)}
+			c := &simClient{kind: kind, address: fmt.Sprintf("10.1.%d.%d", len(kind), i)}
 			if m.nat {
 				c.address = "10.9.9.9"
 			}
@@ -223,7 +229,7 @@ func (s *sim) spoil(m mix, lasts time.Duration) {
 // visit has good clients come, after a time, at a pace.
 func (s *sim) visit(m mix, clients int, after, pace time.Duration) {
 	for i := range clients {
-		c := &simClient{simGood, fmt.Sprintf("10.2.%d.%d", i/250, i%250)}
+		c := &simClient{kind: simGood, address: fmt.Sprintf("10.2.%d.%d", i/250, i%250)}
 		if m.nat {
 			c.address = "10.9.9.9"
 		}
@@ -246,16 +252,16 @@ var mixWorkers = []struct {
 
 // TestBadClientsMoveNobody has 60 good clients come to two workers while bad
 // clients are there, and one second after these have gone: the shares of the
-// workers are within 45:55 of what they are without. Where chance, or whose turn it
-// is, decides, the clients of many runs are taken together.
+// workers are within 45:55 of what they are without. Chance, or whose turn it is, has
+// a part in who gets whom, so the clients of some runs are taken together.
 func TestBadClientsMoveNobody(t *testing.T) {
 	for _, policy := range Policies() {
 		if policy == Rendezvous {
 			continue // who hashes where does not depend on anybody else
 		}
-		seeds := 2
-		if policy != LeastConnections {
-			seeds = 8
+		seeds := 4
+		if policy == Random {
+			seeds = 32
 		}
 		for _, workers := range mixWorkers {
 			for _, mix := range mixes {
@@ -266,7 +272,7 @@ func TestBadClientsMoveNobody(t *testing.T) {
 					t.Run(fmt.Sprintf("%v/%s/%s/%s", policy, workers.name, mix.name, when), func(t *testing.T) {
 						off, n := 0, 0
 						for seed := range seeds {
-							if seed > 0 && mix.lasts > 5*time.Second {
+							if seed > 0 && mix.fast && mix.lasts > 5*time.Second {
 								break // one is long enough
 							}
 							s := newSim(t, uint64(seed), func(c *Config) { c.Policy = policy })
@@ -284,12 +290,9 @@ func TestBadClientsMoveNobody(t *testing.T) {
 							if workers.name == "maximum" { // up to which bad clients count, too
 								is = s.worker("a").Pairs
 							}
-							if off, n = off+is-workers.want, n+60; policy == LeastConnections {
-								expectShare(t, seed, workers.want, off, n)
-								off, n = 0, 0
-							}
+							off, n = off+is-workers.want, n+60
 						}
-						expectShare(t, -1, workers.want, off, n)
+						expectShare(t, workers.want, off, n)
 					})
 				}
 			}
@@ -297,10 +300,10 @@ func TestBadClientsMoveNobody(t *testing.T) {
 	}
 }
 
-func expectShare(t *testing.T, seed, want, off, n int) {
+func expectShare(t *testing.T, want, off, n int) {
 	t.Helper()
 	if max(off, -off)*20 > n {
-		t.Errorf("seed %d: the first worker has %d of %d, not %d", seed, n*want/60+off, n, n*want/60)
+		t.Errorf("the first worker has %d of %d, not %d", n*want/60+off, n, n*want/60)
 	}
 }
 
@@ -337,9 +340,9 @@ func TestBrokenWorkerLosesItsClients(t *testing.T) {
 						for s.worker("bad").Failures == 0 && s.now < time.Minute {
 							s.run(s.now + 10*time.Millisecond)
 						}
-						first, most := s.lost["bad"], 12 // ten, and those on their way
+						first, most := s.lost["bad"], 16 // ten as a rule, see TestBrokenWorkerBesideBadClients
 						if mix.fast {
-							most = 40
+							most = 25
 						}
 						if mix.nat {
 							most = 50

@@ -20,6 +20,9 @@ const (
 	// returnWithin is how long those whose pairs a rebalance has ended are expected: libzmq's
 	// usual intervals are far below it, and an application's own retries as a rule.
 	returnWithin = time.Minute
+	// settleFor is how long a rebalance goes on after its last end if not all are back: to one of them the
+	// worker that it was taken from may be given again, so that another has to go.
+	settleFor = 2 * time.Second
 	// stuckAfter is for how long a rebalance waits in which nobody can be moved: while workers are away for
 	// a moment, or busy with handshakes that may come to nothing.
 	stuckAfter = time.Minute
@@ -47,6 +50,7 @@ type rebalance struct {
 	over  []*overloaded
 	among []string      // the workers, by name
 	moved time.Duration // when a pair was ended last, or none could be expected to be
+	ended time.Duration // when a pair was ended last
 }
 
 // overloaded is a worker that has more pairs than its share.
@@ -246,7 +250,7 @@ func (t *Table) strays(c *Peer) bool {
 // leavesIt says whether a client would come to another worker if its pair ended.
 func (t *Table) leavesIt(c *Peer) bool {
 	switch {
-	case c.state != PeerOpen || c.decision.rule == ByPreference || t.choosable == 0:
+	case c.state != PeerOpen || c.rule == ByPreference || t.choosable == 0:
 		return false
 	case t.hashes(c):
 		return t.rendezvous(c) != c.worker
@@ -293,7 +297,7 @@ func (t *Table) step() {
 		shares := t.shares(byNow, everybody)
 		for looks := mostLooks; r.owed >= 1 && t.endOne(r, shares, &looks); {
 			r.owed--
-			r.moved = t.now
+			r.moved, r.ended = t.now, t.now
 		}
 		if r.owed < 1 || t.warming.first() != nil {
 			r.moved = t.now
@@ -311,6 +315,9 @@ func (t *Table) step() {
 // unfinished says whether a worker has more than its share, or may have when another is back that is away
 // for a moment. Who shakes hands does not count: those that bad clients begin would hide it.
 func (t *Table) unfinished(r *rebalance) bool {
+	if t.expected() > 0 && t.now-r.ended < settleFor {
+		return true
+	}
 	if !slices.ContainsFunc(r.over, (*overloaded).able) {
 		return false
 	}
@@ -348,7 +355,7 @@ func (t *Table) endOne(r *rebalance, shares map[*worker]int, looks *int) bool {
 		one := most.pairs[0]
 		most.pairs = most.pairs[1:]
 		c := t.index.get(one.client)
-		if c == nil || !c.client || c.worker != most.worker || c.state != PeerOpen || c.decision.rule == ByPreference {
+		if c == nil || !c.client || c.worker != most.worker || c.state != PeerOpen || c.rule == ByPreference {
 			continue
 		}
 		if !t.leavesIt(c) {
@@ -366,6 +373,7 @@ func (t *Table) endOne(r *rebalance, shares map[*worker]int, looks *int) bool {
 		t.moves.awaited = t.now + returnWithin
 		if key, ok := t.affinityKey(c); ok {
 			t.habits.forget(key, c.worker.name, t.now)
+			t.pass(key, "")
 		}
 		t.endPair(c, Moved)
 		return true
@@ -388,7 +396,23 @@ func (t *Table) rehouses() bool { return t.expected() > 0 && !t.policy.seated }
 // cameBack notes that somebody has been served who may be one of those that are expected. Those who
 // fail are not counted, or a few of them would use up what is kept for the others.
 func (t *Table) cameBack(c *Peer) {
-	if t.moves.away > 0 && c.decision.rule != ByPreference {
-		t.moves.away--
+	if t.moves.away == 0 || c.rule == ByPreference {
+		return
+	}
+	t.moves.away--
+	if r := t.moves.rebalance; r != nil {
+		t.goesAgain(r, c)
+	}
+}
+
+// goesAgain has a rebalance end one pair more of a worker that is to be relieved and has been given
+// somebody all the same: because pairs of the other failed, see explores.
+func (t *Table) goesAgain(r *rebalance, c *Peer) {
+	for _, o := range r.over {
+		if o.worker == c.worker && t.leavesIt(c) {
+			o.ends++
+			o.pairs = append(o.pairs, candidate{client: c.ID, active: t.now})
+			t.moves.last.Planned++
+		}
 	}
 }

@@ -34,10 +34,42 @@ func TestRebalanceByAnyPolicy(t *testing.T) {
 					if old, fresh := s.pairs("old"), s.pairs("new"); old < 98 || old > 102 || old+fresh != 200 {
 						t.Errorf("they have %d and %d pairs: %+v", old, fresh, is)
 					}
-					if is.State != RebalanceDone || is.Ended > plan.Planned || is.Took < 4900*time.Millisecond || is.Took > 5500*time.Millisecond+slow {
+					if bad > 0 { // some are given to the old one again, and go again
+						plan.Planned += 40
+					}
+					if is.State != RebalanceDone || is.Ended > plan.Planned || is.Took < 4900*time.Millisecond || is.Took > 7500*time.Millisecond+slow {
 						t.Errorf("it is %+v", is)
 					}
 				})
+			}
+		}
+	}
+}
+
+// TestRebalanceBesideBadClients: by whatever rate, and however many bad clients come before those that are moved and
+// have some of them sent back, both workers have their share in the end.
+func TestRebalanceBesideBadClients(t *testing.T) {
+	for _, policy := range []Policy{LeastConnections, RoundRobin} {
+		for _, bad := range []int{0, 1, 5, 20} {
+			for _, rate := range []float64{2, 5, 20, 100} {
+				s := newSim(t, 1, func(c *Config) { c.Policy = policy })
+				s.add(WorkerConfig{Name: "old"})
+				s.settle(60)
+				s.add(WorkerConfig{Name: "new"})
+				s.spoil(mix{kinds: []simKind{simWrongKey}, each: bad}, time.Minute)
+				_, a, err := s.Rebalance(s.now, Rebalance{Rate: rate})
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.do(a)
+				s.run(s.now + 35*time.Second)
+				is, _ := s.Rebalancing(s.now)
+				if o := opened(s.workers["old"]); is.State != RebalanceDone || is.Ended > 60 || o < 29 || o > 31 {
+					t.Errorf("%v, %d bad clients, %v a second: the old one has %d open pairs: %+v", policy, bad, rate, o, is)
+				}
+				if is.Ended > 30 && bad == 0 {
+					t.Errorf("%v, %v a second: %d have ended", policy, rate, is.Ended)
+				}
 			}
 		}
 	}

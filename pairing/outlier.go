@@ -27,12 +27,12 @@ import (
 // worker counts as loaded with, or good clients would be moved by bad ones.
 //
 // There must be something to compare with, and a broken worker is often the least
-// loaded, so that the policy would send it everybody. So now and then the client
-// that comes next after a failure is sent elsewhere (see explores).
+// loaded, so that the policy would send it everybody. So some of the clients that
+// it would get while it fails are sent elsewhere, by chance (see explores).
 
 // outlierSurprise is the surprise, in bits, at which a worker is ejected: one
-// that is as good as the others is, once in 4096 streaks.
-const outlierSurprise = 12
+// that is as good as the others is, once in 2048 streaks.
+const outlierSurprise = 11
 
 // outlierLeast is how long its streak must be, however surprising: a worker that
 // gets few of many clients may meet one bad client some times in a row.
@@ -75,10 +75,9 @@ type streak struct {
 // health is what is known of a worker by its pairs.
 type health struct {
 	outcomes
-	streak   streak
-	failedAt uint64 // the number of choices there had been when a pair failed last
-	ejected  bool   // it is in the table's ejected
-	spare    bool   // as last counted by place
+	streak  streak
+	ejected bool // it is in the table's ejected
+	spare   bool // as last counted by place
 }
 
 // failed takes note that the pair of a client ended before it opened.
@@ -96,7 +95,6 @@ func (t *Table) failed(c *Peer, why Reason) {
 		t.streaks.start(&s.timer, t.now)
 		w.failed++
 		t.outcomes.failed++
-		w.failedAt = t.choices
 	}
 	if t.isOutlier(w) { // of one that counts no more, others may have opened since
 		t.eject(w)
@@ -119,7 +117,7 @@ func (r Reason) telling() bool {
 // came by what it prefers, had last, or hashes to, it is only once in a streak: a bad
 // one would come to the same worker for ever, and no other could be compared with it.
 func (t *Table) attribute(c *Peer) bool {
-	if c.decision.rule == ByPolicy && !t.hashes(c) {
+	if c.rule == ByPolicy && !t.hashes(c) {
 		return true
 	}
 	s, key := &c.worker.streak, affinityKey{source: true, name: c.origin.Address}
@@ -152,26 +150,31 @@ func (t *Table) meanwhile(w *worker) outcomes {
 	return t.outcomes.minus(w.outcomes).minus(w.streak.others)
 }
 
-// exploreFrom is the length of a streak from which on clients are sent elsewhere:
-// a single failure is no reason to.
-const exploreFrom = 2
+// exploreMost is the most of a failing worker's clients that are sent elsewhere: as
+// many as it keeps, from which most is learnt for each client that it costs.
+const exploreMost = 0.5
 
-// explores says whether the next client that the policy would send to w had
-// better show how the others are: its pair failed just now, and too little is
-// known of theirs. While none of them has failed they get a client for each
-// failure, or fewer if they are of less weight than w, for which that would be
-// much; once one has, it may well be the clients, and half of their share is
-// enough. So what is sent elsewhere does not outweigh the policy.
+// exploreBlind is how many are where nothing makes up for it, as round-robin does not.
+const exploreBlind = 0.05
+
+// explores says whether a client that the policy would send to w had better show
+// how the others are, because pairs of w fail. Chance decides, so that no pattern in
+// which good and bad clients come can send all good ones one way; and it sends the
+// others less than their share, so that a policy which goes by load has w make up
+// for what is sent elsewhere: bad clients move nobody. Workers of one weight lose
+// to each other what they win, by any policy.
 func (t *Table) explores(p *Peer, w *worker) bool {
-	if w.failedAt != t.choices || w.streak.length < exploreFrom || t.hashes(p) {
+	if w.streak.length == 0 || t.hashes(p) {
 		return false
 	}
-	o, length := t.meanwhile(w), float64(w.streak.length)
-	others := float64(t.share-w.class.weight) / float64(t.share)
-	if o.failed == 0 {
-		return float64(o.opened) < length*min(1, 4*others*others)
+	chance, others := exploreBlind, float64(t.share-w.class.weight)/float64(t.share)
+	switch {
+	case t.rehouses(): // the others are to be relieved
+		chance = min(exploreMost/2, others)
+	case t.policy.byLoad || w.class.share() == t.share:
+		chance = min(exploreMost, 0.8*others)
 	}
-	return float64(o.opened+o.failed) < length*others/2
+	return t.random.Float64() < chance
 }
 
 // succeeded takes note that the pair of a client has opened.

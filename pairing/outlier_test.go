@@ -118,7 +118,7 @@ func TestOutlier(t *testing.T) {
 							break
 						}
 					}
-					if w := r.worker("bad"); bad > 10 || !w.Outlier || w.Failures != 1 || w.RetryAt != r.now+r.cfg.RetryMin {
+					if w := r.worker("bad"); bad > 14 || !w.Outlier || w.Failures != 1 || w.RetryAt != r.now+r.cfg.RetryMin {
 						t.Errorf("after %d clients it is %+v", bad, w)
 					}
 					if err := r.check(); err != nil {

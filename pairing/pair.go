@@ -43,11 +43,12 @@ func (g Gone) of(p *Peer) Reason {
 // pair makes a client and a worker's connection, which is in no list, a pair.
 func (t *Table) pair(c, s *Peer) {
 	w := s.worker
-	w.paired.pushBack(&s.spot)
+	s.hasCome()
+	w.paired.pushBack(&s.among)
 	w.served++
 	w.handshaking++
 	c.worker, c.partner, s.partner = w, s, c
-	c.paired, s.paired = t.now, t.now
+	c.paired = t.now
 	t.setState(c, PeerPaired)
 	t.setState(s, PeerPaired)
 	t.stats.handshaking++
@@ -69,7 +70,6 @@ func (t *Table) Opened(now time.Duration, id PeerID) []Action {
 		return t.finish()
 	}
 	c := clientOf(p)
-	c.phase.leave()
 	c.opened, c.wasOpen = t.now, true
 	t.setState(c, PeerOpen)
 	t.setState(c.partner, PeerOpen)
@@ -80,6 +80,7 @@ func (t *Table) Opened(now time.Duration, id PeerID) []Action {
 	t.remember(c)
 	t.cameBack(c)
 	t.succeeded(c)
+	c.hasCome()
 	return t.finish()
 }
 
@@ -116,11 +117,10 @@ func (t *Table) drain(p *Peer, why Reason) {
 	t.over(c, why)
 	t.stats.draining++
 	t.forget(p)
-	c.phase.leave()
-	c.span.leave()
+	c.stopTimes()
 	t.setState(p, PeerDraining)
 	t.setState(rest, PeerDraining)
-	t.finishes.start(&rest.phase, t.now)
+	t.finishes.start(&rest.span, t.now)
 	t.emit(Action{Op: Close, Peer: rest.ID, Partner: p.ID, Conn: rest.Conn, PartnerConn: p.Conn, Worker: c.worker.name, Reason: why})
 }
 
@@ -135,7 +135,7 @@ func (t *Table) Delivering(now time.Duration, id PeerID) {
 	t.at(now)
 	p := t.index.get(id)
 	if p != nil && p.state == PeerDraining && t.now-clientOf(p).over < (maxFinishes-1)*t.finishes.after {
-		t.finishes.start(&p.phase, t.now)
+		t.finishes.start(&p.span, t.now)
 	}
 }
 
@@ -143,7 +143,7 @@ func (t *Table) Delivering(now time.Duration, id PeerID) {
 func (t *Table) shookHands(c *Peer) {
 	t.stats.handshaking--
 	c.worker.handshaking--
-	c.spot.leave()
+	c.turn.leave()
 	if c.worker.maxHandshakes > 0 { // there is room for another
 		t.place(c.worker)
 	}
@@ -168,7 +168,7 @@ func (t *Table) over(c *Peer, why Reason) {
 // finishPair ends a pair of which nothing is left.
 func (t *Table) finishPair(c *Peer) {
 	t.over(c, c.reason)
-	c.partner.spot.leave()
+	c.partner.among.leave()
 	t.place(c.worker)
 	t.ended(c, c.reason)
 }
@@ -182,7 +182,7 @@ func (t *Table) endPair(c *Peer, why Reason) {
 			t.abort(p, c.reason)
 		}
 	}
-	c.partner.spot.leave()
+	c.partner.among.leave()
 	t.place(c.worker)
 	t.ended(c, c.reason)
 }

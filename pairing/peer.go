@@ -63,39 +63,93 @@ type Peer struct {
 	// Conn is the caller's handle, as given when the peer connected.
 	Conn any
 
-	partner  *Peer
-	worker   *worker // whose connection it is; of a client: who is dialled for it or serves it
-	state    PeerState
-	client   bool
-	named    bool   // a worker's connection: a hint has said whose it is
-	greeted  bool   // a worker's connection: its greeting is there, and it waits for being named
-	replaced bool   // a worker's connection: another has come for it already, see slotlost.go
-	gone     bool   // no longer known: its connection is gone or aborted
-	reason   Reason // of the pair's end, once it has begun
-
-	origin     Origin
+	partner    *Peer
+	worker     *worker // whose connection it is; of a client: who is dialled for it or serves it
 	identity   *identity
-	identityAt int // its place among the identity's peers
-	addressAt  int // a worker's connection: its place among those of its address
+	origin     *Origin // is not changed, and may be others', too
+	*visit             // a client's; nil for a worker's connection
+	*coming            // nil for a worker's connection in a pair, and for a client whose pair has opened
+	connected  time.Duration
+	state      PeerState
+	client     bool
+	named      bool   // a worker's connection: a hint has said whose it is
+	greeted    bool   // a worker's connection: its greeting is there, and it waits for being named
+	replaced   bool   // a worker's connection: another has come for it already, see slotlost.go
+	gone       bool   // no longer known: its connection is gone or aborted
+	reason     Reason // of the pair's end, once it has begun
+	identityAt int32  // its place among the identity's peers
+	addressAt  int32  // a worker's connection: its place among those of its address
 
-	phase node[*Peer] // handshake, being held, or finishing
-	span  node[*Peer] // client: lease of the pair; worker's connection: age of the slot
-	// anonymous: a client without an identity, among those of its address.
-	anonymous node[*Peer]
-	spot      node[*Peer] // client: in the queue, or watched for silence in the handshake; worker's connection: in one of its worker's lists
+	span  node[*Peer] // client: lease of the pair; worker's connection: age of the slot; finishing
+	among node[*Peer] // client without an identity: of its address; worker's connection: in one of its worker's lists
+}
 
-	heapAt int // client: place among those back in the queue, -1 when not there
+// visit is what only a client has, for as long as it stays.
+type visit struct {
+	ready, paired, opened, over time.Duration
+	passed                      *[]passed // see passedOver
+	dials                       int32
+	rule                        Rule // by which it got its worker
+	asked                       bool // others, which worker it had
+	wasOpen                     bool
+}
 
-	connected, ready, paired, opened, over time.Duration
-	dialled                                time.Duration // client: when the last dial for it began
-	place                                  uint64        // client: order of readiness, from 1; 0 before
-	dials, failedDials                     int
-	decision                               decision // client: how it got its worker
-	held                                   bool     // client: ready, and waits for its identity
-	hinted                                 bool     // client: by a hint for the next one from its address
-	claimed                                *worker  // client: that its group was told of before the pair was open
-	wasOpen                                bool
-	portless                               bool // client: there was no port for a dial
+// coming is what a peer has until its pair has opened, which may then live for months, or
+// of a worker's connection until it has a pair.
+type coming struct {
+	phase   node[*Peer]   // handshake, or being held
+	turn    node[*Peer]   // client: in the queue, or watched for silence in the handshake
+	heapAt  int           // client: place among those back in the queue, -1 when not there
+	dialled time.Duration // client: when the last dial for it began
+	place   uint64        // client: order of readiness, from 1; 0 before
+	claimed *worker       // client: that its group was told of
+
+	failedDials int32
+	held        bool // client: ready, and waits for its identity
+	asking      bool // client: ready, and others are asked which worker it had
+	hinted      bool // client: by a hint for the next one from its address
+	portless    bool // client: there was no port for a dial
+}
+
+// newClient makes the peer of a client's connection.
+func newClient(id PeerID, origin Origin, conn any) *Peer {
+	c := &struct {
+		Peer
+		visit visit
+	}{Peer: Peer{ID: id, Conn: conn, client: true, origin: &origin}}
+	p := &c.Peer
+	p.visit = &c.visit
+	return p.comes()
+}
+
+// newDialIn makes the peer of a connection that a worker has dialled in.
+func newDialIn(id PeerID, origin Origin, conn any) *Peer {
+	p := &Peer{ID: id, Conn: conn, origin: &origin}
+	return p.comes()
+}
+
+// comes sets up what is there of a peer from its coming on.
+func (p *Peer) comes() *Peer {
+	p.coming = &coming{heapAt: -1}
+	p.phase.owner, p.turn.owner = p, p
+	return p
+}
+
+// stopTimes takes the peer out of the queues of what falls due.
+func (p *Peer) stopTimes() {
+	if p.coming != nil {
+		p.phase.leave()
+	}
+	p.span.leave()
+}
+
+// hasCome ends its being in the queues that are for those who come.
+func (p *Peer) hasCome() {
+	if p.coming != nil {
+		p.phase.leave()
+		p.turn.leave()
+		p.coming = nil
+	}
 }
 
 // Partner is the other peer of the pair, nil while there is none. It stays while
@@ -109,7 +163,10 @@ func (p *Peer) Client() bool { return p.client }
 func (p *Peer) State() PeerState { return p.state }
 
 // Origin is where the connection comes from.
-func (p *Peer) Origin() Origin { return p.origin }
+func (p *Peer) Origin() Origin { return *p.origin }
+
+// From is Origin for a caller that keeps it. It must not be changed.
+func (p *Peer) From() *Origin { return p.origin }
 
 // Connected is when the peer connected, in the caller's monotonic time.
 func (p *Peer) Connected() time.Duration { return p.connected }
@@ -130,6 +187,12 @@ func (p *Peer) Worker() string {
 	}
 	return p.worker.name
 }
+
+// isAsking: it is a client of which others are asked.
+func (p *Peer) isAsking() bool { return p.coming != nil && p.asking }
+
+// isHeld: it is a client that waits for its identity.
+func (p *Peer) isHeld() bool { return p.coming != nil && p.held }
 
 // inPair says whether p is half of a pair, draining included.
 func (p *Peer) inPair() bool { return p.partner != nil }

@@ -34,17 +34,19 @@ type policy struct {
 	// seated says that it needs the workers to have seats, and that it gives a
 	// client the same worker by itself: what it had last does not matter.
 	seated bool
+	// byLoad says that who has got more than its share gets less from then on.
+	byLoad bool
 }
 
 // policies are all there are. A new one is a line here, and what it names:
 // whatever lists or reads policies does so by [Policies] and [ParsePolicy].
 func policies() []policy {
 	return []policy{
-		{name: LeastConnections, choose: leastConnections},
+		{name: LeastConnections, choose: leastConnections, byLoad: true},
 		{name: RoundRobin, choose: func(t *Table, _ *Peer) *worker { return t.nextInTurn() }},
 		{name: Random, choose: func(t *Table, _ *Peer) *worker { return t.draw() }},
-		{name: PowerOfTwo, choose: func(t *Table, _ *Peer) *worker { return t.lighterOfTwo() }},
-		{name: Rendezvous, choose: (*Table).rendezvous, seated: true},
+		{name: PowerOfTwo, choose: func(t *Table, _ *Peer) *worker { return t.lighterOfTwo() }, byLoad: true},
+		{name: Rendezvous, choose: (*Table).rendezvous, seated: true, byLoad: true},
 	}
 }
 

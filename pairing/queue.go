@@ -23,7 +23,7 @@ func (q *queue) admit(p *Peer, now time.Duration) {
 	p.place, p.ready = q.last, now
 }
 
-func (q *queue) push(p *Peer)   { q.fresh.pushBack(&p.spot) }
+func (q *queue) push(p *Peer)   { q.fresh.pushBack(&p.turn) }
 func (q *queue) rejoin(p *Peer) { heap.Push(&q.back, p) }
 
 // first is the longest-waiting client, nil when nobody waits.
@@ -40,7 +40,7 @@ func (q *queue) remove(p *Peer) {
 		heap.Remove(&q.back, p.heapAt)
 		return
 	}
-	p.spot.leave()
+	p.turn.leave()
 }
 
 // returned is a heap of peers by place, for container/heap.

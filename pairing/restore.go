@@ -19,7 +19,7 @@ func (t *Table) Restore(s *Saved, conns []any) error {
 	t.habits.joined = s.Joined
 	t.configure(s.Config)
 	t.queue.last = s.LastPlace
-	t.told, t.choices, t.outcomes = s.Told, s.Choices, outcomes{s.Outcomes[0], s.Outcomes[1]}
+	t.told, t.outcomes = s.Told, outcomes{s.Outcomes[0], s.Outcomes[1]}
 	if err := t.restoreWorkers(s); err != nil {
 		return fmt.Errorf("%w: %w", ErrSaved, err)
 	}
@@ -58,14 +58,21 @@ func (t *Table) restoreWorkers(s *Saved) error {
 		w.endpoint, w.source, w.maxHandshakes, w.state = is.Endpoint, is.Source, is.MaxHandshakes, state
 		w.listed, w.kept, w.removed, w.awaited, w.returning = is.Listed, is.Kept, is.Removed, is.Awaited, is.Returning
 		w.attempt, w.retryAt, w.portless = is.Attempt, is.RetryAt, is.Portless
-		w.opened, w.failed, w.failedAt = is.Opened, is.Failed, is.FailedAt
+		w.opened, w.failed = is.Opened, is.Failed
 		w.streak.length, w.streak.others = is.Streak.Length, outcomes{is.Streak.Opened, is.Streak.Failed}
 		for _, k := range is.Streak.Names {
 			w.streak.names = append(w.streak.names, affinityKey{k.Source, k.Name})
 		}
-		w.failures, w.served, w.lost = is.Failures, is.Served, is.Lost
+		w.failures, w.served, w.lost, w.dialTime = is.Failures, is.Served, is.Lost, is.DialTime
 		w.warmth.sixteenths, w.warmth.from, w.wasHere = is.Sixteenths, is.WarmFrom, is.WasHere
-		w.ready, w.empty = is.Ready, is.Empty
+		w.ready, w.empty, w.elsewhere = is.Ready, is.Empty, bounded(is.Elsewhere)
+		for _, said := range is.Said {
+			r, err := wordOf[Register]("register", registerNames[:], said.Register)
+			if err != nil {
+				return err
+			}
+			w.said[r] = said.Said
+		}
 		t.restoreTimers(w, is)
 	}
 	return nil
@@ -143,7 +150,7 @@ func (t *Table) restoreChoice(s *Saved) {
 func (t *Table) restoreWhoFailed(s *Saved) error {
 	for i := range s.Failing {
 		is := &s.Failing[i]
-		f := &failing{since: is.Since, last: is.Last, recent: is.Recent, inRow: is.InRow, told: is.Told, hint: is.Hint}
+		f := &failing{since: is.Since, last: is.Last, recent: is.Recent, inRow: is.InRow, with: is.With, several: is.Several, told: is.Told, hint: is.Hint}
 		for word, n := range is.Counts {
 			r, err := wordOf[Reason]("reason", reasonNames[:], word)
 			if err != nil {
@@ -210,7 +217,10 @@ func (t *Table) restoreMoves(s *SavedMoves) {
 	if s.Rebalance == nil {
 		return
 	}
-	m.rebalance = &rebalance{Rebalance: s.Rebalance.Rebalance, owed: s.Rebalance.Owed, among: s.Rebalance.Among, moved: s.Rebalance.Moved}
+	m.rebalance = &rebalance{
+		Rebalance: s.Rebalance.Rebalance, owed: s.Rebalance.Owed, among: s.Rebalance.Among,
+		moved: s.Rebalance.Moved, ended: s.Rebalance.Ended,
+	}
 	for _, o := range s.Rebalance.Over {
 		one := &overloaded{worker: t.workers[o.Worker], ends: o.Ends}
 		if one.worker == nil {

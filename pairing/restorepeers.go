@@ -54,6 +54,11 @@ func (t *Table) restorePeers(s *SavedPeers, conns []any) error {
 	r.lists()
 	r.orders()
 	r.identities()
+	for _, p := range r.all {
+		if p.client && p.wasOpen || !p.client && p.partner != nil {
+			p.hasCome()
+		}
+	}
 	return nil
 }
 
@@ -66,21 +71,33 @@ func (t *Table) restorePeer(s *SavedPeer) (*Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Peer{
-		ID: s.ID, client: s.Client, state: state, gone: s.Gone, reason: s.Reason, origin: s.Origin,
-		named: s.Named, greeted: s.Greeted, replaced: s.Replaced, held: s.Held, hinted: s.Hinted, wasOpen: s.WasOpen, portless: s.Portless,
-		connected: s.Connected, ready: s.Ready, paired: s.Paired, opened: s.Open, over: s.Over, dialled: s.Dialled,
-		place: s.Place, dials: s.Dials, failedDials: s.FailedDials, decision: decision{rule: rule}, heapAt: -1,
+	p := newDialIn(s.ID, s.Origin, nil)
+	if s.Client {
+		p = newClient(s.ID, s.Origin, nil)
+		if err := p.restore(s, rule); err != nil {
+			return nil, err
+		}
 	}
-	p.phase.owner, p.span.owner, p.spot.owner, p.anonymous.owner = p, p, p, p
+	p.state, p.gone, p.reason, p.connected = state, s.Gone, s.Reason, s.Connected
+	p.named, p.greeted, p.replaced = s.Named, s.Greeted, s.Replaced
+	p.dialled, p.place, p.failedDials = s.Dialled, s.Place, int32(s.FailedDials)
+	p.held, p.asking, p.hinted, p.portless = s.Held, s.Asking, s.Hinted, s.Portless
+	p.span.owner, p.among.owner = p, p
+	return p, nil
+}
+
+func (v *visit) restore(s *SavedPeer, rule Rule) error {
+	v.wasOpen, v.asked = s.WasOpen, s.Asked
+	v.ready, v.paired, v.opened, v.over = s.Ready, s.Paired, s.Open, s.Over
+	v.dials, v.rule = int32(s.Dials), rule
 	for _, one := range s.Passed {
 		why, err := wordOf[Unfit]("unfit", unfitNames[:], one.Unfit)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		p.decision.pass(one.Worker, why)
+		v.pass(one.Worker, why)
 	}
-	return p, nil
+	return nil
 }
 
 // check finds what could not be put in, while nothing is.
@@ -160,7 +177,7 @@ func (r *restorer) know(s *SavedPeer, p *Peer) {
 	t.index.put(p)
 	t.stats.states[side(p)][p.state]++
 	if s.Found {
-		t.byEndpoint[side(p)][p.origin.Endpoint] = p
+		t.byEndpoint[side(p)].put(p)
 	}
 	switch a := p.origin.Address; {
 	case p.client:
@@ -172,7 +189,7 @@ func (r *restorer) know(s *SavedPeer, p *Peer) {
 		}
 		of.clients++
 	case a != "":
-		p.addressAt = len(t.dialledIn[a])
+		p.addressAt = int32(len(t.dialledIn[a]))
 		t.dialledIn[a] = append(t.dialledIn[a], p)
 		p.worker.dialledIn++
 	}
@@ -205,18 +222,18 @@ func (r *restorer) lists() {
 	for _, l := range r.saved.Of {
 		w := t.workerNamed(l.Worker)
 		for _, i := range l.Greeting {
-			w.greeting.pushBack(&r.all[i].spot)
+			w.greeting.pushBack(&r.all[i].among)
 		}
 		for _, i := range l.Slots {
 			w.insertSlotLast(r.all[i])
 		}
 		for _, i := range l.Paired {
-			w.paired.pushBack(&r.all[i].spot)
+			w.paired.pushBack(&r.all[i].among)
 		}
 	}
 	for _, l := range r.saved.Unnamed {
 		for _, i := range l {
-			t.addresses[r.all[i].origin.Address].unnamed.pushBack(&r.all[i].anonymous)
+			t.addresses[r.all[i].origin.Address].unnamed.pushBack(&r.all[i].among)
 		}
 	}
 	for _, i := range r.saved.Queue {
@@ -233,7 +250,7 @@ func (w *worker) insertSlotLast(p *Peer) {
 	for after != nil && after.owner.connected < p.connected {
 		after = after.prev
 	}
-	w.slots.insert(&p.spot, after)
+	w.slots.insert(&p.among, after)
 }
 
 // queueOf is a queue with what comes into it, and the place of a peer in it.
@@ -250,9 +267,10 @@ func (r *restorer) queues() []queueOf {
 	all := []queueOf{
 		{&t.handshakes, s.Handshakes, phase},
 		{&t.holds, s.Holds, phase},
-		{&t.finishes, s.Finishes, phase},
+		{&t.recalls, s.Recalls, phase},
+		{&t.finishes, s.Finishes, span},
 		{&t.apart, s.Apart, phase},
-		{&t.silences, s.Silences, func(p *Peer) *node[*Peer] { return &p.spot }},
+		{&t.silences, s.Silences, func(p *Peer) *node[*Peer] { return &p.turn }},
 		{&t.leases.idles, s.Idles, span},
 	}
 	for i := range spread {
@@ -285,7 +303,7 @@ func (r *restorer) identities() {
 		}
 		for _, at := range s.Peers {
 			p := r.all[at]
-			p.identity, p.identityAt = i, len(i.peers)
+			p.identity, p.identityAt = i, int32(len(i.peers))
 			i.peers = append(i.peers, p)
 		}
 	}

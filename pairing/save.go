@@ -14,7 +14,7 @@ func (t *Table) Save(now time.Duration, along func(*Peer) bool) Saved {
 	s := Saved{
 		Now: t.now, Config: t.cfg, Peers: t.SavePeers(along), LastPlace: t.queue.last,
 		LostSlots: slices.Clone(t.lostSlots), LostHint: t.lostHint, Pins: maps.Clone(t.pins), Joined: t.habits.joined,
-		Told: t.told, Choices: t.choices, Outcomes: [2]uint64{t.outcomes.opened, t.outcomes.failed},
+		Told: t.told, Outcomes: [2]uint64{t.outcomes.opened, t.outcomes.failed},
 		Moves: t.moves.saved(), Counters: t.saveCounters(),
 	}
 	t.saveWorkers(&s)
@@ -77,6 +77,7 @@ func (t *Table) SavePeers(along func(*Peer) bool) SavedPeers {
 	}
 	s.saveIdentities(t)
 	s.Handshakes, s.Silences, s.Holds = s.order(&t.handshakes), s.order(&t.silences), s.order(&t.holds)
+	s.Recalls = s.order(&t.recalls)
 	s.Finishes, s.Apart, s.Idles = s.order(&t.finishes), s.order(&t.apart), s.order(&t.leases.idles)
 	for i := range spread {
 		s.Ages[i] = s.order(&t.ages.queues[i])
@@ -88,11 +89,9 @@ func (t *Table) SavePeers(along func(*Peer) bool) SavedPeers {
 
 func (t *Table) savePeer(p *Peer, place map[*Peer]int) SavedPeer {
 	s := SavedPeer{
-		ID: p.ID, Client: p.client, State: p.state.String(), Gone: p.gone, Partner: -1, Reason: p.reason, Origin: p.origin,
-		Named: p.named, Greeted: p.greeted, Replaced: p.replaced, Held: p.held, Hinted: p.hinted, WasOpen: p.wasOpen, Portless: p.portless,
-		Connected: p.connected, Ready: p.ready, Paired: p.paired, Open: p.opened, Over: p.over, Dialled: p.dialled,
-		Place: p.place, Dials: p.dials, FailedDials: p.failedDials, Rule: p.decision.rule.String(),
-		Found: p.origin.Endpoint != "" && t.byEndpoint[side(p)][p.origin.Endpoint] == p,
+		ID: p.ID, Client: p.client, State: p.state.String(), Gone: p.gone, Partner: -1, Reason: p.reason, Origin: *p.origin,
+		Named: p.named, Greeted: p.greeted, Replaced: p.replaced, Connected: p.connected, Rule: Rule(0).String(),
+		Found: p.origin.Endpoint != "" && t.byEndpoint[side(p)].get(p.origin.Endpoint) == p,
 	}
 	if p.partner != nil {
 		s.Partner = place[p.partner]
@@ -100,16 +99,36 @@ func (t *Table) savePeer(p *Peer, place map[*Peer]int) SavedPeer {
 	if p.worker != nil {
 		s.Worker = p.worker.name
 	}
-	if p.claimed != nil {
-		s.Claimed = p.claimed.name
+	if c := clientOf(p); c != nil {
+		s.Paired = c.paired
+	}
+	if p.visit != nil {
+		p.visit.save(&s)
+	}
+	if p.coming != nil {
+		p.coming.save(&s)
 	}
 	if p.identity != nil {
 		s.Identity, s.IdentitySource = p.identity.name, p.identity.source
 	}
-	for _, one := range p.decision.passed {
+	return s
+}
+
+func (v *visit) save(s *SavedPeer) {
+	s.WasOpen, s.Asked = v.wasOpen, v.asked
+	s.Ready, s.Open, s.Over = v.ready, v.opened, v.over
+	s.Dials, s.Rule = int(v.dials), v.rule.String()
+	for _, one := range v.passedOver() {
 		s.Passed = append(s.Passed, SavedPassed{one.worker, one.why.String()})
 	}
-	return s
+}
+
+func (c *coming) save(s *SavedPeer) {
+	s.Place, s.Dialled, s.FailedDials = c.place, c.dialled, int(c.failedDials)
+	s.Held, s.Asking, s.Hinted, s.Portless = c.held, c.asking, c.hinted, c.portless
+	if c.claimed != nil {
+		s.Claimed = c.claimed.name
+	}
 }
 
 // list is those of a list that come along.
@@ -193,16 +212,26 @@ func (c *class) byLoad() (all []*worker) {
 
 func (w *worker) saved() SavedWorker {
 	return SavedWorker{
+		Said: w.saidOf(),
 		Name: w.name, Endpoint: w.endpoint, Source: w.source, Weight: w.weight, Max: w.max, MaxHandshakes: w.maxHandshakes, State: w.state.String(),
 		Listed: w.listed, Kept: w.kept, Removed: w.removed, Awaited: w.awaited, Returning: w.returning,
 		Failing: w.failing, Probing: w.probing, Ejected: w.ejected, Attempt: w.attempt, RetryAt: w.retryAt,
 		Portless: w.portless, PortlessSince: w.ports.running(),
-		Opened: w.opened, Failed: w.failed, FailedAt: w.failedAt,
+		Opened: w.opened, Failed: w.failed,
 		Streak:   SavedStreak{w.streak.length, w.streak.others.opened, w.streak.others.failed, savedHabits(w.streak.names), w.streak.timer.running()},
-		Failures: w.failures, Served: w.served, Lost: w.lost, Loser: w.loser.in != nil, LostSince: w.loser.running(),
+		Failures: w.failures, Served: w.served, DialTime: w.dialTime, Lost: w.lost, Loser: w.loser.in != nil, LostSince: w.loser.running(),
 		Sixteenths: w.warmth.sixteenths, WarmFrom: w.warmth.from, WarmAt: w.warmth.timer.running(),
-		ComesBack: w.comeback.in != nil, BackSince: w.comeback.running(), WasHere: w.wasHere, Ready: w.ready, Empty: w.empty,
+		Elsewhere: w.elsewhere, ComesBack: w.comeback.in != nil, BackSince: w.comeback.running(), WasHere: w.wasHere, Ready: w.ready, Empty: w.empty,
 	}
+}
+
+func (w *worker) saidOf() (all []SavedSaid) {
+	for r, said := range w.said {
+		if said.At > 0 {
+			all = append(all, SavedSaid{Register(r).String(), said})
+		}
+	}
+	return all
 }
 
 // running is since when x waits for its time, 0 if it does not.
@@ -229,7 +258,7 @@ func (t *Table) saveWhoFailed(s *Saved) {
 				counts[Reason(r).String()] = uint64(n)
 			}
 		}
-		s.Failing = append(s.Failing, SavedFailing{address, f.since, f.last, counts, f.recent, f.inRow, f.told, f.hint})
+		s.Failing = append(s.Failing, SavedFailing{address, f.since, f.last, counts, f.recent, f.inRow, f.with, f.several, f.told, f.hint})
 	}
 	for _, name := range t.shrunk.Keys() {
 		at, _ := t.shrunk.Peek(name)
@@ -265,7 +294,7 @@ func (m *moves) saved() SavedMoves {
 		s.Back = append(s.Back, SavedFailback{b.worker.name, b.after})
 	}
 	if r := m.rebalance; r != nil {
-		s.Rebalance = &SavedRebalance{Rebalance: r.Rebalance, Owed: r.owed, Among: slices.Clone(r.among), Moved: r.moved}
+		s.Rebalance = &SavedRebalance{Rebalance: r.Rebalance, Owed: r.owed, Among: slices.Clone(r.among), Moved: r.moved, Ended: r.ended}
 		for _, o := range r.over {
 			one := SavedOverloaded{Worker: o.worker.name, Ends: o.ends}
 			for _, c := range o.pairs {

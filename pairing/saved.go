@@ -35,9 +35,9 @@ type Saved struct {
 	LostHint  *LostHint
 	Moves     SavedMoves
 
-	Told, Choices uint64
-	Outcomes      [2]uint64 // opened, failed
-	Counters      SavedCounters
+	Told     uint64
+	Outcomes [2]uint64 // opened, failed
+	Counters SavedCounters
 }
 
 // SavedPeers are connections, with their places in what orders them.
@@ -50,8 +50,8 @@ type SavedPeers struct {
 	// Queue and Returned wait: in their order, and back from a dial.
 	Queue, Returned []int
 
-	Handshakes, Silences, Holds, Finishes, Apart, Idles []SavedEntry
-	Ages, TTLs, Rechecks                                [spread][]SavedEntry
+	Handshakes, Silences, Holds, Recalls, Finishes, Apart, Idles []SavedEntry
+	Ages, TTLs, Rechecks                                         [spread][]SavedEntry
 }
 
 // SavedEntry is a peer's place in an order in which things fall due.
@@ -77,6 +77,7 @@ type SavedPeer struct {
 
 	Named, Greeted, Replaced             bool          `json:",omitempty"`
 	Held, Hinted, WasOpen, Portless      bool          `json:",omitempty"`
+	Asking, Asked                        bool          `json:",omitempty"`
 	Connected, Ready, Paired, Open, Over time.Duration `json:",omitempty"`
 	Dialled                              time.Duration `json:",omitempty"`
 	Place                                uint64        `json:",omitempty"`
@@ -105,10 +106,12 @@ type SavedIdentity struct {
 
 // SavedWorker is what is known of a worker, its connections excepted.
 type SavedWorker struct {
+	Elsewhere                  int `json:",omitempty"` // pairs at other proxies
 	Name, Endpoint, Source     string
 	Weight, Max, MaxHandshakes int
 	State                      string
 	Listed, Kept, Removed      bool
+	Said                       []SavedSaid `json:",omitempty"`
 	Awaited, Returning         time.Duration
 
 	Failing, Probing, Ejected bool
@@ -116,9 +119,10 @@ type SavedWorker struct {
 	RetryAt                   time.Duration
 	Portless                  bool
 	PortlessSince             time.Duration
-	Opened, Failed, FailedAt  uint64
+	Opened, Failed            uint64
 	Streak                    SavedStreak
 	Failures, Served, Lost    uint64
+	DialTime                  time.Duration
 	Loser                     bool
 	LostSince                 time.Duration
 
@@ -127,6 +131,12 @@ type SavedWorker struct {
 	ComesBack          bool
 	BackSince, WasHere time.Duration
 	Ready, Empty       bool
+}
+
+// SavedSaid is what was said last of a register.
+type SavedSaid struct {
+	Register string
+	Said
 }
 
 // SavedStreak are the failures of a worker in a row.
@@ -158,6 +168,8 @@ type SavedFailing struct {
 	Counts      map[string]uint64
 	Recent      uint32
 	InRow       int
+	With        string
+	Several     bool
 	Told        uint64
 	Hint        string
 }
@@ -262,6 +274,7 @@ type SavedRebalance struct {
 	Over  []SavedOverloaded
 	Among []string
 	Moved time.Duration
+	Ended time.Duration
 }
 
 // SavedOverloaded is a worker that has more pairs than its share.

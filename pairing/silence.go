@@ -17,7 +17,7 @@ func (t *Table) AskTurn(turn func(conn any) (since time.Duration, clients bool))
 // watchSilence looks at a client every so often until its pair is open or has ended.
 func (t *Table) watchSilence(c *Peer) {
 	if t.turn != nil {
-		t.silences.start(&c.spot, t.now) // which only those who wait need, else
+		t.silences.start(&c.turn, t.now) // which only those who wait need, else
 	}
 }
 

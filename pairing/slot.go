@@ -10,7 +10,7 @@ import "time"
 func (t *Table) WorkerConnected(now time.Duration, id PeerID, worker string, origin Origin, conn any) []Action {
 	t.begin(now)
 	t.supersede(id)
-	p := &Peer{ID: id, Conn: conn, origin: origin}
+	p := newDialIn(id, origin, conn)
 	if t.refuse != NoReason {
 		t.abort(p, t.refuse)
 		return t.finish()
@@ -18,7 +18,7 @@ func (t *Table) WorkerConnected(now time.Duration, id PeerID, worker string, ori
 	w := t.workerOfConnection(worker)
 	p.worker = w
 	t.know(p)
-	w.greeting.pushBack(&p.spot)
+	w.greeting.pushBack(&p.among)
 	t.handshakes.start(&p.phase, t.now)
 	t.ages.queues[t.random.IntN(spread)].start(&p.span, t.now)
 	t.claimHint(p)
@@ -44,7 +44,7 @@ func (t *Table) WorkerReady(now time.Duration, id PeerID) []Action {
 // offer makes a worker's connection a slot.
 func (t *Table) offer(p *Peer) {
 	p.phase.leave()
-	p.spot.leave()
+	p.among.leave()
 	t.settle(p.worker)
 	t.setState(p, PeerSlot)
 	t.stats.slotsMade++
@@ -62,6 +62,7 @@ func (t *Table) workerOfConnection(name string) *worker {
 	case w.removed:
 		w.removed, w.kept, w.state, w.max = false, false, Ready, 0
 		w.weight, w.maxHandshakes = 1, 0
+		t.made++
 	}
 	return w
 }
@@ -73,13 +74,13 @@ func (w *worker) insertSlot(p *Peer) {
 	for s := w.slots.head; s != nil && s.owner.connected > p.connected; s = s.next {
 		fresher = s
 	}
-	w.slots.insert(&p.spot, fresher)
+	w.slots.insert(&p.among, fresher)
 }
 
 // takeSlot takes a slot for a client.
 func (t *Table) takeSlot(s *Peer) {
 	s.span.leave()
-	s.spot.leave()
+	s.among.leave()
 }
 
 // recycle closes a slot that has reached its age, so that its worker dials in
@@ -100,7 +101,7 @@ func (t *Table) dropWorkerPeer(p *Peer, why Reason) {
 // loseWorkerPeer forgets a worker's connection that is in no pair.
 func (t *Table) loseWorkerPeer(p *Peer) {
 	w := p.worker
-	p.spot.leave()
+	p.among.leave()
 	if p.state != PeerSlot {
 		t.stats.ungreeted++
 	}

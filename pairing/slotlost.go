@@ -81,7 +81,7 @@ func (t *Table) owe(p *Peer) {
 	o := &owed{slot: LostSlot{Worker: p.worker.name}}
 	if c := p.partner; c != nil && p.reason.telling() {
 		o.slot = LostSlot{
-			Worker: p.worker.name, Client: c.ID, Origin: c.origin, Identity: c.Identity(), Reason: p.reason, Opened: c.wasOpen,
+			Worker: p.worker.name, Client: c.ID, Origin: *c.origin, Identity: c.Identity(), Reason: p.reason, Opened: c.wasOpen,
 		}
 		o.kind = owedFailed
 		if c.wasOpen {

@@ -75,6 +75,7 @@ type WorkerInfo struct {
 	MaxPairs       int // 0: no limit
 	MaxHandshakes  int // 0: no limit
 	Pairs          int // draining ones included
+	Elsewhere      int // pairs at other proxies, see [Table.Elsewhere]
 	Dialling       int
 	Slots          int
 	Failures       uint64        // dials and probes that failed, and set-asides for other causes
@@ -82,8 +83,10 @@ type WorkerInfo struct {
 	SlotsLost      uint64        // by clients; see [LostSlot]
 	RetryAt        time.Duration // when it is probed next, 0 when it is not set aside or is being probed
 	Removed        bool          // it goes when its last pair ends
+	DialTime       time.Duration // how long its dials took of late, 0 when none was done
 	SlowStart      time.Duration // until its weight and its maximum count in full, 0 when they do
 	Outlier        bool          // it is set aside because its pairs failed while others' opened
+	Everywhere     []Steering    // words that count and were said for all tables, nil for none
 }
 
 // Rules by which a worker is chosen.
@@ -110,6 +113,9 @@ type counters struct {
 	waits, handshakeTimes                 Histogram
 	dialsDone, dialsFailed                Histogram
 }
+
+// Pairs are how many there are, also those that are not open yet or end.
+func (t *Table) Pairs() int { return t.stats.handshaking + t.stats.open + t.stats.draining }
 
 // Stats copies the figures. It looks at every slot, and at what has become out of
 // date since somebody looked, but at nothing else that grows.
@@ -151,8 +157,9 @@ func (t *Table) Workers() []WorkerInfo {
 	for _, w := range t.workers {
 		info := WorkerInfo{
 			Name: w.name, Endpoint: w.endpoint, Source: w.source, State: w.current(), Weight: w.weight, MaxPairs: w.max, MaxHandshakes: w.maxHandshakes,
-			Pairs: w.paired.n, Dialling: w.dialling, Slots: w.slots.n,
+			Pairs: w.paired.n, Elsewhere: w.elsewhere, Dialling: w.dialling, Slots: w.slots.n,
 			Failures: w.failures, Served: w.served, SlotsLost: w.lost, Removed: w.removed, Outlier: w.ejected, SlowStart: t.warmLeft(w),
+			DialTime: w.dialTime, Everywhere: w.everywhere(),
 		}
 		if w.retryIndex >= 0 {
 			info.RetryAt = w.retryAt
@@ -166,3 +173,6 @@ func (t *Table) Workers() []WorkerInfo {
 // Usable says whether some worker takes clients, now or when it is less busy:
 // whether it makes sense to send clients here.
 func (t *Table) Usable() bool { return t.usable > 0 && t.refuse == NoReason }
+
+// OnlySlots says whether no worker listens: a client can come by nothing but a slot.
+func (t *Table) OnlySlots() bool { return t.listeners == 0 }

@@ -8,7 +8,8 @@ import (
 // What an operator can change of a worker.
 
 // SetWorkerState sets Ready, Draining or Maintenance. Setting Ready also ends a
-// worker's being set aside. Errors: [ErrNoWorker]; [ErrWorkerConfig] for any
+// worker's being set aside. Its pairs go on: ending them all at once would have all
+// clients back at once, so whoever sets Maintenance ends them, in time. Errors: [ErrNoWorker]; [ErrWorkerConfig] for any
 // other state.
 func (t *Table) SetWorkerState(now time.Duration, name string, s State) ([]Action, error) {
 	t.begin(now)
@@ -28,11 +29,6 @@ func (t *Table) SetWorkerState(now time.Duration, name string, s State) ([]Actio
 		t.clearFailures(w)
 	}
 	t.place(w)
-	if s == Maintenance {
-		for s := w.paired.first(); s != nil; s = w.paired.first() {
-			t.endPair(s.partner, Drained)
-		}
-	}
 	return t.finish(), nil
 }
 

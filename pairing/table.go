@@ -29,13 +29,15 @@ type Table struct {
 	refuse  Reason // given to all who come; NoReason while the table is open
 
 	index      index
-	byEndpoint [2]map[string]*Peer   // of workers' connections, of clients
+	byEndpoint [2]endpoints          // of workers' connections, of clients
 	addresses  map[string]*addressed // by Origin.Address of clients
 	dialledIn  map[string][]*Peer    // workers' connections by Origin.Address, in no order
 	clients    int                   // known clients
+	nowhere    Origin                // of a connection of which none is known
 	queue      queue
 
 	workers   map[string]*worker
+	made      uint64 // workers that became known, ever
 	departed  *simplelru.LRU[string, departed]
 	told      uint64                           // how many pairs have told something of workers
 	failing   *simplelru.LRU[string, *failing] // by the address of clients
@@ -45,16 +47,17 @@ type Table struct {
 	share     int                              // the sum of their weights
 	able      int                              // workers that could ever serve somebody
 	usable    int                              // workers that take clients or are only busy
+	listeners int                              // workers that are dialled
 	retries   retries                          // those that are set aside because they could not be dialled
 	ejected   retries                          // and those that are set aside as outliers
 	spare     int                              // of the ejected, those that could take a client
 	outcomes  outcomes
-	choices   uint64 // that the policy has made for clients of which something may be learnt
 
 	schedule   []dated // all of these, the queue and the workers that are set aside
 	handshakes expiry[*Peer]
 	silences   expiry[*Peer] // clients of pairs that are not open, see silence.go
 	holds      expiry[*Peer]
+	recalls    expiry[*Peer]
 	finishes   expiry[*Peer]
 	ages       spreadExpiry // of slots, from their connecting
 	leases     leases
@@ -105,11 +108,10 @@ func newLRU[V any](size int) *simplelru.LRU[string, V] {
 func New(cfg Config) *Table {
 	t := &Table{
 		random:     rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)),
-		byEndpoint: [2]map[string]*Peer{{}, {}},
+		byEndpoint: [2]endpoints{newEndpoints(), newEndpoints()},
 		addresses:  map[string]*addressed{},
 		dialledIn:  map[string][]*Peer{},
 		workers:    map[string]*worker{},
-		choices:    1, // nobody has failed since
 		departed:   newLRU[departed](departedMax),
 		failing:    newLRU[*failing](failingMax),
 		aliases:    newLRU[naming](math.MaxInt), // alias bounds them, by what the configuration then says
@@ -141,6 +143,11 @@ func (t *Table) Reconfigure(now time.Duration, cfg Config) []Action {
 			t.release(p)
 		}
 	}
+	if cfg.SharedWait == 0 { // likewise
+		for p := t.recalls.first(); p != nil; p = t.recalls.first() {
+			t.answer(p)
+		}
+	}
 	if changed {
 		t.renewLeases()
 	}
@@ -148,12 +155,14 @@ func (t *Table) Reconfigure(now time.Duration, cfg Config) []Action {
 }
 
 func (t *Table) configure(cfg Config) {
+	t.expireHints() // by what was in force
 	t.cfg = cfg
 	t.setPolicy(cfg.Policy)
 	t.lease = strategies()[cfg.Lease.Strategy]
 	t.handshakes.after = cfg.HandshakeTimeout
 	t.silences.after = min(cfg.HandshakeTimeout, silentFor)
 	t.holds.after = cfg.holdTime()
+	t.recalls.after = cfg.SharedWait
 	t.finishes.after = cfg.FinishTimeout
 	t.streaks.after = cfg.RetryMax
 	t.portless.after = portlessFor
@@ -229,9 +238,9 @@ func (t *Table) Peer(id PeerID) *Peer { return t.index.get(id) }
 // share one: all it takes is the same port of one host to two addresses of ours.
 func (t *Table) PeerAt(endpoint string, client bool) *Peer {
 	if client {
-		return t.byEndpoint[1][endpoint]
+		return t.byEndpoint[1].get(endpoint)
 	}
-	return t.byEndpoint[0][endpoint]
+	return t.byEndpoint[0].get(endpoint)
 }
 
 // EachPeer calls f for every known peer in the order of their ids, until f
@@ -240,12 +249,12 @@ func (t *Table) EachPeer(f func(*Peer) bool) { t.index.each(f) }
 
 // know takes a new peer in.
 func (t *Table) know(p *Peer) {
-	p.connected, p.heapAt = t.now, -1
-	p.phase.owner, p.span.owner, p.spot.owner, p.anonymous.owner = p, p, p, p
+	p.connected = t.now
+	p.span.owner, p.among.owner = p, p
 	t.index.put(p)
 	t.stats.states[side(p)][p.state]++
 	if p.origin.Endpoint != "" {
-		t.byEndpoint[side(p)][p.origin.Endpoint] = p
+		t.byEndpoint[side(p)].put(p)
 	}
 	a := p.origin.Address
 	switch {
@@ -253,7 +262,7 @@ func (t *Table) know(p *Peer) {
 		t.clients++
 		t.joinOrigin(p)
 	case a != "": // that of a connection that was dialled to its worker says nothing
-		p.addressAt = len(t.dialledIn[a])
+		p.addressAt = int32(len(t.dialledIn[a]))
 		t.dialledIn[a] = append(t.dialledIn[a], p)
 		p.worker.dialledIn++
 	}
@@ -263,15 +272,14 @@ func (t *Table) know(p *Peer) {
 // of a pair it stays as such until the other half has gone too.
 func (t *Table) forget(p *Peer) {
 	p.gone = true
-	p.phase.leave()
-	p.span.leave()
+	p.stopTimes()
 	t.index.remove(p.ID)
 	if !p.client {
 		t.owe(p)
 	}
 	t.stats.states[side(p)][p.state]--
-	if e := p.origin.Endpoint; e != "" && t.byEndpoint[side(p)][e] == p {
-		delete(t.byEndpoint[side(p)], e)
+	if p.origin.Endpoint != "" {
+		t.byEndpoint[side(p)].remove(p)
 	}
 	t.leaveIdentity(p)
 	if !p.client {

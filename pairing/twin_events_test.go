@@ -1,6 +1,7 @@
 package pairing
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -37,26 +38,14 @@ func (m *twin) claim(p *twinPeer) {
 	if m.cfg.HintMax == 0 {
 		return
 	}
-	keys := []hintKey{{endpoint: p.origin.Endpoint, worker: !p.client}}
-	if p.client {
-		for _, k := range m.next {
-			if k.address == p.origin.Address {
-				keys = append(keys, k)
-			}
-		}
-	}
-	for _, k := range keys {
-		if n, ok := m.held.get(k, m.now); ok && n.hello && slices.Contains(m.fought, k.address) {
-			continue
-		}
-		if n, ok := m.held.get(k, m.now); ok {
-			m.held.remove(k, m.now)
-			p.hinted = k.address != ""
-			m.name(p, n)
-			return
-		}
+	key := hintKey{endpoint: p.origin.Endpoint, worker: !p.client}
+	if m.claimOneOf(p, []hintKey{key}) {
+		return
 	}
 	if p.client {
+		if !m.cfg.asksWho() {
+			m.claimByAddress(p)
+		}
 		return
 	}
 	if i := m.aliasOf(p.origin.Address); i >= 0 {
@@ -64,6 +53,32 @@ func (m *twin) claim(p *twinPeer) {
 		m.alias = append(slices.Delete(m.alias, i, i+1), a)
 		m.name(p, a.naming)
 	}
+}
+
+func (m *twin) claimByAddress(p *twinPeer) {
+	var keys []hintKey
+	for _, k := range m.next {
+		if k.address == p.origin.Address {
+			keys = append(keys, k)
+		}
+	}
+	m.claimOneOf(p, keys)
+}
+
+func (m *twin) claimOneOf(p *twinPeer, keys []hintKey) bool {
+	for _, k := range keys {
+		if n, ok := m.held.get(k, m.now); ok && n.hello && slices.Contains(m.fought, k.address) {
+			continue
+		}
+		if n, ok := m.held.get(k, m.now); ok {
+			m.held.remove(k, m.now)
+			m.retract(k)
+			p.hinted = k.address != ""
+			m.name(p, n)
+			return true
+		}
+	}
+	return false
 }
 
 // name gives a peer an identity and, of a worker's connection, the worker.
@@ -99,21 +114,33 @@ func (m *twin) identify(p *twinPeer, name, source string) {
 func (m *twin) clientReady(id PeerID) {
 	p := m.find(id)
 	switch {
-	case p == nil || !p.client || p.state != PeerConnected || p.partner != nil || p.held:
+	case p == nil || !p.client || p.state != PeerConnected || p.partner != nil || p.held || p.asking:
 	case p.identity == "" && m.cfg.holdTime() > 0:
 		p.held, p.holding = true, m.now
 		// Behind those who are held already: they go on in that order.
 		m.peers = append(slices.DeleteFunc(m.peers, func(q *twinPeer) bool { return q == p }), p)
+		if m.cfg.asksWho() {
+			a := Action{Op: Identify, Peer: p.id}
+			if key, ok := m.affinityKey(p); ok && m.cfg.HintWait == 0 && !m.cfg.RequireHello {
+				a.Who = key.who()
+			}
+			m.emit(a)
+		}
 	default:
-		m.enter(p)
+		m.enter(p, m.now)
 	}
 }
 
 // release lets a client that is held go on.
 func (m *twin) release(p *twinPeer) {
-	if p.held {
-		p.held = false
-		m.enter(p)
+	if !p.held {
+		return
+	}
+	p.held = false
+	if m.cfg.HintWait == 0 && !m.cfg.RequireHello {
+		m.enter(p, p.holding)
+	} else {
+		m.enter(p, m.now)
 	}
 }
 
@@ -123,15 +150,59 @@ func (m *twin) releaseAll(after time.Duration) {
 		if !p.held || m.now-p.holding < after {
 			continue
 		}
+		if m.cfg.asksWho() {
+			m.claimByAddress(p)
+		}
 		if m.release(p); len(m.errs) > 0 {
 			return
 		}
 	}
 }
 
-func (m *twin) enter(p *twinPeer) {
+func (m *twin) enter(p *twinPeer, since time.Duration) {
 	m.places++
 	p.place, p.ready = m.places, m.now
+	if key, ok := m.affinityKey(p); ok && m.now-since < m.cfg.SharedWait {
+		p.asking, p.asked, p.askedAt = true, true, since
+		m.peers = append(slices.DeleteFunc(m.peers, func(q *twinPeer) bool { return q == p }), p)
+		m.emit(Action{Op: Recall, Peer: p.id, Who: key.who()})
+		return
+	}
+	m.seek(p)
+}
+
+// answerAll has those go on, in their order, who have waited for an answer for so long.
+func (m *twin) answerAll(after time.Duration) {
+	all := slices.Clone(m.peers)
+	slices.SortStableFunc(all, func(a, b *twinPeer) int { return cmp.Compare(a.askedAt, b.askedAt) })
+	for _, p := range all {
+		if p.asking && m.now-p.askedAt >= after && len(m.errs) == 0 {
+			p.asking = false
+			m.seek(p)
+		}
+	}
+}
+
+func (m *twin) recalled(id PeerID, is Recollection) {
+	p := m.find(id)
+	if p == nil || !p.asking {
+		return
+	}
+	key, ok := m.affinityKey(p)
+	had, known := m.had.get(key, m.now)
+	w := m.named(is.Worker)
+	switch {
+	case !ok || !is.Known || known && had == is.Worker:
+	case known && is.Worker == "":
+		m.had.forget(m, p, had, false)
+	case w != nil && (!known || slices.Contains(m.choosable(), w)):
+		m.had.note(m, p, w.name, true)
+	}
+	p.asking = false
+	m.seek(p)
+}
+
+func (m *twin) seek(p *twinPeer) {
 	waiting := m.count(func(q *twinPeer) bool { return q.state == PeerWaiting })
 	switch {
 	case m.anybody():
@@ -220,11 +291,19 @@ func (m *twin) opened(id PeerID) {
 	m.endStreak(p.worker)
 	m.told = append(m.told, nil)
 	if f := m.from[p.origin.Address]; f != nil {
-		f.inRow = 0
+		f.inRow = nil
 	}
 	m.outcomes = append(m.outcomes, twinOutcome{p.worker, true})
 	m.had.put(m, p, true)
+	m.pass(p, p.worker.name)
 	m.cameBack(p)
+}
+
+// pass tells others which worker a client has.
+func (m *twin) pass(p *twinPeer, worker string) {
+	if key, ok := m.affinityKey(p); ok && m.cfg.SharedWait > 0 {
+		m.emit(Action{Op: Remember, Worker: worker, Who: key.who()})
+	}
 }
 
 func (m *twin) touch(now time.Duration, id PeerID) {
@@ -295,7 +374,7 @@ func (m *twin) othersHello(address, identity string) bool {
 }
 
 // hello says whether it is known who is meant.
-func (m *twin) hello(h Hint) bool {
+func (m *twin) hello(h Hint, is Heard) bool {
 	if h.Endpoint != "" || h.Address == "" || h.Identity == "" {
 		m.hint(h)
 		return true
@@ -314,6 +393,11 @@ func (m *twin) hello(h Hint) bool {
 		m.say(h, n, nil)
 		return true
 	}
+	is.Address = h.Address
+	m.heed(is)
+	if is.Known && is.Identity != "" {
+		m.await(hintKey{address: h.Address, identity: is.Identity}, twinNaming(is.Saying, h.Address))
+	}
 	others := slices.ContainsFunc(m.waitFor(h.Address), func(n naming) bool { return n.identity != h.Identity })
 	if fought := slices.Contains(m.fought, h.Address); fought || others {
 		if m.othersHello(h.Address, h.Identity) && !fought {
@@ -325,6 +409,10 @@ func (m *twin) hello(h Hint) bool {
 					m.held.put(twinItem[hintKey, naming]{key: hintKey{address: h.Address, identity: n.identity}, value: n, source: n.source, since: m.now})
 				}
 			}
+			m.tell(Saying{Address: h.Address, Contested: true})
+		}
+		if is.Contested && !slices.Contains(m.fought, h.Address) {
+			m.fail("%s should be contested", h.Address)
 		}
 		return false
 	}
@@ -335,14 +423,19 @@ func (m *twin) hello(h Hint) bool {
 		}
 	}
 	switch old := len(unnamed) == 1 && m.cfg.HintTTL > 0 && m.now-unnamed[0].connected >= m.cfg.HintTTL; {
+	case len(unnamed) > 1:
+		return false
+	case is.Contested:
+		m.tell(Saying{Address: h.Address, Contested: true})
+		return false
 	case len(unnamed) == 0 || old:
 		m.say(h, n, nil)
-	case len(unnamed) == 1:
-		m.say(h, n, unnamed[0])
-		m.held.remove(hintKey{address: h.Address, identity: h.Identity}, m.now)
-		unnamed[0].hinted = true
 	default:
-		return false
+		if key := (hintKey{address: h.Address, identity: h.Identity}); m.held.remove(key, m.now) {
+			m.retract(key)
+		}
+		unnamed[0].hinted = true
+		m.say(h, n, unnamed[0])
 	}
 	return true
 }
@@ -368,10 +461,98 @@ func (m *twin) say(h Hint, n naming, p *twinPeer) {
 	if m.cfg.HintMax == 0 || h.Endpoint == "" && h.Address == "" {
 		return
 	}
-	m.hold(key, n)
+	m.hold(key, n, h.Prefer)
 }
 
-func (m *twin) hold(key hintKey, n naming) {
+// hold keeps a hint, and tells others.
+func (m *twin) hold(key hintKey, n naming, prefer []string) {
+	m.await(key, n)
+	switch {
+	case key.worker:
+	case key.endpoint != "":
+		m.tell(Saying{Endpoint: key.endpoint, Identity: n.identity, Prefer: prefer, Hello: n.source != ""})
+	case n.hello && slices.Contains(m.fought, key.address):
+		m.tell(Saying{Address: key.address, Contested: true})
+	default:
+		m.tell(Saying{Address: key.address, Identity: n.identity, Prefer: prefer, Hello: n.hello})
+	}
+}
+
+func (m *twin) tell(s Saying) {
+	if m.cfg.asksWho() {
+		m.emit(Action{Op: Say, Saying: &s})
+	}
+}
+
+// retract has others not know any more of whom a hint was.
+func (m *twin) retract(key hintKey) {
+	if !key.worker {
+		m.tell(Saying{Endpoint: key.endpoint, Address: key.address})
+	}
+}
+
+// heed forgets what waits for the next from an address and that others, who would know of it, do not know.
+func (m *twin) heed(is Heard) {
+	m.held.expire(m.now)
+	waits := m.waitFor(is.Address)
+	switch {
+	case !is.Known || is.Address == "" || len(waits) == 0:
+		return
+	case is.Contested:
+		if !slices.Contains(m.fought, is.Address) {
+			m.fought = append(m.fought, is.Address)
+		}
+		return
+	}
+	for _, n := range waits {
+		key := hintKey{address: is.Address, identity: n.identity}
+		if i := m.held.find(key, m.now); n.identity != is.Identity && m.held.items[i].since >= is.Since && m.held.items[i].since < is.Until {
+			m.held.drop(i)
+		}
+	}
+}
+
+// twinNaming is what others say as a hint.
+func twinNaming(s Saying, from string) naming {
+	if s.Hello {
+		return naming{identity: s.Identity, source: from, hello: true}
+	}
+	return naming{identity: s.Identity}
+}
+
+// identified has others say who a client is.
+func (m *twin) identified(id PeerID, is Heard) {
+	p := m.find(id)
+	m.held.expire(m.now)
+	if p == nil || !p.client || p.identity != "" {
+		if is.Identity != "" && is.Address != "" && (p == nil || p.identity != is.Identity) {
+			m.hold(hintKey{address: is.Address, identity: is.Identity}, twinNaming(is.Saying, is.Address), is.Prefer)
+		}
+		return
+	}
+	m.heed(is)
+	if is.Identity != "" {
+		key := hintKey{endpoint: is.Endpoint}
+		if is.Endpoint == "" {
+			key = hintKey{address: is.Address, identity: is.Identity}
+			p.hinted = true
+		}
+		m.held.remove(key, m.now)
+		n := twinNaming(is.Saying, p.origin.Address)
+		m.say(Hint{Identity: is.Identity, Prefer: is.Prefer, Source: n.source}, n, p)
+	} else if p.held {
+		m.claimByAddress(p)
+	}
+	switch {
+	case p.identity != "" || !p.held:
+	case m.cfg.HintWait > 0 || m.cfg.RequireHello:
+		m.emit(Action{Op: Identify, Peer: p.id, Again: true})
+	default:
+		m.release(p)
+	}
+}
+
+func (m *twin) await(key hintKey, n naming) {
 	m.held.expire(m.now)
 	if key.address != "" && !slices.Contains(m.next, key) {
 		if n.hello && m.othersHello(key.address, key.identity) && !slices.Contains(m.fought, key.address) {
@@ -386,7 +567,7 @@ func (m *twin) hold(key hintKey, n naming) {
 func (m *twin) holdAgain(p *twinPeer, why Reason) {
 	left := []Reason{ClientClosed, ClientReset, ClientGaveUp, HeartbeatExpired, Kicked, Shutdown}
 	if p.hinted && !p.opened && m.cfg.HintMax > 0 && !slices.Contains(left, why) {
-		m.hold(hintKey{address: p.origin.Address, identity: p.identity}, naming{identity: p.identity, source: m.namedBy[p.identity], hello: m.namedBy[p.identity] != ""})
+		m.hold(hintKey{address: p.origin.Address, identity: p.identity}, naming{identity: p.identity, source: m.namedBy[p.identity], hello: m.namedBy[p.identity] != ""}, nil)
 	}
 }
 
@@ -442,14 +623,16 @@ func (m *twin) unprefer(name string) bool {
 	return m.prefer.remove(name, m.now) || len(m.alias) < n
 }
 
-func (m *twin) unhint(now time.Duration, name string) (found bool) {
-	m.now = max(m.now, now)
+func (m *twin) unhint(name string) (found bool) {
 	found = m.unprefer(name)
 	m.held.expire(m.now)
-	for i := len(m.held.items) - 1; i >= 0; i-- {
-		if m.held.items[i].value.identity == name {
-			m.held.drop(i)
-			found = true
+	for _, operators := range []bool{true, false} {
+		for _, x := range slices.Clone(m.held.items) {
+			if x.value.identity == name && (x.source == "") == operators {
+				m.held.remove(x.key, m.now)
+				m.retract(x.key)
+				found = true
+			}
 		}
 	}
 	return found
@@ -495,7 +678,7 @@ func (m *twin) removeWorker(name string) bool {
 	if w == nil || w.removed || m.dialsIn(w) {
 		return false
 	}
-	w.removed = true
+	w.removed, w.everywhere = true, false
 	m.undialled(w)
 	return true
 }
@@ -525,18 +708,17 @@ func (m *twin) change(name string, f func(*twinWorker)) bool {
 	return true
 }
 
-func (m *twin) setWorkerState(name string, s State) bool {
+func (m *twin) setWorkerState(name string, s State, everywhere bool) bool {
 	return m.change(name, func(w *twinWorker) {
 		w.state = s
+		w.kept = w.kept || w.everywhere && !everywhere
+		w.everywhere = everywhere
 		if s != Ready {
 			m.moving.run = nil
 		}
 		m.endStreak(w)
-		switch s {
-		case Ready:
+		if s == Ready {
 			m.clearFailures(w)
-		case Maintenance:
-			m.endWhere(Drained, func(p *twinPeer) bool { return p.worker == w && p.partner != nil })
 		}
 	})
 }
@@ -565,6 +747,7 @@ func (m *twin) endWhere(why Reason, f func(*twinPeer) bool) {
 
 func (m *twin) reconfigure(cfg Config) {
 	renew := cfg.Lease != m.cfg.Lease
+	m.held.expire(m.now)
 	m.cfg = cfg
 	m.size()
 	if cfg.SlowStart == 0 {
@@ -572,6 +755,9 @@ func (m *twin) reconfigure(cfg Config) {
 	}
 	if cfg.holdTime() == 0 {
 		m.releaseAll(0)
+	}
+	if cfg.SharedWait == 0 {
+		m.answerAll(0)
 	}
 	if !renew {
 		return
@@ -614,6 +800,9 @@ func (m *twin) tick() {
 		m.due(HeartbeatExpired, c.holdTime(), c.holdTime(), func(p *twinPeer) time.Duration { return since(p.held && !p.gone, p.holding) })
 	} else if c.holdTime() > 0 {
 		m.releaseAll(c.holdTime())
+	}
+	if c.SharedWait > 0 {
+		m.answerAll(c.SharedWait)
 	}
 	switch c.Lease.Strategy {
 	case LeaseIdle:

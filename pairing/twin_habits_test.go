@@ -46,7 +46,9 @@ func (h *twinHabits) setLive(name string, live bool, now time.Duration) {
 }
 
 // put notes which worker a client has, or is to have.
-func (h *twinHabits) put(m *twin, p *twinPeer, opened bool) {
+func (h *twinHabits) put(m *twin, p *twinPeer, opened bool) { h.note(m, p, p.worker.name, opened) }
+
+func (h *twinHabits) note(m *twin, p *twinPeer, worker string, opened bool) {
 	key, ok := m.affinityKey(p)
 	if !ok {
 		return
@@ -56,7 +58,7 @@ func (h *twinHabits) put(m *twin, p *twinPeer, opened bool) {
 		source = m.namedBy[p.identity]
 	}
 	h.memory.put(twinItem[affinityKey, habit]{
-		key: key, value: habit{p.worker.name, opened}, source: source, live: p.identity != "", since: h.at(m.now),
+		key: key, value: habit{worker, opened}, source: source, live: p.identity != "", since: h.at(m.now),
 	})
 }
 

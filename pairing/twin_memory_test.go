@@ -14,6 +14,7 @@ type twinMemory[K comparable, V any] struct {
 	items       []twinItem[K, V]
 	dropped     func(K)
 	lapsed      uint64
+	uncounted   func(K) bool // of what is out of date; nil: nothing
 }
 
 type twinItem[K comparable, V any] struct {
@@ -35,7 +36,9 @@ func (m *twinMemory[K, V]) drop(i int) {
 func (m *twinMemory[K, V]) expire(now time.Duration) {
 	for i := len(m.items) - 1; i >= 0; i-- {
 		if x := m.items[i]; !x.live && now-x.since >= m.ttl {
-			m.lapsed++
+			if m.uncounted == nil || !m.uncounted(x.key) {
+				m.lapsed++
+			}
 			m.drop(i)
 		}
 	}

@@ -16,10 +16,10 @@ type twinMoves struct {
 }
 
 type twinRebalance struct {
-	rate, owed  float64
-	next, moved time.Duration
-	over        []*twinOver // by name
-	among       []string
+	rate, owed         float64
+	next, moved, ended time.Duration
+	over               []*twinOver // by name
+	among              []string
 }
 
 type twinOver struct {
@@ -42,8 +42,17 @@ func (m *twin) expected() int {
 }
 
 func (m *twin) cameBack(p *twinPeer) {
-	if !p.preferred {
-		m.moving.away = max(0, m.moving.away-1)
+	if p.preferred || m.moving.away == 0 {
+		return
+	}
+	m.moving.away--
+	if r := m.moving.run; r != nil {
+		for _, o := range r.over {
+			if o.worker == p.worker && m.movable(p) {
+				o.ends++
+				o.pairs = append(o.pairs, twinCandidate{peer: p, active: m.now})
+			}
+		}
 	}
 }
 
@@ -193,7 +202,7 @@ func (m *twin) moveDue() {
 	shares := m.shares(false, false)
 	for looks := mostLooks; r.owed >= 1 && m.moveOne(r, shares, &looks); {
 		r.owed--
-		r.moved = m.now
+		r.moved, r.ended = m.now, m.now
 	}
 	if r.owed < 1 || slices.ContainsFunc(m.workers, func(w *twinWorker) bool { return w.sixteenths() < 16 }) {
 		r.moved = m.now
@@ -205,6 +214,9 @@ func (m *twin) moveDue() {
 
 // unfinished says whether somebody may have to be moved still: now, or when a worker is back that is away by itself.
 func (m *twin) unfinished(r *twinRebalance) bool {
+	if m.expected() > 0 && m.now-r.ended < settleFor {
+		return true
+	}
 	if !slices.ContainsFunc(r.over, func(o *twinOver) bool { return o.ends > 0 && len(o.pairs) > 0 }) {
 		return false
 	}
@@ -253,6 +265,7 @@ func (m *twin) moveOne(r *twinRebalance, shares map[*twinWorker]int, looks *int)
 		m.moving.away++
 		m.moving.awaited = m.now + returnWithin
 		m.had.forget(m, c.peer, o.worker.name, false)
+		m.pass(c.peer, "")
 		m.endPair(c.peer, Moved)
 		return true
 	}

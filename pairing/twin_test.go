@@ -40,10 +40,9 @@ type twin struct {
 
 	outcomes      []twinOutcome // of all pairs
 	from          map[string]*twinFrom
-	told          []*twinFrom   // whose pairs have told something, in order
-	clients       int           // that ever connected
-	unservedCount uint64        // clients that ended so
-	fresh         []*twinWorker // those that have failed since the policy chose last
+	told          []*twinFrom // whose pairs have told something, in order
+	clients       int         // that ever connected
+	unservedCount uint64      // clients that ended so
 
 	got  []Action // what the table did
 	want []Action
@@ -55,8 +54,9 @@ type twinPeer struct {
 	client, gone, opened, dialled, byPolicy  bool
 	preferred                                bool // its worker, by it
 	held                                     bool // for its identity
+	asking, asked                            bool // others
 	hinted                                   bool // by an address
-	holding                                  time.Duration
+	holding, askedAt                         time.Duration
 	origin                                   Origin
 	identity                                 string
 	state                                    PeerState
@@ -72,8 +72,9 @@ type twinPeer struct {
 
 type twinWorker struct {
 	name, endpoint, source                           string
-	weight, max, maxHandshakes, attempt              int
+	weight, max, maxHandshakes, attempt, elsewhere   int
 	state                                            State
+	everywhere                                       bool // the last word about its state was for all
 	listed, kept, removed, failing, ejected, probing bool
 	retryFrom, retryAfter                            time.Duration // back-off, without its jitter
 	streak, streakFrom                               int           // failures in a row, and the outcome that was the first
@@ -94,11 +95,12 @@ type twinOutcome struct {
 	opened bool
 }
 
-// twinFrom is an address: how many pairs in a row failed, and when a client from
-// there failed last.
+// twinFrom is an address: at which workers pairs in a row failed, "" for clients that
+// would have come to no other, and when a client from there failed last.
 type twinFrom struct {
-	inRow, toldAt int
-	last          time.Duration
+	inRow  []string
+	toldAt int
+	last   time.Duration
 }
 
 // twinAway is a worker of which nothing is left.
@@ -116,6 +118,7 @@ func newTwin(cfg Config) *twin {
 		m.next = slices.DeleteFunc(m.next, func(n hintKey) bool { return n == k })
 		m.fought = slices.DeleteFunc(m.fought, func(address string) bool { return len(m.waitFor(address)) == 0 })
 	}
+	m.held.uncounted = func(k hintKey) bool { return !k.worker && m.cfg.asksWho() }
 	m.size()
 	return m
 }
@@ -174,6 +177,9 @@ func (m *twin) count(f func(*twinPeer) bool) (n int) {
 	}
 	return n
 }
+
+// overall is a worker's load at all proxies.
+func (m *twin) overall(w *twinWorker) int { return m.load(w) + w.elsewhere }
 
 func (m *twin) load(w *twinWorker) int {
 	return m.count(func(p *twinPeer) bool {
@@ -296,10 +302,13 @@ func (m *twin) firstWaiting() (first *twinPeer) {
 	return first
 }
 
-// coming is what the table did next, the zero Action if nothing.
+// coming is what the table did next, the zero Action if nothing. What it tells others because of
+// that, which the twin knows by itself, is passed over.
 func (m *twin) coming() Action {
-	if len(m.want) < len(m.got) {
-		return m.got[len(m.want)]
+	for _, a := range m.got[min(len(m.want), len(m.got)):] {
+		if a.Op != Say {
+			return a
+		}
 	}
 	return Action{}
 }
@@ -388,7 +397,7 @@ func (m *twin) ended(p *twinPeer, why Reason) {
 }
 
 func (m *twin) endClient(p *twinPeer, why Reason, abort bool) {
-	p.state, p.worker, p.held = PeerConnected, nil, false
+	p.state, p.worker, p.held, p.asking = PeerConnected, nil, false, false
 	m.holdAgain(p, why)
 	m.leave(p)
 	if abort {
@@ -461,7 +470,12 @@ func (m *twin) failed(c *twinPeer, why Reason) {
 	}
 	from := m.failingFrom(c)
 	known := m.alwaysFails(c)
-	from.inRow++
+	named := !c.byPolicy || m.hashes(c)
+	at := w.name
+	if named {
+		at = ""
+	}
+	from.inRow = append(from.inRow, at)
 	if !known {
 		m.told = append(m.told, from)
 	}
@@ -472,7 +486,6 @@ func (m *twin) failed(c *twinPeer, why Reason) {
 	if c.identity != "" {
 		key = affinityKey{name: c.identity}
 	}
-	named := !c.byPolicy || m.hashes(c)
 	if !named || !slices.Contains(w.names, key) && len(w.names) < outlierNames {
 		if named {
 			w.names = append(w.names, key)
@@ -482,7 +495,6 @@ func (m *twin) failed(c *twinPeer, why Reason) {
 		}
 		w.failedAt = m.now
 		m.outcomes = append(m.outcomes, twinOutcome{w, false})
-		m.fresh = append(m.fresh, w)
 	}
 	least, most := outlierLeast, float64(outlierSurprise)
 	if w.attempt > 0 {
@@ -505,7 +517,11 @@ func (m *twin) failingFrom(c *twinPeer) *twinFrom {
 
 func (m *twin) alwaysFails(c *twinPeer) bool {
 	f := m.from[c.origin.Address]
-	return f != nil && f.inRow >= tellsUpTo && f.toldAt < len(m.told) && m.now-f.last < failingFor
+	if f == nil {
+		return false
+	}
+	several := slices.ContainsFunc(f.inRow, func(at string) bool { return at == "" || at != f.inRow[0] })
+	return several && len(f.inRow) >= tellsUpTo && f.toldAt < len(m.told) && m.now-f.last < failingFor
 }
 
 // unserved notes that a client has ended without having been served.
@@ -532,22 +548,6 @@ func (m *twin) meanwhile(w *twinWorker) (o outcomes) {
 		}
 	}
 	return o
-}
-
-// explores says whether a client that would go to w must go elsewhere.
-func (m *twin) explores(w *twinWorker, free []*twinWorker) bool {
-	if !slices.Contains(m.fresh, w) || w.streak < exploreFrom {
-		return false
-	}
-	o, all, length := m.meanwhile(w), 0, float64(w.streak)
-	for _, f := range free {
-		all += f.counts()
-	}
-	others := float64(all-w.counts()) / float64(all)
-	if o.failed == 0 {
-		return float64(o.opened) < length*min(1, 4*others*others)
-	}
-	return float64(o.opened+o.failed) < length*others/2
 }
 
 func (m *twin) endStreak(w *twinWorker) { w.streak, w.names = 0, nil }
@@ -689,7 +689,7 @@ func (m *twin) pick(p *twinPeer, next Action) *twinWorker {
 		}
 	}
 	if key, ok := m.affinityKey(p); ok {
-		if last, ok := m.had.get(key, m.now); ok && isFree(last) && m.bearable(m.named(last), free) && m.cfg.Policy != Rendezvous {
+		if last, ok := m.had.get(key, m.now); ok && isFree(last) && m.bearable(m.named(last), free) && m.remembers() {
 			return must(last, "affinity")
 		}
 	}
@@ -697,13 +697,11 @@ func (m *twin) pick(p *twinPeer, next Action) *twinWorker {
 		if best := m.rendezvous(p, free); best != w {
 			m.fail("client %v got %s, not %s, where it hashes to", p.id, w.name, best.name)
 		}
-	} else if (m.cfg.Policy == LeastConnections || m.cfg.Policy == Rendezvous || m.expected() > 0) && !m.leastLoaded(p, w, free) {
+	} else if (m.cfg.Policy == LeastConnections || m.cfg.Policy == Rendezvous || m.expected() > 0) && !m.leastLoaded(w, free) {
 		m.fail("client %v got %s although another is less loaded", p.id, w.name)
 	}
-	if p.byPolicy = true; !m.alwaysFails(p) {
-		m.fresh = nil
-	}
-	if p.worker = w; m.had.grouped && m.cfg.Policy != Rendezvous {
+	p.byPolicy = true
+	if p.worker = w; m.had.grouped && m.remembers() {
 		if _, ok := m.affinityKey(p); ok {
 			m.had.put(m, p, false)
 			p.claimed = w.name
@@ -711,6 +709,9 @@ func (m *twin) pick(p *twinPeer, next Action) *twinWorker {
 	}
 	return w
 }
+
+// remembers: what a client had last decides.
+func (m *twin) remembers() bool { return m.cfg.Policy != Rendezvous || m.cfg.SharedWait > 0 }
 
 func (m *twin) hashes(p *twinPeer) bool {
 	return m.cfg.Policy == Rendezvous && (p.identity != "" || p.origin.Address != "")
@@ -720,9 +721,9 @@ func (m *twin) hashes(p *twinPeer) bool {
 func (m *twin) bearable(w *twinWorker, free []*twinWorker) bool {
 	load, weight := 1, 0
 	for _, o := range free {
-		load, weight = load+m.load(o), weight+o.counts()
+		load, weight = load+m.overall(o), weight+o.counts()
 	}
-	return m.cfg.AffinityMaxLoad == 0 || float64(m.load(w)+1) <= math.Ceil(m.cfg.AffinityMaxLoad*float64(load)/float64(weight)*float64(w.counts()))
+	return m.cfg.AffinityMaxLoad == 0 || float64(m.overall(w)+1) <= math.Ceil(m.cfg.AffinityMaxLoad*float64(load)/float64(weight)*float64(w.counts()))
 }
 
 // rendezvous is where a client hashes to among those that are not loaded too much.
@@ -742,19 +743,16 @@ func (m *twin) rendezvous(p *twinPeer, free []*twinWorker) (best *twinWorker) {
 	return best
 }
 
-// leastLoaded says whether w is right by load: it is the least loaded, or that
-// one has just failed and w is the least loaded beside it.
-func (m *twin) leastLoaded(p *twinPeer, w *twinWorker, free []*twinWorker) bool {
+// leastLoaded says whether w is right by load: it is the least loaded, or pairs of
+// that one fail, so that chance may decide for the least loaded beside it.
+func (m *twin) leastLoaded(w *twinWorker, free []*twinWorker) bool {
 	least := func(w *twinWorker, but *twinWorker) bool {
 		return w != but && !slices.ContainsFunc(free, func(o *twinWorker) bool {
-			return o != but && (m.load(o)+1)*w.counts() < (m.load(w)+1)*o.counts()
+			return o != but && (m.overall(o)+1)*w.counts() < (m.overall(w)+1)*o.counts()
 		})
 	}
 	return slices.ContainsFunc(free, func(o *twinWorker) bool {
-		if len(free) > 1 && !m.alwaysFails(p) && m.explores(o, free) {
-			return least(o, nil) && least(w, o)
-		}
-		return o == w && least(o, nil)
+		return least(o, nil) && (o == w || o.streak > 0 && least(w, o))
 	})
 }
 

@@ -82,17 +82,20 @@ func (c WorkerConfig) check() error {
 // dial in, or both at once.
 type worker struct {
 	name, endpoint string
+	far            *Origin // of the last connection that was dialled to it
 	source         string
 	weight, max    int
-	state          State // never SetAside: that is failing
-	listed         bool  // an operator added it: it stays when nothing of it is left
-	kept           bool  // an operator changed its weight or maximum: likewise
-	removed        bool  // an operator took it out: it goes when nothing of it is left
+	state          State               // never SetAside: that is failing
+	listed         bool                // an operator added it: it stays when nothing of it is left
+	kept           bool                // an operator changed its weight or maximum: likewise
+	removed        bool                // an operator took it out: it goes when nothing of it is left
+	said           [registerCount]Said // last, see everywhere.go
 
 	greeting list[*Peer] // connections that have not greeted yet
 	slots    list[*Peer] // freshest first
 	paired   list[*Peer] // its halves of pairs, and of draining pairs
 	dialling int
+	dialTime time.Duration // of late, see dialled
 
 	maxHandshakes int // 0 for no limit
 	handshaking   int // pairs that are not open yet, and have not ended
@@ -122,14 +125,27 @@ type worker struct {
 	comeback     node[*worker] // until identities come back to it, see move.go
 	wasHere      time.Duration // until then it counts as not having been away, although it had been forgotten
 	at           int           // place in class.members, -1 when not choosable
+	elsewhere    int           // pairs at other proxies, see overall.go
 	filed        int           // load under which class.loads has it
 	spot         node[*worker] // in class.loads
 	able, usable bool          // as last counted by place
+	listens      bool          // likewise: it has an endpoint
 	ready        bool          // as last seen by note
 	empty        bool          // as last seen by note
 }
 
+// farEnd is where a connection comes from that was dialled to the worker.
+func (w *worker) farEnd() *Origin {
+	if w.far == nil || w.far.Endpoint != w.endpoint {
+		w.far = &Origin{Endpoint: w.endpoint}
+	}
+	return w.far
+}
+
 func (w *worker) load() int { return w.paired.n + w.dialling }
+
+// overall is its load at all proxies, as far as others have told.
+func (w *worker) overall() int { return w.load() + w.elsewhere }
 
 // here says whether anything of the worker is connected or about to be.
 func (w *worker) here() bool {
@@ -186,6 +202,7 @@ func (w *worker) isUsable() bool {
 func (t *Table) place(w *worker) {
 	t.able += tally(&w.able, w.isAble())
 	t.usable += tally(&w.usable, w.isUsable())
+	t.listeners += tally(&w.listens, w.endpoint != "")
 	t.note(w)
 	choosable := w.isChoosable()
 	if w.at >= 0 && (!choosable || w.class.weight != w.counts()) {
@@ -194,10 +211,10 @@ func (t *Table) place(w *worker) {
 	switch {
 	case !choosable:
 	case w.at >= 0:
-		w.class.move(w, w.load())
+		w.class.move(w, w.overall())
 	default:
 		w.class = t.classOf(w.counts())
-		w.class.add(w, w.load())
+		w.class.add(w, w.overall())
 		if t.policy.seated {
 			t.seats.sit(w)
 		}
@@ -262,6 +279,7 @@ func (t *Table) newWorker(name string, weight, maxPairs int) *worker {
 	w.spot.owner, w.streak.timer.owner, w.warmth.timer.owner, w.ports.owner, w.comeback.owner, w.loser.owner = w, w, w, w, w, w
 	w.warmth.sixteenths = warmSteps
 	t.workers[name] = w
+	t.made++
 	t.rejoin(w)
 	return w
 }
@@ -285,6 +303,8 @@ func (t *Table) AddWorker(now time.Duration, c WorkerConfig) ([]Action, error) {
 		w.state = Ready
 		t.clearFailures(w)
 	}
+	t.made++ // what was said everywhere of its weight and maximum counts when it is heard again
+	w.said[RegisterWeight], w.said[RegisterMaxPairs] = Said{}, Said{}
 	w.listed, w.removed, w.endpoint, w.max = true, false, c.Endpoint, c.MaxPairs
 	w.weight, w.maxHandshakes, w.source = c.Weight, c.MaxHandshakes, c.Source
 	t.place(w)
@@ -330,6 +350,7 @@ func (t *Table) UnlistWorker(now time.Duration, name string) ([]Action, error) {
 
 func (t *Table) remove(w *worker) {
 	w.removed = true
+	w.unsay()
 	t.unlist(w)
 }
 

@@ -42,6 +42,14 @@ func (l *loop) perform(a pairing.Action) {
 		l.dial(a)
 	case pairing.Probe:
 		l.probe(a)
+	case pairing.Recall:
+		l.askOthers(a.Peer, a.Who)
+	case pairing.Remember:
+		l.tellOthers(a.Who, a.Worker)
+	case pairing.Identify:
+		l.identify(a.Peer, a.Who, a.Again)
+	case pairing.Say:
+		l.say(a.Saying)
 	case pairing.Close:
 		l.finishGently(a.Conn.(*conn))
 	case pairing.Abort:
@@ -65,13 +73,13 @@ func (l *loop) join(client, worker *conn) {
 		if s, ok := from.link.(*streamLink); ok {
 			s.paired()
 		}
-		early := from.early
+		said := from.said()
 		from.early = nil
 		switch {
-		case len(early) == 0:
+		case len(said) == 0:
 		case unwatched:
-			l.pass(from, f.partner(from), early)
-		case !l.forward(from, early):
+			l.pass(from, f.partner(from), said)
+		case !l.forward(from, said):
 			return // the first was enough to end the pair
 		}
 	}
@@ -82,6 +90,9 @@ func (l *loop) join(client, worker *conn) {
 	for _, c := range f.sides() {
 		c.paused = !f.partner(c).out.empty()
 		l.updateInterest(c)
+	}
+	for _, c := range f.sides() {
+		l.passEndOn(c)
 	}
 }
 
@@ -99,15 +110,18 @@ func (l *loop) report(r *pairing.Record) {
 	if c.via != nil {
 		a.Balancer = &c.via.Balancer
 	}
+	if m := c.misfit(); m != nil {
+		a.Mechanism = m.mechanism
+	}
 	if f := c.flow; f != nil {
-		k := f.known()
-		a.Mechanism, a.Version = k.mechanism, k.version
+		s := f.speaks()
+		a.Mechanism, a.Version = s.mechanism, s.version
 		a.BytesIn, a.BytesOut = f.passed[0], f.passed[1]
 		if !f.open {
 			a.Unopened = f.told()
 		}
 		if o := f.worker.own(); o != nil {
-			a.Shown = o.shown.address
+			a.Shown = o.shown.seen()
 		}
 	}
 	l.cfg.Access(a)

@@ -35,9 +35,16 @@ func (s *spareBlocks) put(block []byte) {
 	}
 }
 
-func (b *backlog) size() int { return b.length }
+// A backlog that is nil is empty.
 
-func (b *backlog) empty() bool { return b.length == 0 }
+func (b *backlog) size() int {
+	if b == nil {
+		return 0
+	}
+	return b.length
+}
+
+func (b *backlog) empty() bool { return b.size() == 0 }
 
 func (b *backlog) append(data []byte) {
 	b.length += len(data)
@@ -73,7 +80,7 @@ func (b *backlog) take(n int) {
 
 // all is a copy of everything, nil for nothing.
 func (b *backlog) all() []byte {
-	if b.length == 0 {
+	if b.empty() {
 		return nil
 	}
 	data := make([]byte, 0, b.length)
@@ -88,6 +95,9 @@ func (b *backlog) all() []byte {
 
 // reset drops everything.
 func (b *backlog) reset() {
+	if b == nil {
+		return
+	}
 	for _, block := range b.blocks {
 		b.spare.put(block)
 	}

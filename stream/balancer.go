@@ -92,8 +92,8 @@ type Balancer struct {
 // balancer is that of a connection.
 type balancer struct {
 	Balancer
-	origin pairing.Origin // its own
-	read   bool           // its header has been
+	origin *pairing.Origin // its own
+	read   bool            // its header has been
 }
 
 // heed has a client that has come say a PROXY header, if it has to where it came.
@@ -108,7 +108,7 @@ func (l *loop) heed(c *conn, claim seam.Birth) {
 // expectHeader: where c comes from is not known before its header is there.
 func (c *conn) expectHeader() {
 	c.via = &balancer{Balancer: Balancer{Endpoint: c.origin.Whence()}, origin: c.origin}
-	c.origin = pairing.Origin{}
+	c.origin = new(pairing.Origin)
 }
 
 // headerRead takes the PROXY header from what c has sent, and says whether there is none to
@@ -118,31 +118,32 @@ func (l *loop) headerRead(c *conn) bool {
 	if v == nil || v.read {
 		return true
 	}
-	h, verdict, err := proxyproto.Parse(c.early)
+	h, verdict, err := proxyproto.Parse(c.said())
 	switch verdict {
 	case proxyproto.NeedMore:
 		return false
 	case proxyproto.Complete:
 	default:
 		c.origin = v.origin
-		l.act(l.table.ClientFrom(l.clock, c.id, c.origin))
+		l.act(l.table.ClientFrom(l.clock, c.id, *c.origin))
 		l.act(l.table.End(l.clock, c.id, pairing.ProxyHeader))
 		l.tellHeader("a balancer's connection without a sound PROXY header", c, err)
 		return false
 	}
 	v.read = true
-	c.origin, c.early = v.origin, c.early[h.Length:]
+	c.origin, c.early.said = v.origin, c.early.said[h.Length:]
 	if !h.Local && h.Source.IsValid() {
 		c.origin = originOf("", h.Source)
 	}
 	v.UniqueID, v.TLS = h.UniqueID, h.TLS
-	l.act(l.table.ClientFrom(l.clock, c.id, c.origin))
+	l.act(l.table.ClientFrom(l.clock, c.id, *c.origin))
+	l.share(c)
 	return true
 }
 
 // notZMTP is the reason for which a client ends whose first bytes are no ZMTP.
 func (l *loop) notZMTP(c *conn) pairing.Reason {
-	if !c.client() || c.via != nil || c.stranger != speaksPROXY {
+	if !c.client() || c.via != nil || c.stranger() != speaksPROXY {
 		return pairing.NotZMTP
 	}
 	if c.balanced {

@@ -3,6 +3,8 @@ package stream
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,7 +70,11 @@ func TestHeadersThatAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			onBothRelays(t, func(t *testing.T, relay func(*Config)) {
-				r := newRig(t, relay, tc.cfg, func(c *Config) { c.Pairing.HandshakeTimeout = 300 * time.Millisecond })
+				limit := time.Second              // in which also a busy machine reads what is said
+				if tc.want == pairing.ProbeOnly { // who is silent is waited for
+					limit = 300 * time.Millisecond
+				}
+				r := newRig(t, relay, tc.cfg, func(c *Config) { c.Pairing.HandshakeTimeout = limit })
 				c := r.client()
 				send(t, c, tc.say)
 				expectEnd(t, c)
@@ -77,6 +83,25 @@ func TestHeadersThatAreRefused(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Of two balancers, one in front of the other, each of which adds its header, is told what is wrong; one header alone may
+// be as long as HAProxy takes it.
+func TestTwoHeadersAndALongOne(t *testing.T) {
+	r := newRig(t, fromLoopback)
+	c := r.client()
+	send(t, c, slices.Concat(header(1), header(2), nullPeer()))
+	expectEnd(t, c)
+	r.expectReasons(1, pairing.NotZMTP)
+	if hint := r.oneEnded().Hint; !strings.HasPrefix(hint, "a second PROXY header") {
+		t.Errorf("%q", hint)
+	}
+	worker := r.slot()
+	long := append([]byte("\r\n\r\n\x00\r\nQUIT\n\x21\x11\x3a\x98"), 192, 0, 2, 7, 198, 51, 100, 1, 15, 160, 21, 179, 0xF0, 0x3a, 0x89)
+	long = append(long, make([]byte, 0x3a89)...) // 15,000 bytes in all but for the first 16
+	c = r.client()
+	send(t, c, slices.Concat(long, nullPeer()))
+	expect(t, worker, nullPeer())
 }
 
 func TestProxySenders(t *testing.T) {

@@ -51,7 +51,7 @@ func newTap(t *testing.T, options ...func(*zmq4.Socket) error) *tap {
 	return &tap{t: t, socket: s}
 }
 
-func (s *tap) dial() net.Conn { return dialPeer(s.t, s.endpoints[0]) }
+func (s *tap) dial() net.Conn { return dialPeer(s.t, s.bound()[0]) }
 
 // heard is what one run said, copied.
 type heard struct {
@@ -103,8 +103,8 @@ func (s *tap) connect() (net.Conn, heard) {
 	return c, all[0]
 }
 
-// settle waits until libzmq has read all that was sent to it on its descriptor fd.
-func settle(t *testing.T, c net.Conn, fd int) {
+// awaitRead waits until libzmq has read all that was sent to it on its descriptor fd.
+func awaitRead(t *testing.T, c net.Conn, fd int) {
 	t.Helper()
 	eventually(t, "libzmq has read it", func() bool {
 		return unacknowledged(c) == 0 && unreadOf(fd) == 0
@@ -150,7 +150,7 @@ func TestRunsOfSeveralPeers(t *testing.T) {
 			chunk := strings.Repeat(string(rune('a'+round)), 100+int(peer%7))
 			send(t, c, []byte(chunk))
 			want[peer] += chunk
-			settle(s.t, c, fds[peer])
+			awaitRead(s.t, c, fds[peer])
 		}
 	}
 	all, done := s.next(7)

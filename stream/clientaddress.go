@@ -47,20 +47,28 @@ func newShown(setting clientaddr.Setting) shown {
 	return shown{setting: setting, chooser: setting.Chooser(), conns: map[netip.Addr]*list.List{}}
 }
 
+// seen is the address, invalid for none.
+func (p *shownPlace) seen() netip.Addr {
+	if p == nil {
+		return netip.Addr{}
+	}
+	return p.address
+}
+
 // add notes a connection by which the worker sees address; of an invalid one nothing.
-func (s *shown) add(address netip.Addr, c *conn) shownPlace {
+func (s *shown) add(address netip.Addr, c *conn) *shownPlace {
 	if !address.IsValid() {
-		return shownPlace{}
+		return nil
 	}
 	if s.conns[address] == nil {
 		s.conns[address] = list.New()
 	}
-	return shownPlace{address, s.conns[address].PushBack(c)}
+	return &shownPlace{address, s.conns[address].PushBack(c)}
 }
 
 // remove is the end of that.
-func (s *shown) remove(now time.Duration, p shownPlace) {
-	if !p.address.IsValid() {
+func (s *shown) remove(now time.Duration, p *shownPlace) {
+	if p == nil {
 		return
 	}
 	all := s.conns[p.address]
@@ -174,11 +182,11 @@ const whoisLooks = 64
 // ClientAddresses say that it sees one. Of several connections whose host mayAsk admits it
 // tells of the newest, without the endpoint and the identity that not all of them have. mayAsk
 // runs on the goroutine of [Pool.Run] and must not block.
-func (p *Pool) WhoisAddress(ctx context.Context, address netip.Addr, mayAsk func(host string) bool) (*Acquaintance, error) {
-	return query(ctx, p, func(l *loop) *Acquaintance { return l.whoisAddress(address, mayAsk) })
+func (p *Pool) WhoisAddress(ctx context.Context, address netip.Addr, mayAsk func(host string) bool) (*Whois, error) {
+	return query(ctx, p, func(l *loop) *Whois { return l.whoisAddress(address, mayAsk) })
 }
 
-func (l *loop) whoisAddress(address netip.Addr, mayAsk func(host string) bool) (known *Acquaintance) {
+func (l *loop) whoisAddress(address netip.Addr, mayAsk func(host string) bool) (known *Whois) {
 	all := l.shown.conns[address]
 	if all == nil {
 		return nil
@@ -190,7 +198,7 @@ func (l *loop) whoisAddress(address netip.Addr, mayAsk func(host string) bool) (
 		if worker == nil {
 			continue // it is being closed
 		}
-		one := l.acquaintance(worker, HostOf(c.origin.Endpoint))
+		one := l.whois(worker, HostOf(c.origin.Endpoint))
 		switch {
 		case known == nil || mayAsk(one.Host) && !mayAsk(known.Host):
 			known = one
@@ -199,13 +207,13 @@ func (l *loop) whoisAddress(address netip.Addr, mayAsk func(host string) bool) (
 		}
 	}
 	if known != nil && left == 0 && all.Len() > whoisLooks {
-		known.join(&Acquaintance{}) // of whom nothing is known
+		known.join(&Whois{}) // of whom nothing is known
 	}
 	return known
 }
 
-// join makes of two acquaintances what both of them are.
-func (a *Acquaintance) join(other *Acquaintance) {
+// join makes of two answers what both of them are.
+func (a *Whois) join(other *Whois) {
 	a.Connections++
 	a.Client.Origin.Endpoint, a.Balancer = "", nil
 	if a.Client.Identity != other.Client.Identity {

@@ -52,7 +52,7 @@ func seenAs(worker net.Conn) netip.Addr {
 	return netip.MustParseAddrPort(worker.RemoteAddr().String()).Addr()
 }
 
-func (r *rig) whois(a netip.Addr) *Acquaintance {
+func (r *rig) whois(a netip.Addr) *Whois {
 	r.t.Helper()
 	k, err := r.pool.WhoisAddress(context.Background(), a, func(string) bool { return true })
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/clientaddr"
+	"github.com/streamq/streamq-proxy/stream/given"
 )
 
 // Bounds and defaults of a [Config].
@@ -42,12 +43,18 @@ type Config struct {
 	Workers []pairing.WorkerConfig
 	// Inherit is set where the pool goes on in the place of another process's, see [Pool.TakeOver].
 	Inherit *Inheritance
+	// Given are listeners that a service manager has made or kept, from which those at the
+	// pool's endpoints are taken; nil for none.
+	Given *given.Listeners
 	// Discovers: workers come while the pool runs, by [Pool.AddWorker], so that there
 	// may be neither one nor a backend yet.
 	Discovers bool
 	// Group of pools that remember together which worker a client had; nil for none. It
 	// cannot change while the pool runs: of another one of the same name there is no need.
 	Group *Group
+	// Shared is what pools like this one in other processes remember, too; nil where none do, and
+	// Pairing.SharedWait is 0.
+	Shared Shared
 	// Doors are frontend endpoints of their own for one identity each, see [Pool.Door].
 	Doors []DoorConfig
 	// DoorMax bounds the doors, those of Doors among them.

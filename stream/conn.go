@@ -3,6 +3,7 @@ package stream
 import (
 	"container/list"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -24,45 +25,95 @@ const (
 type conn struct {
 	id     pairing.PeerID
 	link   link
-	origin pairing.Origin
-	phase  phase
-	flow   *flow // of the pair, nil before there is one
+	origin *pairing.Origin // is not changed, and shared, see share
+	flow   *flow           // of the pair, nil before there is one
+	via    *balancer       // that is to say, or has said, who it is; nil for none
+	door   *entrance       // that it has come through, nil for the frontend's own endpoints
+	early  *early          // what came before there was a partner, nil for nothing
+	out    *backlog        // what the link has not taken yet, nil for nothing
 
-	spoke     bool      // it has sent something, or need not
-	stranger  stranger  // what it speaks in place of ZMTP
-	balanced  bool      // it came where PROXY headers are taken from somebody
-	via       *balancer // that is to say, or has said, who it is; nil for none
-	door      *entrance // that it has come through, nil for the frontend's own endpoints
-	inherited bool      // it came from the process that this one succeeds
-	told      bool      // whoever is interested in events knows of it
-	ready     bool      // the table was told that the greeting is there
-	early     []byte    // what came before there was a partner
-	out       backlog   // what the link has not taken yet
+	swallowed int   // bytes that came while it was being closed
+	oneWay    int32 // bytes received since the partner last spoke, see gather.go
 
-	ended bool // its sending, in order, and what is sent to it goes on
-	shut  bool // it has been sent a FIN behind everything, because its partner has ended so
-
+	phase     phase
+	spoke     bool // it has sent something, or need not
+	balanced  bool // it came where PROXY headers are taken from somebody
+	inherited bool // it came from the process that this one succeeds
+	told      bool // whoever is interested in events knows of it
+	ready     bool // the table was told that the greeting is there
+	ended     bool // its sending, in order, and what is sent to it goes on
+	lastWords bool // it has ended its sending, and what it said is not its partner's yet, see lastwords.go
+	shut      bool // it has been sent a FIN behind everything, because its partner has ended so
 	paused    bool // left unread: the partner has no room, or it has said enough for now
 	broken    bool // writing failed; its end will tell why
 	owedReset bool // the partner was reset, and so shall this one be
-	swallowed int  // bytes that came while it was being closed
-	oneWay    int  // bytes received since the partner last spoke, see gather.go
+}
+
+// share has a connection's origin be the table's own, lest there are two for its life.
+func (l *loop) share(c *conn) {
+	if p := l.table.Peer(c.id); p != nil && *p.From() == *c.origin {
+		c.origin = p.From()
+	}
+}
+
+// early is what a connection has said before it had a partner, and what that was found to be.
+type early struct {
+	said     []byte
+	misfit   *misfit  // why it was refused, nil if it was not
+	stranger stranger // what it speaks in place of ZMTP
+}
+
+// said is what came before there was a partner.
+func (c *conn) said() []byte {
+	if c.early == nil {
+		return nil
+	}
+	return c.early.said
+}
+
+func (c *conn) say(data []byte) {
+	if c.early == nil {
+		c.early = &early{}
+	}
+	c.early.said = append(c.early.said, data...)
+}
+
+// unsay forgets what was said, but not what it was found to be.
+func (c *conn) unsay() {
+	if c.early != nil {
+		c.early.said = nil
+	}
+}
+
+func (c *conn) misfit() *misfit {
+	if c.early == nil {
+		return nil
+	}
+	return c.early.misfit
+}
+
+func (c *conn) stranger() stranger {
+	if c.early == nil {
+		return unknown
+	}
+	return c.early.stranger
 }
 
 // flow is what the two connections of a pair share.
 type flow struct {
 	client, worker *conn
 
-	shaking *shaking      // the handshake, nil when it is through
-	shaken  shaken        // what is kept of it then
-	open    bool          // the handshake is through, and no longer watched
-	young   bool          // and has just been, see young.go
-	chunks  uint8         // that have passed since, up to youngChunks
-	passed  [2]uint64     // bytes from client to worker and back, less those that loan has moved
-	active  time.Duration // when bytes last passed
-	loan    *loan         // nil while the loop moves the bytes, see lend.go
-	end     splice.End    // what its loans had come to, before this one
-	half    *list.Element // in loop.halves; nil as long as no side has ended
+	shaking *shaking            // the handshake, nil when it is through
+	shaken  shaken              // what is kept of it then
+	passed  [2]uint64           // bytes from client to worker and back, less those that loan has moved
+	counted *[2]splice.Counters // where they are counted for the worker, see workerbytes.go
+	active  time.Duration       // when bytes last passed
+	loan    *loan               // nil while the loop moves the bytes, see lend.go
+	end     splice.End          // what its loans had come to, before this one
+	half    *list.Element       // in loop.halves; nil as long as no side has ended
+	open    bool                // the handshake is through, and no longer watched
+	young   bool                // and has just been, see young.go
+	chunks  uint8               // that have passed since, up to youngChunks
 }
 
 // sides are the two connections; index 0 is the client's everywhere.
@@ -112,11 +163,15 @@ func (c *conn) own() *ownLink {
 
 // originOf tells where an accepted connection comes from: the far end, or over
 // ipc libzmq's word for it, localhost:uid:gid:pid.
-func originOf(address string, peer netip.AddrPort) pairing.Origin {
+func originOf(address string, peer netip.AddrPort) *pairing.Origin {
 	if !peer.IsValid() {
-		return pairing.Origin{Address: address}
+		return &pairing.Origin{Address: address}
 	}
-	return pairing.Origin{Address: SourceAddress(peer.Addr().String()), Endpoint: endpointOf(peer)}
+	endpoint := endpointOf(peer)
+	if peer.Addr().Is4() { // then one is the beginning of the other
+		return &pairing.Origin{Address: endpoint[:strings.IndexByte(endpoint, ':')], Endpoint: endpoint}
+	}
+	return &pairing.Origin{Address: SourceAddress(peer.Addr().String()), Endpoint: endpoint}
 }
 
 // endpointOf writes an IP:PORT, of a link-local address without the zone.

@@ -45,7 +45,7 @@ func RelayThreads(cpus int) int { return min(cpus, MaxRelayThreads) }
 type Context struct {
 	zmq         *zmq4.Context
 	relay       *splice.Relay
-	descriptors atomic.Int64 // used by connections, over all pools
+	descriptors atomic.Int64 // used by connections and doors, over all pools
 	held        atomic.Int64 // of these, by clients that were refused, see hold.go
 	tidying     atomic.Bool  // see tidy.go
 	limit       int64        // how many they may use, see budget
@@ -112,7 +112,7 @@ func (c *Context) Close() error {
 	return c.zmq.Term()
 }
 
-// Descriptors says how many connections' descriptors are open and how many may be.
+// Descriptors says how many descriptors of connections and doors are open and how many may be.
 func (c *Context) Descriptors() (used, limit int64) {
 	return c.descriptors.Load(), c.limit
 }

@@ -32,11 +32,8 @@ func (l *loop) dial(a pairing.Action) {
 // dialled makes a connection of the descriptor and offers it to the table.
 func (l *loop) dialled(client, id pairing.PeerID, to connection) {
 	c := &conn{
-		id: id, out: backlog{spare: &l.spare},
-		link: &ownLink{poller: l.poller, token: token(id), fd: to.FD, keepLater: to.Peer.IsValid()},
-	}
-	if to.Peer.IsValid() {
-		c.origin = pairing.Origin{Address: to.Peer.Addr().String(), Endpoint: to.Peer.String()}
+		id: id, origin: l.dialler.farEnd(to.Peer),
+		link: &ownLink{fd: int32(to.FD), keepLater: to.Peer.IsValid()},
 	}
 	l.know(c, to)
 	l.count(+1)
@@ -91,7 +88,7 @@ func (l *loop) keepAlive(c *conn) {
 		return
 	}
 	o.keepLater = false
-	if err := keep(o.fd, l.fixed.KeepAlive, l.fixed.UserTimeout); err != nil {
+	if err := keep(o.descriptor(), l.fixed.KeepAlive, l.fixed.UserTimeout); err != nil {
 		l.cfg.Log.Warn("a connection to a worker without keepalive", "pool", l.fixed.Name, "error", err)
 	}
 }

@@ -48,6 +48,7 @@ type dialler struct {
 	clients       map[pairing.PeerID]*dial // the dials, by the client that they are for
 	last          uint32                   // number of the last dial
 	turn          int                      // of the source addresses
+	farEnds       map[netip.AddrPort]*pairing.Origin
 
 	resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
@@ -68,6 +69,7 @@ type dial struct {
 	rest     []sockets.Remote   // that are to be tried
 	shown    netip.Addr         // what a worker is to see of the client, once that is known; invalid for nothing
 	attempts []attempt          // that are under way, oldest first
+	first    [1]attempt         // room for one, which is all that most dials make
 	err      error              // of what has failed, see verdict
 }
 
@@ -87,7 +89,7 @@ func newDialler(l *loop) *dialler {
 	return &dialler{
 		dialScheduler: newDialScheduler(),
 		loop:          l, ctx: ctx, stop: stop,
-		clients: map[pairing.PeerID]*dial{},
+		clients: map[pairing.PeerID]*dial{}, farEnds: map[netip.AddrPort]*pairing.Origin{},
 		resolve: net.DefaultResolver.LookupNetIP,
 	}
 }
@@ -103,6 +105,25 @@ func (d *dialler) nextID() pairing.PeerID {
 	}
 }
 
+// maxFarEnds bounds the workers' addresses that are kept.
+const maxFarEnds = 1024
+
+// farEnd is where connections are to that have one far end, the same for all of them.
+func (d *dialler) farEnd(at netip.AddrPort) *pairing.Origin {
+	if o := d.farEnds[at]; o != nil {
+		return o
+	}
+	o := &pairing.Origin{}
+	if at.IsValid() {
+		o.Address, o.Endpoint = at.Addr().String(), at.String()
+	}
+	if len(d.farEnds) >= maxFarEnds {
+		clear(d.farEnds)
+	}
+	d.farEnds[at] = o
+	return o
+}
+
 // idle: nobody waits for a dial.
 func (d *dialler) idle() bool { return len(d.clients) == 0 }
 
@@ -110,6 +131,7 @@ func (d *dialler) idle() bool { return len(d.clients) == 0 }
 // called before connect returns; from its beginning on a dial counts as a descriptor.
 func (d *dialler) connect(client pairing.PeerID, a pairing.Action, done func(id pairing.PeerID, to connection, err error)) {
 	x := &dial{id: d.nextID(), client: client, endpoint: a.Endpoint, source: a.Source, timeout: d.loop.cfg.ConnectTimeout, done: done}
+	x.attempts = x.first[:0]
 	if client != 0 {
 		d.clients[client] = x
 	}
@@ -229,8 +251,8 @@ func (d *dialler) await(x *dial, a attempt) {
 	d.wakeAt(x, at)
 }
 
-// settle ends the waiting for an attempt, and the poller's watch over it.
-func (d *dialler) settle(x *dial, i int) {
+// dropAttempt ends the waiting for an attempt, and the poller's watch over it.
+func (d *dialler) dropAttempt(x *dial, i int) {
 	d.loop.poller.remove(x.attempts[i].FD)
 	if x.attempts = slices.Delete(x.attempts, i, i+1); len(x.attempts) > 0 {
 		d.loop.ctx.descriptors.Add(-1)
@@ -239,7 +261,7 @@ func (d *dialler) settle(x *dial, i int) {
 
 func (d *dialler) abandon(x *dial, i int) {
 	fd := x.attempts[i].FD
-	d.settle(x, i)
+	d.dropAttempt(x, i)
 	sockets.Close(fd)
 }
 
@@ -257,7 +279,7 @@ func (d *dialler) event(x *dial) {
 			continue
 		}
 		if err == nil {
-			d.settle(x, i)
+			d.dropAttempt(x, i)
 			d.finish(x, a.Connection, a.to.SetUp(a.FD))
 			return
 		}

@@ -61,8 +61,9 @@ func strangersTable() string {
 	row(pairing.HandshakeTimeout, conn{})
 	row(pairing.ProxyHeader, conn{via: &balancer{}})
 	row(pairing.ProxyHeader, conn{})
+	row(pairing.NotZMTP, conn{via: &balancer{}, early: &early{stranger: speaksPROXY}})
 	for s := speaksPROXY; s <= speaksSSH; s++ {
-		row(pairing.NotZMTP, conn{stranger: s})
+		row(pairing.NotZMTP, conn{early: &early{stranger: s}})
 	}
 	row(pairing.NotZMTP, conn{})
 	return b.String()

@@ -13,7 +13,7 @@ func (l *loop) notice(s *socket, r *run) {
 	if _, second := s.due[r.peer]; second {
 		delete(s.due, r.peer)
 		if c := l.find(id); c != nil && c.own() == nil {
-			l.ended(c, howEnded(c))
+			l.failed(c, howEnded(c))
 		}
 		return
 	}
@@ -33,9 +33,9 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 	if !ok {
 		return
 	}
-	c := &conn{id: id, out: backlog{spare: &l.spare}, origin: originOf(b.address, claim.Peer)}
+	c := &conn{id: id, origin: originOf(b.address, claim.Peer)}
 	if claim.Taken {
-		c.link = &ownLink{poller: l.poller, token: token(c.id), fd: b.fd, accepted: true}
+		c.link = &ownLink{fd: int32(b.fd), accepted: true}
 	} else {
 		c.link = newStreamLink(s, l.poller, number, b.fd, l.fixed.PairBuffer)
 		s.peers[int32(b.fd)] = c
@@ -53,10 +53,11 @@ func (l *loop) born(s *socket, number uint32, b birth) {
 	if entrance != nil {
 		l.enter(c, entrance)
 	} else if s.side == frontendSide {
-		l.act(l.table.ClientConnected(l.clock, c.id, c.origin, c))
+		l.act(l.table.ClientConnected(l.clock, c.id, *c.origin, c))
 	} else {
-		l.act(l.table.WorkerConnected(l.clock, c.id, workerName(b.address, c.origin), c.origin, c))
+		l.act(l.table.WorkerConnected(l.clock, c.id, workerName(b.address, c.origin), *c.origin, c))
 	}
+	l.share(c)
 	if refused != 0 {
 		l.act(l.table.End(l.clock, c.id, refused))
 		return
@@ -86,7 +87,7 @@ func (l *loop) refusal() pairing.Reason {
 // workerName is what a worker that dials in is called as long as nobody has
 // said its name: by its address, so that all slots of a machine (over ipc: of a
 // process) are one worker.
-func workerName(address string, origin pairing.Origin) string {
+func workerName(address string, origin *pairing.Origin) string {
 	if origin.Endpoint == "" {
 		return address
 	}
@@ -96,15 +97,15 @@ func workerName(address string, origin pairing.Origin) string {
 // greetingOf gathers what a connection sends before its pair has begun. What is
 // too much for that stays with its sender until then.
 func (l *loop) greetingOf(c *conn, data []byte) {
-	c.early = append(c.early, data...)
+	c.say(data)
 	if !l.headerRead(c) { // which has its own bound
 		return
 	}
-	if len(c.early) > 0 || l.cfg.ExpectAny {
+	if len(c.said()) > 0 || l.cfg.ExpectAny {
 		l.noteSpoken(c)
 		l.inspect(c)
 	}
-	if len(c.early) >= maxEarly {
+	if len(c.said()) >= maxEarly {
 		l.pause(c)
 	}
 }
@@ -117,23 +118,19 @@ func (l *loop) noteSpoken(c *conn) {
 	}
 }
 
-// inspect decides whether a connection's first bytes look like ZMTP. Only then
-// may it cost anyone anything.
+// inspect decides whether a connection's first bytes look like ZMTP, and those of a
+// client are what a pair could begin with. Only then may it cost anyone anything.
 func (l *loop) inspect(c *conn) {
-	switch {
-	case c.ready:
-		return
-	case l.cfg.ExpectAny:
-		l.greeted(c)
-		return
+	verdict := zmtp.ZMTP
+	if !c.ready && !l.cfg.ExpectAny {
+		verdict = zmtp.Inspect(c.said())
 	}
-	switch zmtp.Inspect(c.early) {
-	case zmtp.NotZMTP:
-		c.stranger = strangerOf(c.early)
+	switch {
+	case verdict == zmtp.NotZMTP:
+		c.early.stranger = strangerOf(c.early.said)
 		l.act(l.table.End(l.clock, c.id, l.notZMTP(c)))
-	case zmtp.ZMTP:
+	case verdict == zmtp.ZMTP && !l.misfits(c):
 		l.greeted(c)
-	case zmtp.NeedMore:
 	}
 }
 

@@ -39,9 +39,19 @@ func lookUpDoors(ctx context.Context, doors []DoorConfig) (all []listedDoor, err
 	return all, nil
 }
 
-func (d *DoorConfig) failed(err error) error {
-	return fmt.Errorf("the door of %q at %s: %w", d.Identity, d.Endpoint, err)
+func (d *DoorConfig) failed(err error) error { return &listedDoorError{*d, err} }
+
+// listedDoorError is why a door of a configuration cannot be. It is put into words when it is said, see [takenError].
+type listedDoorError struct {
+	door DoorConfig
+	err  error
 }
+
+func (e *listedDoorError) Error() string {
+	return fmt.Sprintf("the door of %q at %s: %v", e.door.Identity, e.door.Endpoint, e.err)
+}
+
+func (e *listedDoorError) Unwrap() error { return e.err }
 
 // prepareDoors does what can fail, or nothing. An operator's door for an identity that is listed gives
 // way to that one, or becomes it.
@@ -121,6 +131,17 @@ func (e *entrance) isAt(port uint16) bool {
 	return port != 0 && slices.ContainsFunc(e.frame.endpoints, func(s string) bool {
 		ep, err := ParseEndpoint(s)
 		return err == nil && ep.Port == port
+	})
+}
+
+// letIn are those of some listeners that are not of doors which are prepared: whose they will be is not known yet.
+func (l *loop) letIn(listeners []int) []int {
+	d := l.doors.change
+	if d == nil {
+		return listeners
+	}
+	return slices.DeleteFunc(slices.Clone(listeners), func(fd int) bool {
+		return slices.ContainsFunc(d.built, func(b builtDoor) bool { return slices.Contains(b.frame.listeners, fd) })
 	})
 }
 

@@ -1,24 +1,27 @@
 package stream
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/streamq/streamq-proxy/internal/freeport"
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/seam"
 )
 
 // freePort is an endpoint that nobody has.
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Next(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = ln.Close() }()
-	return "tcp://" + ln.Addr().String()
+	return fmt.Sprintf("tcp://127.0.0.1:%d", port)
 }
 
 // A configuration with a door that cannot be opened is refused, whatever else it says: every
@@ -113,6 +116,16 @@ func TestPreparedDoors(t *testing.T) {
 		t.Error("a second one is prepared")
 	}
 	early := dialPeer(t, leaves) // waits until it is known whose the door is
+	accepted := seam.Followed()
+	if err := errors.Join(r.pool.Pause(t.Context()), r.pool.Resume(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // turns of the loop, in which it would be accepted
+		if r.snapshot(); seam.Followed() != accepted {
+			t.Fatal("somebody was let in")
+		}
+		time.Sleep(time.Millisecond)
+	}
 	change.Drop()
 	send(t, early, signature)
 	eventually(t, "it is a's", func() bool { return len(r.clientsNamed("a")) == 1 })
@@ -129,7 +142,7 @@ func TestPreparedDoors(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.pool.Drain(time.Minute)
-	if err := change.Apply(); err == nil {
+	if err := change.Apply(t.Context()); err == nil {
 		t.Error("a pool that drains is reloaded")
 	}
 }
@@ -146,7 +159,7 @@ func TestDoorWhoseTimeIsUpInAReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.Sleep(100 * time.Millisecond) // nothing can be waited for that must not happen
-	if err := change.Apply(); err != nil {
+	if err := change.Apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.doors(); !slices.Equal(got, []string{"operator"}) || !listensAt(at) {

@@ -44,6 +44,9 @@ func siteOf(ctx context.Context, setting string) (site, error) {
 	if !ep.Addressed() {
 		return site{}, &endpoint.Error{Endpoint: setting, Reason: "a door has a host and a port"}
 	}
+	if ip := ep.Address().Addr(); ip.IsValid() && !ip.IsUnspecified() && !endpoint.OfOne(ip) { // bind(2) takes it
+		return site{}, &endpoint.Error{Endpoint: setting, Reason: "nobody can connect to a multicast or broadcast address"}
+	}
 	type answer struct {
 		all []Endpoint
 		err error
@@ -183,6 +186,7 @@ func (l *loop) fit(e *entrance, bound Endpoint, fd int, how listening) error {
 		return err
 	}
 	seam.Mark(fd, e.mark)
+	l.ctx.descriptors.Add(1)
 	f := e.frame
 	f.listeners, f.endpoints, f.bound = append(f.listeners, fd), append(f.endpoints, bound.String()), append(f.bound, name)
 	return nil
@@ -193,8 +197,19 @@ func (d *doors) taken(endpoint string) bool {
 	return slices.ContainsFunc(d.shut, func(e *entrance) bool { return slices.Contains(e.frame.endpoints, endpoint) })
 }
 
+// forgetDoors has no door count any more: the pool has ended, or another process has them.
+func (l *loop) forgetDoors() {
+	for _, e := range l.doors.marked {
+		if e.frame.owner == e {
+			l.ctx.descriptors.Add(-int64(len(e.frame.listeners)))
+			e.frame.listeners = nil
+		}
+	}
+}
+
 // takeDown gives the ports up at once; libzmq closes the listeners a little later.
 func (l *loop) takeDown(f *doorFrame) {
+	l.ctx.descriptors.Add(-int64(len(f.listeners)))
 	_ = shutAll(f.listeners)
 	for _, name := range f.bound {
 		if err := l.frontend.zmq.Unbind(name); err != nil {

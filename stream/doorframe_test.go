@@ -150,21 +150,16 @@ func TestNoDoorWhileDraining(t *testing.T) {
 func TestDoorWithoutADescriptor(t *testing.T) {
 	r := newRig(t)
 	r.doorAt("alice", "")
-	next, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
 	few := limit
-	few.Cur = uint64(next.Fd())
-	_ = next.Close()
+	few.Cur = 3 // the standard ones; another could be closed meanwhile by what an earlier test has left
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
 		t.Fatal(err)
 	}
-	_, err = r.pool.Door(t.Context(), "bob", "", time.Minute)
+	_, err := r.pool.Door(t.Context(), "bob", "", time.Minute)
 	if again := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); again != nil {
 		t.Fatal(again)
 	}
@@ -218,11 +213,8 @@ func TestThousandDoors(t *testing.T) {
 	round(50)
 	descriptors, goroutines, heap := measure()
 	round(1000)
-	eventually(t, "descriptors and goroutines are as before", func() bool {
-		d, g, _ := measure() // libzmq closes a little later
-		return d <= descriptors && g <= goroutines
+	eventually(t, "descriptors, goroutines and memory are as before", func() bool {
+		d, g, h := measure() // libzmq closes a little later
+		return d <= descriptors && g <= goroutines && h <= heap+64<<10
 	})
-	if _, _, h := measure(); h > heap+64<<10 {
-		t.Errorf("%d bytes more", h-heap)
-	}
 }

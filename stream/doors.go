@@ -286,7 +286,7 @@ func (l *loop) enter(c *conn, e *entrance) {
 	e.clients++
 	e.frame.inside++
 	l.doors.inside++
-	l.act(l.table.ClientNamed(l.clock, c.id, c.origin, c, e.identity))
+	l.act(l.table.ClientNamed(l.clock, c.id, *c.origin, c, e.identity))
 }
 
 // leave is enter's end.

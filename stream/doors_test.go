@@ -4,8 +4,11 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/pairing"
 )
@@ -136,12 +139,7 @@ func TestDoorsOneAfterAnother(t *testing.T) {
 // The doors of the configuration stay, and only a reload closes one.
 func TestDoorsOfTheConfiguration(t *testing.T) {
 	at := func(port string) string { return "tcp://127.0.0.1:" + port }
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	_ = ln.Close()
+	port := strings.TrimPrefix(freePort(t), at(""))
 	r := newRig(t, func(c *Config) { c.Doors = []DoorConfig{{"alice", at(port)}} })
 	if info := r.door("alice", time.Minute); !info.Listed || info.Left != 0 || info.Endpoints[0] != at(port) {
 		t.Errorf("%+v", info)
@@ -165,3 +163,58 @@ func TestDoorsOfTheConfiguration(t *testing.T) {
 	}
 	eventually(t, "it is shut", func() bool { return !listensAt(at(port)) && len(r.doors()) == 0 })
 }
+
+// The listener of a door is a descriptor, also while the door is shut and somebody is inside.
+func TestDoorsAreCounted(t *testing.T) {
+	r := newRig(t)
+	before := r.snapshot().Descriptors
+	at := r.door("alice", time.Minute).Endpoints[0]
+	c := dialPeer(t, at)
+	send(t, c, signature)
+	eventually(t, "alice is here", func() bool { return len(r.clientsNamed("alice")) == 1 })
+	r.closeDoor("alice")
+	if n := r.snapshot().Descriptors - before; n != 2 {
+		t.Errorf("%d descriptors are counted, of a client and a door", n)
+	}
+	_ = c.Close()
+	eventually(t, "the door is taken away", func() bool { return r.snapshot().Descriptors == before })
+}
+
+// A port of a multicast address can be listened at, and reached by nobody.
+func TestDoorAtAMulticastAddress(t *testing.T) {
+	r := newRig(t)
+	for _, at := range []string{"tcp://239.1.2.3:5999", "tcp://255.255.255.255:5999", "tcp://[ff02::1]:5999"} {
+		if _, err := r.pool.Door(t.Context(), "alice", at, time.Minute); err == nil || !strings.Contains(err.Error(), "nobody can connect") {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
+	if d := r.doors(); len(d) > 0 {
+		t.Errorf("%v", d)
+	}
+}
+
+// Who has an endpoint that a door cannot have is said, and found by whoever says it: the pool goes on meanwhile.
+func TestWhoHasADoorsEndpointIsFoundOutsideTheLoop(t *testing.T) {
+	r := newRig(t)
+	frontend, _ := r.pool.Bound()
+	taken := frontend[0]
+	cfg := r.cfg
+	cfg.Doors = []DoorConfig{{"alice", taken}}
+	for what, err := range map[string]error{
+		"a door":          doorError(r.pool.Door(t.Context(), "alice", taken, time.Minute)),
+		"a configuration": r.pool.Reload(t.Context(), cfg),
+	} {
+		var e *takenError
+		if !errors.As(err, &e) || !errors.Is(err, unix.EADDRINUSE) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if e.by != nil {
+			t.Errorf("%s: the loop has read /proc", what)
+		}
+		if !strings.Contains(err.Error(), "in use by this process") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func doorError(_ DoorInfo, err error) error { return err }

@@ -67,7 +67,7 @@ func (l *loop) lose(c *conn, how pairing.Gone, reset bool) {
 
 // relayed ends a pair of which the relay has moved everything that there was.
 func (l *loop) relayed(f *flow) {
-	l.recall(f)
+	l.takeBack(f)
 	sides := f.sides()
 	if f.end.Abort {
 		gone := sides[f.end.Gone]

@@ -14,7 +14,7 @@ func (l *loop) finishGently(c *conn) {
 	if c.phase != live {
 		return
 	}
-	l.recall(c.flow)
+	l.takeBack(c.flow)
 	c.phase = closing
 	c.paused = false
 	l.updateInterest(c)
@@ -42,7 +42,7 @@ func (l *loop) abort(c *conn, why pairing.Reason) {
 	if c.phase == dead {
 		return
 	}
-	l.recall(c.flow)
+	l.takeBack(c.flow)
 	if c.phase == live && l.hold(c, why) {
 		return
 	}
@@ -54,15 +54,15 @@ func (l *loop) forget(c *conn, reset bool) {
 	if c.phase == dead {
 		return
 	}
-	l.recall(c.flow)
+	l.takeBack(c.flow)
 	l.notHalf(c.flow)
 	l.unknow(c)
 	l.count(-1)
-	l.figures.backlogged -= int64(c.out.size())
-	c.out.reset()
+	l.dropBacklog(c)
 	c.link.drop(reset)
 	l.leave(c)
-	c.phase, c.paused, c.early = dead, false, nil
+	c.phase, c.paused = dead, false
+	c.unsay()
 }
 
 // count keeps the number of connections and of the descriptors that they use.
@@ -141,8 +141,10 @@ const maxDeadline = 365 * 24 * time.Hour
 
 // draining is the end of a pool's service.
 type draining struct {
-	on bool
-	at time.Duration // when who is left is ended
+	on     bool
+	at     time.Duration // when who is left is ended
+	parts  time.Duration // for how long before that the ends may be spread
+	parted bool          // they are
 }
 
 // drain refuses who comes and lets pairs end by themselves until the deadline.
@@ -153,19 +155,28 @@ func (l *loop) drain(deadline time.Duration) {
 	if err := l.resume(); err != nil {
 		l.cfg.Log.Error("drain", "pool", l.fixed.Name, "error", err)
 	}
-	at := l.now() + max(0, min(deadline, maxDeadline))
+	deadline = max(0, min(deadline, maxDeadline))
+	at := l.now() + deadline
 	if l.draining.on {
 		l.draining.at = min(l.draining.at, at)
 		return
 	}
-	l.draining = draining{true, at}
+	l.draining = draining{on: true, at: at, parts: deadline / 4}
 	l.shutDoors()
 	for _, s := range l.sockets() {
-		if err := shutAll(s.listeners); err != nil {
+		if err := s.cease(); err != nil {
 			l.cfg.Log.Error("drain: closing a listener", "pool", l.fixed.Name, "error", err)
 		}
 	}
 	l.act(l.table.StopWaiting(l.now(), pairing.Shutdown))
+}
+
+// drainNext is when the ends begin, or when whoever is left then is ended.
+func (l *loop) drainNext() time.Duration {
+	if d := &l.draining; !d.parted {
+		return d.at - min(d.parts, partTime(l.figures.connections/2))
+	}
+	return l.draining.at
 }
 
 // drainOver: nobody is left, or the time is up.
@@ -176,7 +187,12 @@ func (l *loop) drainOver() bool {
 	if l.figures.connections == 0 && l.dialler.idle() {
 		return true
 	}
-	if l.now() < l.draining.at {
+	if l.now() >= l.drainNext() && !l.draining.parted {
+		l.draining.parted = true
+		l.part(parting{why: pairing.Drained, pairs: l.pairs()}, l.draining.at-l.clock)
+		l.settle()
+	}
+	if l.clock < l.draining.at {
 		return false
 	}
 	l.act(l.table.EndAll(l.now(), pairing.Drained))

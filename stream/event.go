@@ -82,8 +82,8 @@ func (l *loop) tellOf(topic string, c *conn) {
 		e.Identity, e.Worker = p.Identity(), p.Worker()
 	}
 	if c.flow != nil && c.flow.open {
-		k := c.flow.known()
-		e.Mechanism, e.Version = k.mechanism, k.version
+		s := c.flow.speaks()
+		e.Mechanism, e.Version = s.mechanism, s.version
 	}
 	l.tell(e)
 }
@@ -103,8 +103,8 @@ func (l *loop) tellEnded(r *pairing.Record) {
 		Hint: l.hint(c, r.Reason),
 	}
 	if f := c.flow; f != nil {
-		k := f.known()
-		e.Mechanism, e.Version = k.mechanism, k.version
+		s := f.speaks()
+		e.Mechanism, e.Version = s.mechanism, s.version
 		if !f.open {
 			e.Handshake = f.told()
 		}

@@ -117,7 +117,7 @@ func TestPairThatEndsBeforeItIsMade(t *testing.T) {
 		var client pairing.PeerID
 		l.table.EachPeer(func(p *pairing.Peer) bool { client = p.ID; return false })
 		l.dialled(client, l.dialler.nextID(), connection{Connection: sockets.Connection{FD: ends[0]}})
-		l.actOr(l.table.EndWorker(l.now(), "w", pairing.Kicked))
+		l.act(l.table.End(l.now(), client, pairing.Kicked))
 	})
 	r.expectReasons(1, pairing.Kicked)
 }

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"math"
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -29,7 +30,7 @@ func (g *gathering) heard(from, to *conn, n int) {
 	if pair := from.flow.client.id; g.pair != pair {
 		g.pair, g.alone = pair, 0
 	}
-	from.oneWay, to.oneWay = from.oneWay+n, 0
+	from.oneWay, to.oneWay = int32(min(int(from.oneWay)+n, math.MaxInt32)), 0
 	g.alone += n
 }
 

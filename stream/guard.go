@@ -60,6 +60,10 @@ func (l *loop) setFree(f *flow) {
 	if len(free) > 0 {
 		l.pass(f.client, f.worker, free)
 	}
+	if c := f.client; len(s.withheld) == 0 && c.paused && c.phase == live && f.worker.out.empty() {
+		c.paused = false
+		l.updateInterest(c)
+	}
 }
 
 // await gives the worker time to say its word.
@@ -81,6 +85,7 @@ func (l *loop) stopWithholding() {
 				s.released = true
 				s.Release()
 				l.setFree(f)
+				l.passEndOn(f.client)
 			}
 		})
 	}

@@ -16,7 +16,7 @@ import (
 //
 // A FIN before the pair has opened is taken for what it nearly always is, a connection
 // that was closed (no ZeroMQ library half-closes): else whoever has given up would cost
-// a worker.
+// a worker. Only who has said more than a handshake is heard first (lastwords.go).
 
 // finRead takes in that a connection has ended its sending, and that all that came
 // before it is here.
@@ -27,6 +27,9 @@ func (l *loop) finRead(c *conn) {
 		c.ended = true // it still has something to read
 		l.updateInterest(c)
 	case c.phase > live && c.owedReset: // and will be given it
+	case l.hasLastWords(c):
+		c.lastWords, c.ended = true, true
+		l.updateInterest(c)
 	default:
 		l.ended(c, c.lastWord())
 	}
@@ -41,16 +44,50 @@ func (l *loop) passEnd(c *conn) bool {
 	}
 	c.ended = true
 	to := f.partner(c)
-	if !f.end.Begun && !f.hasFailed(to) {
-		f.begins(f.side(c))
-		f.end.InOrder = true
-	}
-	if !f.direct() && f.half == nil {
+	f.beginsUnlessFailed(c)
+	f.end.InOrder = f.end.InOrder || f.end.Begun && f.end.First == f.side(c)
+	if !f.direct() {
 		l.halfClose(f)
 	}
 	l.shutWhenHanded(to)
 	l.updateInterest(c)
 	return true
+}
+
+// mayLeave: a connection is left unread that the loop reads, so that nobody would find its end.
+func (c *conn) mayLeave() bool {
+	f := c.flow
+	return c.paused && c.phase == live && !c.ended && (f == nil || f.open && !f.direct())
+}
+
+// leaves takes in that a connection has ended its sending, or is no more, that is left
+// unread: without a partner that is its end. In a pair what it has sent before is its
+// partner's yet, who may be one that takes nothing: so that is told now.
+func (l *loop) leaves(c *conn, reset bool) {
+	f := c.flow
+	switch {
+	case c.phase != live || c.ended || c.lastWords:
+	case f == nil && !c.paused:
+	case f == nil && !reset && l.hasLastWords(c):
+		c.lastWords = true
+	case f == nil:
+		l.ended(c, howEnded(c))
+	case !f.open:
+	case reset && c.own() != nil && toRead(c.link.descriptor()) == 0: // of a peer of a STREAM socket the seam tells
+		l.ended(c, pairing.Reset)
+	default:
+		f.beginsUnlessFailed(c)
+		first := f.end.Begun && f.end.First == f.side(c)
+		f.end.Reset = f.end.Reset || first && reset && !f.end.InOrder
+		l.halfClose(f)
+	}
+}
+
+// beginsUnlessFailed notes that a side has ended its sending, if it is the first.
+func (f *flow) beginsUnlessFailed(c *conn) {
+	if !f.end.Begun && !f.hasFailed(f.partner(c)) { // which costs a system call
+		f.begins(f.side(c))
+	}
 }
 
 // carriesEnds: the pair is open, both sides are there, and the loop moves its bytes.
@@ -71,7 +108,10 @@ func (f *flow) hasFailed(c *conn) bool {
 // that it is owed; of the second of two that is the end of the pair.
 func (l *loop) shutWhenHanded(c *conn) {
 	f := c.flow
-	if f == nil || c.shut || c.broken || !f.partner(c).ended || !c.out.empty() || !c.handed() {
+	if f == nil || c.shut || c.broken || !c.out.empty() {
+		return
+	}
+	if p := f.partner(c); !p.ended || p.lastWords || !c.handed() {
 		return
 	}
 	if c.broken { // as has just been found: its own end is no answer to that of its partner
@@ -90,12 +130,16 @@ func (l *loop) shutWhenHanded(c *conn) {
 // room, or that it fails.
 func (c *conn) left() bool {
 	f := c.flow
-	return c.ended && (c.phase == closing || c.phase == live && (f.young || !f.direct()))
+	return c.ended && (c.phase == closing || c.phase == live && (c.lastWords || f.young || !f.direct()))
 }
 
 // failedLeft ends a connection that had ended its sending and then failed.
 func (l *loop) failedLeft(c *conn, mask uint32) {
-	if mask&pollError != 0 { // over ipc it has only closed if there is none
+	switch {
+	case mask&pollError == 0: // over ipc it has only closed
+	case c.lastWords: // to be told of that comes behind them
+		c.broken = true
+	default:
 		l.ended(c, pairing.Reset)
 	}
 }
@@ -103,7 +147,7 @@ func (l *loop) failedLeft(c *conn, mask uint32) {
 // noteFailed ends a connection that has ended its sending and takes nothing any more:
 // nothing else will tell of that. The relay knows by itself.
 func (l *loop) noteFailed(c *conn) {
-	if c.phase == live && c.broken && c.ended && !c.flow.direct() {
+	if c.phase == live && c.broken && c.ended && !c.lastWords && !c.flow.direct() {
 		l.ended(c, pairing.Reset)
 	}
 }
@@ -120,6 +164,9 @@ func (l *loop) hearEnd(c *conn) {
 }
 
 func (l *loop) endHeard(c *conn, link *streamLink) {
+	if link.end.Gone { // and it may have been read since
+		link.end = seam.Ended(link.fd)
+	}
 	end := link.end
 	if some := end.FIN || end.Gone; !some || c.phase == dead || c.phase == refused || !link.allHeard() {
 		return
@@ -130,11 +177,14 @@ func (l *loop) endHeard(c *conn, link *streamLink) {
 	if end.FIN {
 		l.finRead(c)
 	}
-	if !end.Gone || c.phase == dead {
+	if !end.Gone || c.phase == dead || c.lastWords {
 		return
 	}
+	reset := end.Error || !c.shut && wasReset(link.fd)
 	switch {
-	case end.Error, !c.shut && wasReset(link.fd):
+	case c.flow != nil && c.phase == live && !end.FIN && toRead(link.fd) > 0:
+		l.leaves(c, reset) // and has said something before
+	case reset:
 		l.ended(c, pairing.Reset)
 	case c.phase > live:
 		l.ended(c, pairing.Closed)
@@ -182,8 +232,11 @@ func (f *flow) ending() splice.End {
 }
 
 // halfClose notes a pair of which one side has ended its sending. It is on the
-// list until it ends, or is recalled.
+// list until it ends, or is taken back.
 func (l *loop) halfClose(f *flow) {
+	if f.half != nil {
+		return
+	}
 	f.half = l.halves.PushBack(&halfClosed{f, l.clock, f.progress()})
 }
 

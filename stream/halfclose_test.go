@@ -225,6 +225,77 @@ func TestHalfClosesLeaveNothingBehind(t *testing.T) {
 	})
 }
 
+// Who ends its sending, or closes, while it is left unread for a partner that takes nothing is found, and the pair is
+// ended a finish timeout later; if the partner reads before that it has everything.
+func TestEndOfWhoIsHeldBack(t *testing.T) {
+	for name, end := range map[string]func(net.Conn){"ends its sending": endSending, "closes": func(c net.Conn) { _ = c.Close() }} {
+		t.Run(name, func(t *testing.T) {
+			eitherSide(t, anyNetwork, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, _ net.Conn) {
+				r.holdBackALittle(first)
+				end(first)
+				eventually(t, "its end is found", func() bool { return r.halfClosed() == 1 })
+				r.expectRest()
+				eventually(t, "it is ended", func() bool { // the kernel may acknowledge something yet
+					r.drainTimeoutPasses()
+					return r.halfClosed() == 0
+				})
+			}, smallPairBuffer)
+		})
+		t.Run(name+" and is read at last", func(t *testing.T) {
+			eitherSide(t, anyNetwork, pairing.ClientClosed, pairing.WorkerClosed, func(t *testing.T, r *rig, first, second net.Conn) {
+				sent := r.holdBackALittle(first)
+				end(first)
+				eventually(t, "its end is found", func() bool { return r.halfClosed() == 1 })
+				if got := expectEnd(t, second); !bytes.Equal(got, make([]byte, sent)) {
+					t.Errorf("%d bytes of %d, or not the same ones", len(got), sent)
+				}
+				_ = second.Close()
+			}, smallPairBuffer)
+		})
+	}
+}
+
+func smallPairBuffer(c *Config) { c.PairBuffer, c.Pairing.FinishTimeout = MinPairBuffer, time.Hour }
+
+// holdBackALittle sends until nothing more moves, and says how much; what is unread of it leaves room for a FIN.
+func (r *rig) holdBackALittle(from net.Conn) (sent int) {
+	r.t.Helper()
+	block := make([]byte, 16<<10)
+	var before progress
+	unmoved := 0
+	eventually(r.t, "it is left unread", func() bool {
+		left, held := 0, false
+		var now progress
+		r.onLoop(func(l *loop) {
+			client, _ := l.sides()
+			for _, c := range client.flow.sides() {
+				some, _ := unix.IoctlGetInt(c.link.descriptor(), unix.SIOCINQ)
+				left, held = left+some, held || c.paused || c.lent()
+			}
+			now = client.flow.progress()
+		})
+		if unmoved++; now != before {
+			unmoved = 0
+		}
+		if before = now; left == 0 || !held && unmoved == 20 {
+			send(r.t, from, block)
+			sent, unmoved = sent+len(block), 0
+		}
+		return unmoved == 20
+	})
+	return sent
+}
+
+// expectRest waits until this process does nothing.
+func (r *rig) expectRest() {
+	r.t.Helper()
+	eventually(r.t, "it rests", func() bool {
+		before := cpuTime(r.t)
+		time.Sleep(100 * time.Millisecond) // in which it is measured
+		return cpuTime(r.t)-before < 50*time.Millisecond
+	})
+}
+
 // A half-closed pair costs no time as long as nothing comes, nor does a peer that is held or
 // over ipc has gone for good: libzmq is not told of an end that it must not see again and again.
 func TestHalfClosedCostsNoTime(t *testing.T) {
@@ -234,11 +305,7 @@ func TestHalfClosedCostsNoTime(t *testing.T) {
 		if _, unix := client.(*net.UnixConn); unix {
 			_ = client.Close()
 		}
-		eventually(t, "it rests", func() bool {
-			before := cpuTime(t)
-			time.Sleep(100 * time.Millisecond) // in which it is measured
-			return cpuTime(t)-before < 50*time.Millisecond
-		})
+		r.expectRest()
 		_ = worker.Close()
 		r.expectReasons(1, pairing.ClientClosed)
 		r.expectQuiet()
@@ -297,4 +364,49 @@ func TestResetOfWhoIsOwedMuch(t *testing.T) {
 		reset(second)
 		expectResetOf(t, first)
 	})
+}
+
+// What a side has said before it is reset arrives, also where its partner takes it only later. A unix peer is reset by its
+// own close, if something was unread.
+func TestWordsBeforeAReset(t *testing.T) {
+	for side, reason := range []pairing.Reason{pairing.ClientReset, pairing.WorkerReset} {
+		t.Run(reason.String(), func(t *testing.T) {
+			openPairs(t, anyNetwork, func(t *testing.T, r *rig, client, worker net.Conn) {
+				first, second := client, worker
+				if side == 1 {
+					first, second = worker, client
+				}
+				r.onLoop(func(l *loop) { // it has little room
+					one, other := l.sides()
+					_ = unix.SetsockoptInt([]*conn{other, one}[side].link.descriptor(), unix.SOL_SOCKET, unix.SO_SNDBUF, little)
+				})
+				send(t, second, []byte("x"))
+				eventually(t, "it is unread", func() bool { return unread(first) == 1 })
+				words := noise(1, 4*little)
+				send(t, first, words)
+				eventually(t, "all of it is the proxy's", func() bool { return unsent(first) == 0 })
+				if tcp, is := first.(*net.TCPConn); is {
+					_ = tcp.SetLinger(0)
+				}
+				_ = first.Close()
+				if r.cfg.Relay == RelaySplice { // the other finds out when it reads
+					eventually(t, "who was reset is forgotten", func() (gone bool) {
+						r.onLoop(func(l *loop) { gone = l.figures.connections < 2 })
+						return gone
+					})
+				}
+				expect(t, second, words)
+				_, _ = io.Copy(io.Discard, second)
+				r.expectQuiet()
+			})
+		})
+	}
+}
+
+// unsent are the bytes that a TCP peer has not acknowledged.
+func unsent(c net.Conn) (n int) {
+	if _, tcp := c.(*net.TCPConn); tcp {
+		onDescriptor(c, func(fd int) { n, _ = unix.IoctlGetInt(fd, unix.TIOCOUTQ) })
+	}
+	return n
 }

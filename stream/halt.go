@@ -62,7 +62,7 @@ func (l *loop) pauseAll() error {
 	}
 	l.poller.remove(l.owner.Descriptor())
 	l.eachConn(func(c *conn) {
-		l.recall(c.flow)
+		l.takeBack(c.flow)
 		if c.flow != nil && c.flow.end.Over { // which is news
 			l.relayed(c.flow)
 			return
@@ -88,7 +88,7 @@ func (l *loop) resume() error {
 	})
 	err := l.poller.add(l.owner.Descriptor(), pollIn, newsToken)
 	for _, s := range l.sockets() {
-		s.pause(false)
+		pauseAll(l.letIn(s.listeners), false)
 		err = errors.Join(err, l.poller.add(s.fd, pollIn, s.token()))
 	}
 	if err != nil {

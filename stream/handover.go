@@ -11,7 +11,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/seam"
-	"github.com/streamq/streamq-proxy/stream/sockets"
+	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
 // A pool can be handed over to a process that goes on in its place ([Pool.HandOver] here,
@@ -23,7 +23,8 @@ import (
 //	   +------- Thaw -------+-----------------+
 //
 // A pool that is retired has only what could not go along: pairs in their handshake, or that end,
-// and connections in libzmq. It accepts nobody, and gives away who is fit to be (late.go).
+// and connections in libzmq. It accepts nobody, and gives away who is fit to be (late.go). Pairs of
+// which libzmq has a side end where they are.
 
 // ErrNotNow says why a pool cannot be handed over as it is.
 var ErrNotNow = errors.New("the pool cannot be handed over now")
@@ -35,21 +36,16 @@ type Handover struct {
 	since   time.Time
 	release chan func()
 
-	peers []*conn // in the order in which they are saved
-	flows []*flow
-	doors []*entrance
+	peers   []*conn // in the order in which they are saved
+	flows   []*flow
+	doors   []*entrance
+	passed  [2]Traffic // as it was saved: more passes until the pairs stand still
+	workers map[string][2]Traffic
 }
 
 // Listeners are the pool's, by descriptors that stay its own. It may be called at any time: they never change.
 func (p *Pool) Listeners() Listeners {
-	return Listeners{p.loop.frontend.inheritable(), p.loop.backend.inheritable()}
-}
-
-func (s *socket) inheritable() (all []Listener) {
-	for i, setting := range s.settings {
-		all = append(all, Listener{setting, s.endpoints[i], s.fixed[i]})
-	}
-	return all
+	return Listeners{slices.Clone(p.loop.frontend.fixed), slices.Clone(p.loop.backend.fixed)}
 }
 
 // HandOver has the pool stand still. Errors: [ErrNotNow], [ErrStopped], and ctx's.
@@ -91,6 +87,8 @@ func (l *loop) freeze(h *Handover) error {
 			return fmt.Errorf("%w: a port of pool %s cannot be opened", ErrNotNow, l.fixed.Name)
 		}
 	}
+	l.now()
+	l.partAll()
 	for _, s := range l.sockets() {
 		s.pause(true)
 	}
@@ -120,18 +118,26 @@ func along(p *pairing.Peer) bool {
 	return true
 }
 
-// portable: another process can go on with the connection.
+// portable: another process can go on with the connection. That nothing can be written to one that
+// has said its last words it finds by itself.
 func (c *conn) portable() bool {
-	return c.phase == live && c.own() != nil && !c.broken && !c.owedReset && (c.via == nil || c.via.read) && (c.flow != nil || c.out.empty())
+	return c.phase == live && c.free() && (!c.broken || c.lastWords && c.flow == nil) && !c.owedReset && (c.via == nil || c.via.read) && (c.flow != nil || c.out.empty())
+}
+
+// free: the kernel has everything of the connection that the loop has not.
+func (c *conn) free() bool {
+	s, stream := c.link.(*streamLink)
+	return !stream || s.stopped
 }
 
 // Save is the pool, and its descriptors: those of its connections and then those of its doors,
 // which stay its own.
 func (h *Handover) Save() (SavedPool, []int) {
 	l := h.l
+	h.passed, h.workers = l.passed(), l.workersPassed()
 	s := SavedPool{
 		Pool: l.fixed.Name, Group: l.fixed.Group, Table: l.table.Save(l.clock, along), Workers: l.cfg.Workers, LameDuck: l.pool.LameDuck(),
-		Figures: SavedFigures{l.passed(), l.figures.turns, l.handshakes, l.stalls.count, l.stalls.total},
+		Figures: SavedFigures{h.passed, h.workers, l.figures.turns, l.handshakes, l.stalls.count, l.stalls.total},
 	}
 	var fds []int
 	s.Conns, s.Flows, fds = h.savePeers(&s.Table.Peers)
@@ -167,11 +173,14 @@ func (h *Handover) savePeers(s *pairing.SavedPeers) (conns []SavedConn, flows []
 
 func (c *conn) saved() SavedConn {
 	s := SavedConn{
-		Origin: c.origin, Spoke: c.spoke, Told: c.told, Ready: c.ready, Paused: c.paused, Ended: c.ended, Shut: c.shut, Balanced: c.balanced, Dialled: side(c.id>>32) == dialledSide,
-		Early: c.early, Shown: c.own().shown.address,
+		Origin: *c.origin, Spoke: c.spoke, Told: c.told, Ready: c.ready, Paused: c.paused, Ended: c.ended, Shut: c.shut, Balanced: c.balanced, Dialled: side(c.id>>32) == dialledSide,
+		Early: c.said(),
+	}
+	if o := c.own(); o != nil {
+		s.Shown = o.shown.seen()
 	}
 	if c.via != nil {
-		s.Balancer = &SavedBalancer{c.via.Endpoint, c.via.UniqueID, c.via.TLS, c.via.origin}
+		s.Balancer = &SavedBalancer{c.via.Endpoint, c.via.UniqueID, c.via.TLS, *c.via.origin}
 	}
 	if c.door != nil {
 		s.Door = c.door.identity
@@ -187,7 +196,7 @@ func (h *Handover) Stop() (motions []Motion, blob []byte) {
 	idle := make(map[*flow]time.Duration, len(order))
 	for _, f := range order {
 		idle[f] = f.loanIdle()
-		h.l.recall(f)
+		h.l.takeBack(f)
 	}
 	for _, f := range h.flows {
 		m := Motion{End: f.end, Passed: f.passed, Idle: idle[f]}
@@ -248,35 +257,42 @@ func (h *Handover) Retire(late Late) { h.release <- func() { h.retire(late) } }
 func (h *Handover) retire(late Late) {
 	l := h.l
 	h.wake()
-	l.given(h.peers)
+	l.given(h)
 	l.retired = retired{on: true, late: late}
-	for _, s := range l.sockets() { // paused for good; a shutdown(2) would be the successor's, too
+	for _, s := range l.sockets() {
+		l.abandon(s.listeners)
 		s.listeners, s.paths = nil, nil
 	}
+	for _, e := range l.doors.open {
+		l.abandon(e.frame.listeners)
+	}
+	l.forgetDoors()
 	l.doors.open, l.doors.shut = map[string]*entrance{}, nil
 	l.doors.look()
-	// libzmq's own connections cannot go along. Who serves nobody comes again, to the successor.
-	l.table.EachPeer(func(p *pairing.Peer) bool {
-		if p.Partner() == nil && p.State() != pairing.PeerDialling && p.Conn.(*conn).own() == nil {
-			l.retired.end = append(l.retired.end, p.ID)
-		}
-		return true
-	})
-	for _, id := range l.retired.end {
-		l.act(l.table.End(l.clock, id, pairing.Drained))
+	for _, s := range l.sockets() { // who was accepted before, and not heard of, is heard of before the end
+		s.signalled = true
 	}
-	l.retired.end = nil
 	l.settle()
 }
 
-// given forgets what another process has: connections, and all that was counted until then.
-func (l *loop) given(peers []*conn) {
-	l.letGo(peers)
-	l.act(l.table.Retire(l.clock))
-	for way := range l.figures.passed {
-		l.figures.passed[way].Bytes.Store(0)
-		l.figures.passed[way].Chunks.Store(0)
+// abandon lets go of listeners that are the successor's: a shutdown(2) would be that one's, too.
+func (l *loop) abandon(listeners []int) {
+	for _, fd := range listeners {
+		if err := seam.Abandon(fd); err != nil { // it stays, and is paused
+			l.cfg.Log.Error("a listener of another process is kept", "pool", l.fixed.Name, "error", err)
+		}
 	}
+}
+
+// given forgets what another process has: connections, and what was told of what has been counted.
+func (l *loop) given(h *Handover) {
+	l.letGo(h.peers)
+	l.act(l.table.Retire(l.clock))
+	workers := make(map[string][2]Traffic, len(h.workers))
+	for name, both := range h.workers {
+		workers[name] = less(both)
+	}
+	l.addPassed(less(h.passed), workers)
 }
 
 // letGo forgets connections that another process has. Their sockets go on.
@@ -287,34 +303,61 @@ func (l *loop) letGo(all []*conn) {
 	}
 	l.act(l.table.HandOver(l.clock, ids))
 	for _, c := range all {
-		o := c.own()
-		_ = o.listen(wish{})
+		_ = l.listenTo(c, wish{})
 		l.unknow(c)
 		l.count(-1)
-		l.figures.backlogged -= int64(c.out.size())
-		c.out.reset()
+		l.dropBacklog(c)
 		l.leave(c)
-		c.phase, c.paused, c.early = dead, false, nil
-		if o.accepted {
-			seam.Release(o.fd)
-		} else {
-			sockets.Close(o.fd)
-		}
+		c.phase, c.paused = dead, false
+		c.unsay()
+		c.link.part()
 	}
 }
 
-// passed is what has passed since the start.
-func (l *loop) passed() (both [2]Traffic) {
-	for way := range both {
-		both[way] = Traffic{l.figures.passed[way].Chunks.Load(), l.figures.passed[way].Bytes.Load()}
+// passed is what has passed since the start, or in a retired process since it was told last.
+func (l *loop) passed() [2]Traffic { return traffic(&l.figures.passed) }
+
+// workersPassed is the same by worker.
+func (l *loop) workersPassed() map[string][2]Traffic {
+	all := make(map[string][2]Traffic, len(l.figures.workers))
+	for name, c := range l.figures.workers {
+		if t := traffic(c); t != [2]Traffic{} {
+			all[name] = t
+		}
+	}
+	return all
+}
+
+func (l *loop) hasPassed() bool { return l.passed() != [2]Traffic{} }
+
+// addPassed counts what has passed in another process. An older one does not say by which workers.
+func (l *loop) addPassed(both [2]Traffic, workers map[string][2]Traffic) {
+	l.figures.merged++
+	add(&l.figures.passed, both)
+	for name, t := range workers {
+		add(l.figures.of(name), t)
+	}
+}
+
+func traffic(of *[2]splice.Counters) (both [2]Traffic) {
+	for way := range of {
+		both[way] = Traffic{of[way].Chunks.Load(), of[way].Bytes.Load()}
 	}
 	return both
 }
 
-// addPassed counts what has passed in another process.
-func (l *loop) addPassed(both *[2]Traffic) {
+// less is what has to be added to have so much less.
+func less(both [2]Traffic) (negative [2]Traffic) {
 	for way, t := range both {
-		l.figures.passed[way].Bytes.Add(t.Bytes)
-		l.figures.passed[way].Chunks.Add(t.Chunks)
+		negative[way] = Traffic{-t.Chunks, -t.Bytes}
+	}
+	return negative
+}
+
+// add leaves alone what else the counters are added to.
+func add(to *[2]splice.Counters, both [2]Traffic) {
+	for way, t := range both {
+		to[way].Bytes.Add(t.Bytes)
+		to[way].Chunks.Add(t.Chunks)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ type succession struct {
 	t        *testing.T
 	old, new *rig
 	handover *Handover
+	give     Late // late, unless a test has another one
 }
 
 // duplicates are what another process would get of descriptors.
@@ -54,6 +56,7 @@ func through[T any](t *testing.T, said T) (read T) {
 func succeed(t *testing.T, old *rig, changes ...func(*Config)) *succession {
 	t.Helper()
 	s := &succession{t: t, old: old}
+	s.give = s.late
 	ctx, err := NewContext(1, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +108,7 @@ func (s *succession) commit() *rig {
 	s.new.stop = stop
 	go func() { s.new.done <- s.new.pool.Run(run) }()
 	s.t.Cleanup(s.new.close)
-	s.handover.Retire(s.late)
+	s.handover.Retire(s.give)
 	return s.new
 }
 
@@ -149,6 +152,17 @@ func (s *succession) expectRetired() {
 	case <-time.After(patience):
 		s.t.Fatal("the old pool has not ended")
 	}
+}
+
+// expectStays: an open pair goes on where it is, and when it ends, so does the pool that it was left in.
+func (s *succession) expectStays(client, worker net.Conn) {
+	s.t.Helper()
+	send(s.t, client, []byte("still"))
+	expect(s.t, worker, []byte("still"))
+	_ = client.Close()
+	expectEnd(s.t, worker)
+	_ = worker.Close()
+	s.expectRetired()
 }
 
 // chatter is a stream of bytes each way of a pair, which both ends know.
@@ -241,7 +255,9 @@ func TestSuccession(t *testing.T) {
 		s.expectRetired()
 		after := r.snapshot()
 		if before.Stats.Open != after.Stats.Open || after.Stats.Waiting != 1 || after.Stats.ClientsTotal != before.Stats.ClientsTotal ||
-			after.BytesIn < before.BytesIn || after.Workers[0].Pairs != 4 || after.Workers[0].Served != before.Workers[0].Served {
+			after.BytesIn < before.BytesIn || after.Workers[0].Pairs != 4 || after.Workers[0].Served != before.Workers[0].Served ||
+			after.Workers[0].DialTime != before.Workers[0].DialTime || before.WorkerBytes["w"] == [2]uint64{} ||
+			after.WorkerBytes["w"][0] < before.WorkerBytes["w"][0] || after.WorkerBytes["w"][1] < before.WorkerBytes["w"][1] {
 			t.Fatalf("it was %+v, and is %+v", before, after)
 		}
 		if used, _ := s.old.ctx.Descriptors(); used != 0 {
@@ -318,7 +334,7 @@ func TestSuccessionLate(t *testing.T) {
 	worker := accept()
 	s := succeed(t, r)
 	s.save()
-	early := dialPeer(t, r.pool.loop.frontend.endpoints[0]) // while nobody accepts
+	early := dialPeer(t, r.pool.loop.frontend.bound()[0]) // while nobody accepts
 	send(t, early, nullPeer())
 	next := s.commit()
 	earlyWorker := accept()
@@ -335,9 +351,197 @@ func TestSuccessionLate(t *testing.T) {
 	eventually(t, "both are the successor's", func() bool { return next.snapshot().Stats.Open == 2 })
 	send(t, client, []byte("hello"))
 	expect(t, worker, []byte("hello"))
-	if n := next.snapshot().Stats; n.PairsTotal != 2 || n.OpenedTotal != 2 || n.ClientsTotal != 2 {
+	var last Snapshot
+	eventually(t, "all is counted, by a thread that has it pass first", func() bool {
+		last = next.snapshot()
+		return last.BytesIn >= uint64(2*len(nullPeer())+len("hello"))
+	})
+	if n := last.Stats; n.PairsTotal != 2 || n.OpenedTotal != 2 || n.ClientsTotal != 2 {
 		t.Errorf("it has counted %+v", n)
 	}
+	if got := last.WorkerBytes["w"]; got != [2]uint64{last.BytesIn, last.BytesOut} {
+		t.Errorf("of the only worker %v is counted, of all %d and %d", got, last.BytesIn, last.BytesOut)
+	}
+}
+
+// TestSuccessionCounts: what passes while the loop stands still, and pairs do not yet, is counted like everything else.
+func TestSuccessionCounts(t *testing.T) {
+	endpoint, accept := listeningWorker(t)
+	r := newRig(t, func(c *Config) {
+		c.Workers = []pairing.WorkerConfig{{Name: "w", Endpoint: endpoint}}
+	})
+	client, worker := r.dialledPair(accept)
+	send(t, client, []byte("before"))
+	expect(t, worker, []byte("before"))
+	before := r.snapshot()
+	s := succeed(t, r)
+	s.save()
+	send(t, client, []byte("meanwhile"))
+	expect(t, worker, []byte("meanwhile"))
+	next := s.commit()
+	s.expectRetired()
+	after := next.snapshot()
+	if want := before.BytesIn + uint64(len("meanwhile")); after.BytesIn != want || after.WorkerBytes["w"][0] != want {
+		t.Errorf("%d bytes are counted, %v of them the worker's, not %d", after.BytesIn, after.WorkerBytes["w"], want)
+	}
+}
+
+// TestSuccessionOfWhoWaits: slots and waiting clients follow with all that they have said and say on, whatever has
+// their connections; and an open pair of which libzmq has a side goes on where it is, and ends there.
+func TestSuccessionOfWhoWaits(t *testing.T) {
+	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
+		old := newRig(t, relay)
+		client, worker := old.pair()
+		waiting := old.client()
+		said := unasked("3.1", 9_000)
+		send(t, waiting, said[:5_000])
+		eventually(t, "a client waits", func() bool { return old.snapshot().Stats.Waiting == 1 })
+		s := succeed(t, old)
+		s.save()
+		send(t, waiting, said[5_000:])
+		next := s.commit()
+		eventually(t, "it waits at the successor", func() bool { return next.snapshot().Stats.Waiting == 1 })
+		s.expectStays(client, worker)
+
+		fresh := next.worker()
+		send(t, fresh, nullPeer())
+		expect(t, fresh, said)
+		expect(t, waiting, nullPeer())
+		slot := next.slot()
+		s = succeed(t, next)
+		s.save()
+		last := s.commit()
+		eventually(t, "the slot is at the successor", func() bool { return last.snapshot().Stats.Slots == 1 })
+		last.clientOf(slot)
+		send(t, waiting, []byte("more"))
+		expect(t, fresh, []byte("more"))
+		_ = fresh.Close()
+		expectEnd(t, waiting)
+		_ = waiting.Close()
+		s.expectRetired()
+	})
+}
+
+// TestSuccessionLateFails: when nobody takes who follows, who has said something unasked and closed is served where it
+// is, and others who wait are closed, and come again to the successor.
+func TestSuccessionLateFails(t *testing.T) {
+	old := newRig(t, func(c *Config) { c.Relay = RelayStream })
+	live := old.client()
+	send(t, live, signature)
+	words := unasked("3.1", 300)
+	sayAndClose(t, old.client(), words)
+	old.expectKept(pairing.PeerWaiting)
+	eventually(t, "both wait", func() bool { return old.snapshot().Stats.Waiting == 2 })
+	s := succeed(t, old)
+	s.save()
+	s.give = func(*LatePeers, []byte, []int) error { return errors.New("no") }
+	next := s.commit()
+	if said := expectEnd(t, live); len(said) > 0 {
+		t.Errorf("%x was said to who was sent away", said)
+	}
+	endpoint, accept := listeningWorker(t)
+	old.onLoop(func(l *loop) { // as another process cannot, that has it already
+		actions, err := l.table.AddWorker(l.now(), pairing.WorkerConfig{Name: "w", Endpoint: endpoint})
+		if err != nil {
+			t.Error(err)
+		}
+		l.act(actions)
+	})
+	worker := accept()
+	send(t, worker, nullPeer())
+	if got := expectEnd(t, worker); !bytes.Equal(got, words) {
+		t.Errorf("%d bytes of %d came, or not the same ones", len(got), len(words))
+	}
+	_ = worker.Close()
+	s.expectRetired()
+	if n := next.snapshot().Stats.ClientsTotal; n != 2 {
+		t.Errorf("%d clients are counted", n)
+	}
+}
+
+// TestSuccessionOfListeners: a pool that was left with a pair of its own has no port any more, so that it is closed when
+// its successor closes it, and whoever comes then is refused or has another process.
+func TestSuccessionOfListeners(t *testing.T) {
+	old := newRig(t, func(c *Config) { c.Relay = RelayStream })
+	client, worker := old.pair()
+	if _, err := old.pool.Door(t.Context(), "ann", "", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	s := succeed(t, old)
+	s.save()
+	next := s.commit()
+	doors, err := next.pool.Doors(t.Context())
+	if err != nil || len(doors) != 1 {
+		t.Fatal(doors, err)
+	}
+	frontend, backend := next.pool.Bound()
+	next.slot()
+	next.close()
+	for _, endpoint := range []string{frontend[0], backend[0], doors[0].Endpoints[0]} {
+		address := strings.TrimPrefix(endpoint, "tcp://")
+		if c, err := net.Dial("tcp", address); !errors.Is(err, unix.ECONNREFUSED) {
+			t.Errorf("nobody is there, and who connects to %s finds %v", endpoint, err)
+			if err == nil {
+				_ = c.Close()
+			}
+		}
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close()
+	}
+	s.expectStays(client, worker)
+}
+
+// TestSuccessionSteered: what an operator asks for while the pool is handed over is not done where it would be lost,
+// and he is told.
+func TestSuccessionSteered(t *testing.T) {
+	endpoint, accept := listeningWorker(t)
+	old := newRig(t, withWorker(endpoint))
+	client := old.client()
+	send(t, client, nullPeer()) // keeps the old pool from ending before it has answered
+	accept()
+	s := succeed(t, old)
+	s.save()
+	asked := make(chan error, 1)
+	go func() { asked <- old.pool.SetWeight(context.Background(), "w", 7) }()
+	eventually(t, "it has been asked", func() bool { return len(old.pool.commands) == 1 })
+	next := s.commit()
+	if err := <-asked; !errors.Is(err, ErrHandedOver) {
+		t.Errorf("it is %v", err)
+	}
+	if err := next.pool.SetWeight(t.Context(), "w", 7); err != nil {
+		t.Error(err)
+	}
+	_ = client.Close()
+}
+
+// TestSuccessionShared: who has a worker in the process that was left is told to others that share a store for as long as
+// the pair is there, since the successor does not know of it.
+func TestSuccessionShared(t *testing.T) {
+	old := newRig(t, func(c *Config) {
+		c.Relay, c.Pairing.AffinityBySource, c.Pairing.AffinityTTL = RelayStream, true, time.Minute
+	})
+	client, worker := old.pair()
+	s := succeed(t, old)
+	s.save()
+	s.commit()
+	eventually(t, "it was handed over", func() bool { return errors.Is(old.pool.Answers(t.Context()), ErrHandedOver) })
+	page, _, _, err := old.pool.Having(t.Context(), 0, 10)
+	if err != nil || len(page) != 1 {
+		t.Errorf("%+v have a worker, %v", page, err)
+	}
+	if n, err := old.pool.Pairs(t.Context()); err != nil || n != 1 {
+		t.Errorf("it has %d pairs, %v", n, err)
+	}
+	if ttl := old.pool.HavingFor(); ttl < time.Minute {
+		t.Errorf("others are to know it for %v", ttl)
+	}
+	_ = client.Close()
+	expectEnd(t, worker)
+	_ = worker.Close()
+	s.expectRetired()
 }
 
 // TestSuccessionOfDoors: a door stays open where it is for as long as it was to be, who has come through it

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/zmtp"
@@ -56,10 +57,20 @@ type shaking struct {
 
 // shaken is what is kept of a handshake that is through: a pair may live for months.
 type shaken struct {
-	mechanism, version string
-	stages             [2]zmtp.Stage
-	servers            [2]bool // whose greeting claims to be the server's
-	timeline           timeline
+	spoken   unique.Handle[spoken]
+	stages   [2]zmtp.Stage
+	servers  [2]bool // whose greeting claims to be the server's
+	timeline timeline
+}
+
+// spoken is what a pair speaks, as far as it is known: one of a few for all pairs.
+type spoken struct{ mechanism, version string }
+
+func (k *shaken) speaks() spoken {
+	if k.spoken == (unique.Handle[spoken]{}) {
+		return spoken{}
+	}
+	return k.spoken.Value()
 }
 
 // timeline is when the sides of a pair came to the stages of their handshake: in
@@ -88,7 +99,7 @@ func (t *timeline) steps() (all []Step) {
 // sofar is what it has come to.
 func (s *shaking) sofar() shaken {
 	return shaken{
-		mechanism: s.Mechanism(), version: s.Version(), timeline: s.timeline,
+		spoken: unique.Make(spoken{s.Mechanism(), s.Version()}), timeline: s.timeline,
 		stages:  [2]zmtp.Stage{s.Stage(zmtp.Client), s.Stage(zmtp.Worker)},
 		servers: [2]bool{s.AsServer(zmtp.Client), s.AsServer(zmtp.Worker)},
 	}
@@ -102,11 +113,19 @@ func (f *flow) known() shaken {
 	return f.shaking.sofar()
 }
 
+// speaks is what a pair speaks, as far as it is known.
+func (f *flow) speaks() spoken {
+	if s := f.shaking; s != nil {
+		return spoken{s.Mechanism(), s.Version()}
+	}
+	return f.shaken.speaks()
+}
+
 // told is what there is to say of the handshake of a pair.
 func (f *flow) told() *Handshake {
 	k := f.known()
 	t := &Handshake{
-		Mechanism: k.mechanism, Version: k.version, AsServer: k.asServer(),
+		Mechanism: k.speaks().mechanism, Version: k.speaks().version, AsServer: k.asServer(),
 		ClientStage: k.stages[zmtp.Client], WorkerStage: k.stages[zmtp.Worker], Steps: k.timeline.steps(),
 	}
 	if s := f.shaking; s != nil && !f.open {
@@ -221,15 +240,19 @@ func (l *loop) hint(c *conn, why pairing.Reason) string {
 
 // hint is that of a client that never was in a pair.
 func (c *conn) hint(why pairing.Reason) string {
-	switch {
+	switch m := c.misfit(); {
+	case m != nil:
+		return m.fault
 	case why == pairing.ProbeOnly:
 		return "it never sent a byte: a balancer's check, or a port scan"
 	case why == pairing.ProxyHeader && c.via != nil:
 		return "accept-proxy names its network, and it sent no sound PROXY header"
 	case why == pairing.ProxyHeader:
 		return "it sent a PROXY header, and accept-proxy does not name its network"
+	case why == pairing.NotZMTP && c.via != nil && c.stranger() == speaksPROXY:
+		return "a second PROXY header came after the first: of two balancers the nearer must take the other's (HAProxy: accept-proxy)"
 	case why == pairing.NotZMTP:
-		return c.stranger.hint()
+		return c.stranger().hint()
 	case why == pairing.HandshakeTimeout:
 		return "it began a greeting and did not end it"
 	}

@@ -161,8 +161,10 @@ func TestFaultOfAHandshake(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			endpoint, accept := listeningWorker(t)
 			r := newRig(t, withWorker(endpoint), c.set)
-			send(t, r.client(), c.client)
+			client := r.client()
+			send(t, client, signature)
 			accept()
+			send(t, client, c.client[len(signature):])
 			if a := r.oneEnded(); a.Reason != c.reason || a.Hint != c.hint || a.Unopened.ClosedBy != "proxy" {
 				t.Errorf("%v: %q, %+v", a.Reason, a.Hint, a.Unopened)
 			}

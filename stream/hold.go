@@ -74,7 +74,7 @@ func (h *held) next() (at time.Duration, ok bool) {
 // hold keeps a client that the table has refused, and says whether it does. It does not
 // where a reset is owed, descriptors are scarce, or the pool has ended.
 func (l *loop) hold(c *conn, why pairing.Reason) bool {
-	if !c.client() || !refuses(why) || !c.out.empty() || c.owedReset || c.broken || l.closed || l.turnedAway(c) {
+	if !c.client() || !refuses(why) || !c.out.empty() || c.owedReset || c.broken || c.ended || c.lastWords || l.closed || l.turnedAway(c) {
 		return false
 	}
 	if l.ctx.scarce() {
@@ -87,11 +87,12 @@ func (l *loop) hold(c *conn, why pairing.Reason) bool {
 		}
 		l.releaseNext()
 	}
-	_ = c.link.listen(wish{})
+	_ = l.listenTo(c, wish{})
 	l.unknow(c)
 	l.figures.connections--
 	l.ctx.held.Add(1)
-	c.phase, c.paused, c.early = refused, false, nil
+	c.phase, c.paused = refused, false
+	c.unsay()
 	heap.Push(&l.held.heap, heldConn{c, l.holdUntil()})
 	return true
 }

@@ -39,20 +39,21 @@ func TestWhatIsNotZMTPCostsNobodyAnything(t *testing.T) {
 }
 
 func TestWhoSaysTooLittleEnds(t *testing.T) {
+	const atOnce, soon = 300 * time.Millisecond, 2 * time.Second // in which also a busy machine reads what is said
 	for name, tc := range map[string]struct {
-		say  func(net.Conn)
-		want pairing.Reason
+		say   func(net.Conn)
+		limit time.Duration
+		want  pairing.Reason
 	}{
-		"a port scan":       {func(c net.Conn) { _ = c.Close() }, pairing.ProbeOnly},
-		"a reset":           {reset, pairing.ProbeOnly},
-		"silence":           {func(net.Conn) {}, pairing.ProbeOnly},
-		"half a greeting":   {func(c net.Conn) { _, _ = c.Write(signature[:5]) }, pairing.HandshakeTimeout},
-		"a greeting, alone": {func(c net.Conn) { _, _ = c.Write(signature) }, pairing.NoWorker},
+		"a port scan":       {func(c net.Conn) { _ = c.Close() }, atOnce, pairing.ProbeOnly},
+		"a reset":           {reset, atOnce, pairing.ProbeOnly},
+		"silence":           {func(net.Conn) {}, atOnce, pairing.ProbeOnly},
+		"half a greeting":   {func(c net.Conn) { _, _ = c.Write(signature[:5]) }, soon, pairing.HandshakeTimeout},
+		"a greeting, alone": {func(c net.Conn) { _, _ = c.Write(signature) }, patience, pairing.NoWorker},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(c *Config) {
-				c.Pairing.HandshakeTimeout = 300 * time.Millisecond
-				c.Pairing.QueueTimeout = 300 * time.Millisecond
+				c.Pairing.HandshakeTimeout, c.Pairing.QueueTimeout = tc.limit, atOnce
 			})
 			c := r.client()
 			tc.say(c)
@@ -67,7 +68,7 @@ func TestWhoSaysTooLittleEnds(t *testing.T) {
 
 // One byte a second is a handshake that never ends: the limit is on the whole.
 func TestDripEndsByTheHandshakeLimit(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.Pairing.HandshakeTimeout = 500 * time.Millisecond })
+	r := newRig(t, func(c *Config) { c.Pairing.HandshakeTimeout = 2 * time.Second }) // in which also a busy machine has a pair
 	worker := r.slot()
 	c := r.client()
 	send(t, c, signature)
@@ -88,9 +89,11 @@ func TestMechanismIsRefusedBeforeItArrives(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Mechanisms = []string{"CURVE"} })
 	worker := r.slot()
 	c := r.client()
-	send(t, c, nullPeer())
+	send(t, c, signature)
+	expect(t, worker, signature)
+	send(t, c, nullPeer()[len(signature):])
 	expectEnd(t, c)
-	if got := expectEnd(t, worker); len(got) > 12 {
+	if got := expectEnd(t, worker); len(got) > 2 {
 		t.Errorf("the worker got %d bytes of a refused client, the mechanism with them", len(got))
 	}
 	r.expectReasons(1, pairing.MechanismRefused)

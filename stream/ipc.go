@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/streamq/streamq-proxy/stream/given"
 	"github.com/streamq/streamq-proxy/stream/inuse"
 	"github.com/streamq/streamq-proxy/stream/sockets"
 )
@@ -20,6 +21,10 @@ type ipc struct{}
 func (ipc) listen(ep Endpoint, _ listening) (fd int, err error) {
 	return newListener(unix.AF_UNIX, &unix.SockaddrUnix{Name: ep.Path}, nil)
 }
+
+func (ipc) options(int, listening) error { return nil }
+
+func (ipc) given(all *given.Listeners, ep Endpoint) (fd int, found bool) { return all.Unix(ep.Path) }
 
 func (ipc) bound(ep Endpoint, _ int) Endpoint { return ep }
 

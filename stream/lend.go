@@ -11,10 +11,10 @@ import (
 // Once a pair is open nothing of it needs to be looked at any more. If both of
 // its connections are direct, they are lent to the relay of package splice,
 // whose threads move the bytes, half-closes among them, until both ways have
-// ended. The loop takes a pair back (recall) for everything else: to halt it, and
+// ended. The loop takes a pair back (takeBack) for everything else: to halt it, and
 // lend it again afterwards, or to end it before its time.
 //
-//	direct, open --lend--> lent --recall--> direct
+//	direct, open --lend--> lent --takeBack--> direct
 //	                        | both ways have ended, or a side was reset
 //	                        +-------------> relayed: the pair ends
 
@@ -34,13 +34,13 @@ func (l *loop) lend(f *flow) {
 		return
 	}
 	for _, c := range f.sides() {
-		_ = c.link.listen(wish{})
+		_ = l.listenTo(c, wish{})
 		c.paused = false
 	}
 	rest := [2][]byte{f.worker.out.all(), f.client.out.all()}
 	loan := &loan{flow: f}
 	var err error
-	loan.Pair, err = l.ctx.relay.Start(f.client.link.descriptor(), f.worker.link.descriptor(), rest, f.end, &l.figures.passed, func() { l.pool.relayTold(loan) })
+	loan.Pair, err = l.ctx.relay.Start(f.client.link.descriptor(), f.worker.link.descriptor(), rest, f.end, l.counters(f), func() { l.pool.relayTold(loan) })
 	if err != nil { // for want of memory
 		l.cfg.Log.Error("cannot relay a pair", "pool", l.cfg.Name, "error", err)
 		l.act(l.table.End(l.clock, f.client.id, pairing.QueueFull))
@@ -51,8 +51,7 @@ func (l *loop) lend(f *flow) {
 		l.halfClose(f)
 	}
 	for _, c := range f.sides() {
-		l.figures.backlogged -= int64(c.out.size())
-		c.out.reset()
+		l.dropBacklog(c)
 	}
 }
 
@@ -67,9 +66,9 @@ func (f *flow) lendable() bool {
 	return true
 }
 
-// recall takes a pair back from the relay, if it was lent, with what the relay
+// takeBack takes a pair back from the relay, if it was lent, with what the relay
 // still held. Its connections are not watched then.
-func (l *loop) recall(f *flow) {
+func (l *loop) takeBack(f *flow) {
 	if f == nil || f.loan == nil {
 		return
 	}
@@ -81,8 +80,7 @@ func (l *loop) recall(f *flow) {
 	for way, to := range [...]*conn{f.worker, f.client} {
 		f.passed[way] += loan.Moved(way)
 		if to.phase != dead && len(rest[way]) > 0 {
-			to.out.append(rest[way])
-			l.figures.backlogged += int64(len(rest[way]))
+			l.keep(to, rest[way])
 		}
 	}
 }
@@ -128,7 +126,7 @@ func (l *loop) hearOfLent() {
 		case loan.flow.loan != loan: // taken back since, and perhaps lent again
 		case loan.End().Over:
 			l.relayed(loan.flow)
-		case loan.flow.half == nil:
+		default:
 			l.halfClose(loan.flow)
 		}
 	}

@@ -77,23 +77,11 @@ func openPair(t *testing.T, kind, network string, listens bool, changes ...func(
 			c.Relay = RelayStream
 		}
 	})
-	at, dir := "tcp://127.0.0.1:0", t.TempDir()
-	if network == "ipc" {
-		at = "ipc://" + dir
-		all = append(all, func(c *Config) { c.Frontend, c.Backend = []string{at + "/f"}, []string{at + "/b"} })
-	}
+	all = append(all, boundOver(t, network))
 	var accept func() net.Conn
 	if listens {
-		endpoint := at + "/w"
-		if network == "ipc" {
-			ln, err := net.Listen("unix", dir+"/w")
-			if err != nil {
-				t.Fatal(err)
-			}
-			accept = accepting(t, ln)
-		} else {
-			endpoint, accept = listeningWorker(t)
-		}
+		var endpoint string
+		endpoint, accept = listeningWorkerOver(t, network)
 		all = append(all, withWorker(endpoint))
 	}
 	if r = newRig(t, all...); listens {
@@ -105,6 +93,30 @@ func openPair(t *testing.T, kind, network string, listens bool, changes ...func(
 		r.expectLent(1)
 	}
 	return r, client, worker
+}
+
+// boundOver has a pool listen over a network.
+func boundOver(t *testing.T, network string) func(*Config) {
+	return func(c *Config) {
+		if network == "ipc" {
+			at := "ipc://" + t.TempDir()
+			c.Frontend, c.Backend = []string{at + "/f"}, []string{at + "/b"}
+		}
+	}
+}
+
+// listeningWorkerOver is listeningWorker over a network.
+func listeningWorkerOver(t *testing.T, network string) (endpoint string, accept func() net.Conn) {
+	t.Helper()
+	if network != "ipc" {
+		return listeningWorker(t)
+	}
+	path := t.TempDir() + "/w"
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "ipc://" + path, accepting(t, ln)
 }
 
 // endSending ends the sending of an end that a test has.
@@ -134,7 +146,7 @@ func (r *rig) expectLent(want int) {
 
 // eitherSide runs a test with open pairs in which the client does something first, and again
 // with the worker in its place. The pair is to end for the reason that belongs to that side.
-func eitherSide(t *testing.T, networks []string, ofClient, ofWorker pairing.Reason, test func(t *testing.T, r *rig, first, second net.Conn)) {
+func eitherSide(t *testing.T, networks []string, ofClient, ofWorker pairing.Reason, test func(t *testing.T, r *rig, first, second net.Conn), changes ...func(*Config)) {
 	for side, reason := range []pairing.Reason{ofClient, ofWorker} {
 		t.Run(reason.String(), func(t *testing.T) {
 			openPairs(t, networks, func(t *testing.T, r *rig, client, worker net.Conn) {
@@ -142,7 +154,7 @@ func eitherSide(t *testing.T, networks []string, ofClient, ofWorker pairing.Reas
 				test(t, r, sides[side], sides[1-side])
 				r.expectReasons(1, reason)
 				r.expectQuiet()
-			})
+			}, changes...)
 		})
 	}
 }
@@ -317,10 +329,12 @@ func TestCountOfLentPair(t *testing.T) {
 		expect(t, worker, make([]byte, 1000))
 		send(t, worker, make([]byte, 500))
 		expect(t, client, make([]byte, 500))
-		after := r.snapshot()
-		if in, out := after.BytesIn-before.BytesIn, after.BytesOut-before.BytesOut; in != 1000 || out != 500 {
-			t.Errorf("counted %d and %d", in, out)
-		}
+		var after Snapshot
+		eventually(t, "all is counted, by a thread that has it pass first", func() bool {
+			after = r.snapshot()
+			return after.BytesIn == before.BytesIn+1000 && after.BytesOut == before.BytesOut+500
+		})
+		expectOfWorkers(t, before, after, 1000, 500)
 		_ = client.Close()
 		_ = worker.Close()
 		r.expectReasons(1, pairing.ClientClosed)
@@ -328,4 +342,49 @@ func TestCountOfLentPair(t *testing.T) {
 			t.Errorf("reported %d and %d", a.BytesIn, a.BytesOut)
 		}
 	})
+}
+
+// expectOfWorkers is that so many bytes more are counted as the worker's, of which there is one.
+func expectOfWorkers(t *testing.T, before, after Snapshot, in, out uint64) {
+	t.Helper()
+	if len(after.WorkerBytes) != 1 {
+		t.Errorf("of workers %v is counted", after.WorkerBytes)
+	}
+	for name, now := range after.WorkerBytes {
+		then := before.WorkerBytes[name]
+		if now[0]-then[0] != in || now[1]-then[1] != out {
+			t.Errorf("counted %v and then %v of %s, want %d and %d more", then, now, name, in, out)
+		}
+	}
+}
+
+// What the loop has moved itself is counted, too, and what a worker had that is no more is forgotten.
+func TestCountOfWorkers(t *testing.T) {
+	endpoint, accept := listeningWorker(t)
+	r := newRig(t, func(c *Config) {
+		c.Relay = RelayStream
+		c.Workers = []pairing.WorkerConfig{{Name: "w", Endpoint: endpoint}}
+	})
+	client, worker := r.dialledPair(accept)
+	before := r.snapshot()
+	send(t, client, make([]byte, 1000))
+	expect(t, worker, make([]byte, 1000))
+	send(t, worker, make([]byte, 500))
+	expect(t, client, make([]byte, 500))
+	after := r.snapshot()
+	expectOfWorkers(t, before, after, 1000, 500)
+	if got := after.WorkerBytes["w"]; got != [2]uint64{after.BytesIn, after.BytesOut} {
+		t.Errorf("of the only worker %v is counted, of all %d and %d", got, after.BytesIn, after.BytesOut)
+	}
+	_ = client.Close()
+	expectEnd(t, worker)
+	_ = worker.Close()
+	r.expectReasons(1, pairing.ClientClosed)
+	expectOfWorkers(t, after, r.snapshot(), 0, 0)
+	if err := r.pool.RemoveWorker(context.Background(), "w"); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.snapshot(); len(got.WorkerBytes) != 0 || got.BytesIn != after.BytesIn {
+		t.Errorf("of what is no more %v is counted, and of all %d", got.WorkerBytes, got.BytesIn)
+	}
 }

@@ -13,10 +13,11 @@ type link interface {
 	// broken: the connection takes nothing more, and its end will tell why; then all
 	// were taken.
 	push(data []byte) (n int, broken bool)
-	// listen says what the loop waits for. Without bytes the connection is left
+	// listen says what the loop waits for; the poller is the loop's, and announces it with
+	// token, the same at each call. Without bytes the connection is left
 	// unread: its sender is held by the kernel, and nobody else is. An error is for
 	// want of memory; the connection is of no use then.
-	listen(wish wish) error
+	listen(wish wish, poller *poller, token token) error
 	// wanted is what of an event of the poller's is still waited for: the loop may have
 	// ceased to earlier in the same turn.
 	wanted(mask uint32) uint32
@@ -30,12 +31,15 @@ type link interface {
 	// reset that also frees what the kernel still holds, or in order. What has not
 	// been handed to the kernel makes a reset of it.
 	drop(reset bool)
+	// part lets go of the connection, for which the loop does not wait any more and which
+	// goes on: another process has its descriptor.
+	part()
 }
 
 // wish is what the loop waits for on a connection.
 type wish struct {
 	bytes bool // more of them
 	room  bool // for what push has left behind
-	leave bool // that its other side has ended its sending, although it is not read
+	leave bool // that its other side has ended its sending, although it is not read; perhaps while it is read, too
 	fail  bool // that it is no more, when its sending has ended
 }

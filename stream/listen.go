@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/streamq/streamq-proxy/stream/given"
 	"github.com/streamq/streamq-proxy/stream/seam"
 	"github.com/streamq/streamq-proxy/stream/sockets"
 )
@@ -22,11 +25,13 @@ type listening struct {
 	reads       uint64 // how many chunks libzmq may read of what is not taken, before more is allowed
 	mark        uint64 // of what they accept, see balancer.go and doors.go
 	inherit     []Listener
+	given       *given.Listeners
 }
 
 // listen binds the endpoints of both sockets, or goes on with those that are inherited.
 func (l *loop) listen() error {
 	front, back := l.listening(), l.listening()
+	front.given, back.given = l.cfg.Given, l.cfg.Given
 	if i := l.cfg.Inherit; i != nil {
 		front.paused, back.paused = true, true
 		front.inherit, back.inherit = i.Frontend, i.Backend
@@ -80,8 +85,10 @@ func (s *socket) bindOne(endpoint string, how listening) error {
 	if err != nil {
 		return err
 	}
-	if err := FreePath(ep.File()); err != nil {
-		return err
+	if path := ep.File(); !how.given.HasUnix(path) {
+		if err := FreePath(path); err != nil {
+			return err
+		}
 	}
 	all, err := ep.Resolve()
 	if err != nil {
@@ -120,26 +127,55 @@ func unusable(err error) bool {
 // options of a listener are those of what it accepts (tcp(7)), which costs libzmq and
 // us nothing for each connection.
 func (s *socket) bindAt(setting string, ep Endpoint, how listening) (bound Endpoint, err error) {
-	transport := transportOf(ep)
-	fd, err := transport.listen(ep, how)
+	fd, kept, err := how.made(ep)
 	if err != nil {
 		return ep, err
 	}
 	if err = s.give(fd, ep, how); err != nil {
 		return ep, err
 	}
-	bound = transport.bound(ep, fd)
-	s.note(setting, bound, fd)
-	s.noteFile(ep.File())
+	bound = transportOf(ep).bound(ep, fd)
+	s.note(Listener{setting, bound.String(), fd, kept})
+	if !kept {
+		s.noteFile(ep.File())
+	}
 	return bound, nil
 }
 
+// made is a listener at ep, and whether a service manager has it as well: its own, or ours if it stores what it is told of.
+func (how *listening) made(ep Endpoint) (fd int, kept bool, err error) {
+	fd, found := transportOf(ep).given(how.given, ep)
+	if !found {
+		fd, err = transportOf(ep).listen(ep, *how)
+		return fd, how.given.Stores(), err
+	}
+	// It may have been shut when the process before had no worker.
+	if err = errors.Join(transportOf(ep).options(fd, *how), unix.Listen(fd, listenBacklog)); err != nil {
+		sockets.Close(fd)
+	}
+	return fd, true, err
+}
+
 // note takes in a listener.
-func (s *socket) note(setting string, bound Endpoint, fd int) {
-	s.listeners = append(s.listeners, fd)
-	s.endpoints = append(s.endpoints, bound.String())
-	s.settings = append(s.settings, setting)
-	s.fixed = append(s.fixed, fd)
+func (s *socket) note(one Listener) {
+	s.listeners = append(s.listeners, one.FD)
+	s.fixed = append(s.fixed, one)
+}
+
+// cease has nobody be accepted any more. Who connects is refused by the kernel, so that he backs off, but
+// for where a service manager has the listener, too: there he waits for the next process, and a unix
+// listener that was shut would never listen again.
+func (s *socket) cease() error {
+	var kept, ours []int
+	for _, fd := range s.listeners {
+		if slices.ContainsFunc(s.fixed, func(one Listener) bool { return one.FD == fd && one.Kept }) {
+			kept = append(kept, fd)
+		} else {
+			ours = append(ours, fd)
+		}
+	}
+	pauseAll(kept, true)
+	return shutAll(ours)
 }
 
 // give has the seam follow a listener and gives it to libzmq, or closes it.
@@ -190,7 +226,7 @@ func newListener(domain int, at unix.Sockaddr, options func(fd int) error) (fd i
 func bindError(err error, ep Endpoint) error {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
-		return transportOf(ep).inUse(ep)
+		return &takenError{at: ep}
 	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.EADDRNOTAVAIL):
 		return errors.New("this machine has no such address")
 	case errors.Is(err, unix.EACCES):
@@ -198,6 +234,21 @@ func bindError(err error, ep Endpoint) error {
 	}
 	return err
 }
+
+// takenError says that somebody else has an endpoint, and wraps [unix.EADDRINUSE]. Who it is becomes known when it is said:
+// to find that takes as long as reading /proc, a second on a busy machine, and a loop has no such time.
+type takenError struct {
+	at  Endpoint
+	who sync.Once
+	by  error
+}
+
+func (e *takenError) Error() string {
+	e.who.Do(func() { e.by = transportOf(e.at).inUse(e.at) })
+	return e.by.Error()
+}
+
+func (e *takenError) Unwrap() error { return unix.EADDRINUSE }
 
 // removePaths deletes the files of unix listeners, which outlive the socket,
 // unless somebody else has put his there since.
@@ -220,4 +271,9 @@ func (s *socket) noteFile(path string) {
 }
 
 // bound lists the endpoints, wildcard ports resolved.
-func (s *socket) bound() []string { return append([]string(nil), s.endpoints...) }
+func (s *socket) bound() (all []string) {
+	for _, one := range s.fixed {
+		all = append(all, one.Endpoint)
+	}
+	return all
+}

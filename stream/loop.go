@@ -31,9 +31,9 @@ type loop struct {
 	owner    *seam.Owner // of what the two accept
 	poller   *poller
 	dialler  *dialler
-	allowed  map[string]bool  // mechanisms; nil = any
-	locals   map[string]*conn // that were dialled, by our own end
-	shown    shown            // what workers see of clients
+	allowed  map[string]bool // mechanisms; nil = any
+	locals   localEnds       // of connections that were dialled
+	shown    shown           // what workers see of clients
 
 	start time.Time
 	clock time.Duration // since start, as last set by now
@@ -55,6 +55,7 @@ type loop struct {
 	halt        halt
 	stalls      stalls
 	draining    draining
+	partings    partings
 	closed      bool
 	crowd       crowd   // see tidy.go
 	held        held    // see hold.go
@@ -99,6 +100,8 @@ type figures struct {
 	backlogged  int64              // bytes
 	connections int
 	turns       pairing.Histogram
+	workers     map[string]*[2]splice.Counters // what of passed each worker had, see workerbytes.go
+	merged      int                            // how often another process's figures were added to these
 }
 
 // pace is when the loop waits on purpose, or goes through Go's scheduler.
@@ -113,7 +116,7 @@ func newLoop(ctx *Context, cfg Config, pool *Pool) (*loop, error) {
 		table:   pairing.New(cfg.Pairing),
 		allowed: mechanismSet(cfg.Mechanisms),
 		start:   time.Now(),
-		locals:  map[string]*conn{},
+		locals:  newLocalEnds(),
 		doors:   newDoors(),
 		shown:   newShown(cfg.ClientAddresses),
 		readBuf: make([]byte, readBuffer),
@@ -242,6 +245,7 @@ func (l *loop) turn() error {
 	l.tidy()
 	l.releaseHeld()
 	l.tendDoors()
+	l.tendPartings()
 	if at, due := l.refusals.next(); due && at <= l.clock {
 		l.sumUpRefusals()
 	}
@@ -306,6 +310,9 @@ func (l *loop) patience() (time.Duration, error) {
 	if at, due := l.held.next(); due {
 		earlier(at)
 	}
+	if at, some := l.partings.next(); some {
+		earlier(at)
+	}
 	if l.doors.at != never {
 		earlier(l.doors.at)
 	}
@@ -319,7 +326,7 @@ func (l *loop) patience() (time.Duration, error) {
 		earlier(l.failedAt)
 	}
 	if l.draining.on {
-		earlier(l.draining.at)
+		earlier(l.drainNext())
 	}
 	if l.retired.on && l.retired.late != nil {
 		earlier(l.retired.at)
@@ -360,6 +367,7 @@ func (l *loop) close() {
 		l.forget(p.Conn.(*conn), false)
 		return true
 	})
+	l.forgetDoors()
 	for _, s := range l.sockets() {
 		if s != nil {
 			s.removePaths()

@@ -11,8 +11,18 @@ import (
 
 // query has the loop answer a question between two turns.
 func query[T any](ctx context.Context, p *Pool, f func(l *loop) T) (T, error) {
+	return learn(ctx, p, p.answer, f)
+}
+
+// queryHere is query for what holds of a pool's own pairs, also of those that it has when another process has taken over.
+func queryHere[T any](ctx context.Context, p *Pool, f func(l *loop) T) (T, error) {
+	return learn(ctx, p, p.await, f)
+}
+
+// learn returns what f finds on the loop, where run has it run. The result is nobody's when run gives up waiting.
+func learn[T any](ctx context.Context, p *Pool, run func(context.Context, func() error) error, f func(l *loop) T) (T, error) {
 	result := make(chan T, 1)
-	if err := p.ask(ctx, func() { result <- f(p.loop) }); err != nil {
+	if err := run(ctx, func() error { result <- f(p.loop); return nil }); err != nil {
 		var none T
 		return none, err
 	}
@@ -54,6 +64,9 @@ type Permit func(info *pairing.IdentityInfo, listens bool) error
 
 // Hello is [pairing.Table.Hello] for a caller that permit has nothing against.
 func (p *Pool) Hello(ctx context.Context, hint pairing.Hint, permit Permit) error {
+	if !hint.Worker {
+		return p.hello(ctx, hint, permit)
+	}
 	return p.permitted(ctx, hint.Identity, permit, func(l *loop) ([]pairing.Action, error) { return l.table.Hello(l.now(), hint) })
 }
 
@@ -111,7 +124,11 @@ func (p *Pool) permitted(ctx context.Context, name string, permit Permit, do fun
 
 // Unhint forgets what was said of an identity, and says whether anything was.
 func (p *Pool) Unhint(ctx context.Context, name string) (bool, error) {
-	return query(ctx, p, func(l *loop) bool { return l.table.Unhint(l.now(), name) })
+	return query(ctx, p, func(l *loop) bool {
+		actions, found := l.table.Unhint(l.now(), name)
+		l.act(actions)
+		return found
+	})
 }
 
 // Pin has an identity prefer workers until Unpin; false when there is no room.
@@ -215,16 +232,6 @@ func (l *loop) balancerOf(id pairing.PeerID) *Balancer {
 	return &b
 }
 
-// SetWeight changes the weight of a worker.
-func (p *Pool) SetWeight(ctx context.Context, name string, weight int) error {
-	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.SetWeight(l.now(), name, weight) })
-}
-
-// SetMaxPairs changes how many pairs a worker may have, 0 for no limit.
-func (p *Pool) SetMaxPairs(ctx context.Context, name string, n int) error {
-	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.SetMaxPairs(l.now(), name, n) })
-}
-
 // SetMaxHandshakes changes how many dials and pairs that are not open a worker may have, 0 for no limit.
 func (p *Pool) SetMaxHandshakes(ctx context.Context, name string, n int) error {
 	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.SetMaxHandshakes(l.now(), name, n) })
@@ -250,10 +257,12 @@ func (p *Pool) Kick(ctx context.Context, id pairing.PeerID) (*pairing.PeerInfo, 
 	})
 }
 
-// KickWorker ends the pairs of a worker.
+// KickWorker ends the pairs of a worker, 100 a second or all within 5 s.
 func (p *Pool) KickWorker(ctx context.Context, name string) error {
 	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) {
-		return l.table.EndWorker(l.now(), name, pairing.Kicked)
+		pairs, err := l.table.PairsOf(name)
+		l.part(parting{worker: name, why: pairing.Kicked, pairs: pairs}, partWithin)
+		return nil, err
 	})
 }
 
@@ -268,8 +277,8 @@ func (p *Pool) Find(ctx context.Context, endpoint string) (*pairing.PeerInfo, er
 	})
 }
 
-// Acquaintance is what a worker may know of one of its connections.
-type Acquaintance struct {
+// Whois is what a worker may know of one of its connections.
+type Whois struct {
 	// Worker's own host of the connection: who may ask.
 	Host   string
 	Client pairing.PeerInfo // the zero value while it serves nobody
@@ -282,11 +291,11 @@ type Acquaintance struct {
 // Whois tells of a worker's connection by the far end that the worker sees: the
 // worker's own end of a connection that it dialled in, or the proxy's end of one
 // that the proxy dialled. nil when there is no such connection.
-func (p *Pool) Whois(ctx context.Context, endpoint string) (*Acquaintance, error) {
-	return query(ctx, p, func(l *loop) *Acquaintance {
+func (p *Pool) Whois(ctx context.Context, endpoint string) (*Whois, error) {
+	return query(ctx, p, func(l *loop) *Whois {
 		var worker *pairing.Peer
 		host := ""
-		if c := l.locals[endpoint]; c != nil {
+		if c := l.locals.find(endpoint); c != nil {
 			worker, host = l.table.Peer(c.id), HostOf(c.origin.Endpoint)
 		} else if worker = l.table.PeerAt(endpoint, false); worker != nil {
 			host = HostOf(endpoint)
@@ -294,12 +303,12 @@ func (p *Pool) Whois(ctx context.Context, endpoint string) (*Acquaintance, error
 		if worker == nil {
 			return nil
 		}
-		return l.acquaintance(worker, host)
+		return l.whois(worker, host)
 	})
 }
 
-func (l *loop) acquaintance(worker *pairing.Peer, host string) *Acquaintance {
-	a := &Acquaintance{Host: host, Connections: 1}
+func (l *loop) whois(worker *pairing.Peer, host string) *Whois {
+	a := &Whois{Host: host, Connections: 1}
 	if client := worker.Partner(); client != nil {
 		a.Client, _ = l.table.Info(l.now(), client.ID)
 		a.Balancer = l.balancerOf(client.ID)
@@ -311,10 +320,7 @@ func (l *loop) acquaintance(worker *pairing.Peer, host string) *Acquaintance {
 // sees of the client by it.
 func (l *loop) know(c *conn, to connection) {
 	o := c.own()
-	if to.Own.IsValid() {
-		o.local = to.Own.String()
-		l.locals[o.local] = c
-	}
+	o.local = l.locals.add(to.Own, c)
 	o.shown = l.shown.add(to.shown, c)
 }
 
@@ -323,9 +329,7 @@ func (l *loop) unknow(c *conn) {
 	if o == nil {
 		return
 	}
-	if o.local != "" && l.locals[o.local] == c {
-		delete(l.locals, o.local)
-	}
+	l.locals.remove(o.local, c)
 	l.shown.remove(l.clock, o.shown)
 }
 

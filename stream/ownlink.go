@@ -13,21 +13,19 @@ import (
 // ownLink is a connection whose descriptor the loop reads and writes itself: a
 // worker that was dialled, or a peer that was taken from libzmq when it was born.
 type ownLink struct {
-	poller    *poller
-	token     token
-	fd        int
+	local     uint64      // of a dialled connection, its place in the loop's locals
+	shown     *shownPlace // of a client at the worker, nil for none
+	fd        int32
+	interest  uint32 // what the poller watches for, 0 = not registered
 	accepted  bool   // libzmq may have it yet, see package seam
 	keepLater bool   // a dialled TCP connection that has not been given its options yet
-	interest  uint32 // what the poller watches for, 0 = not registered
-	local     string // our own end of a dialled connection, IP:PORT
-	shown     shownPlace
 }
 
-func (o *ownLink) descriptor() int { return o.fd }
+func (o *ownLink) descriptor() int { return int(o.fd) }
 
 func (o *ownLink) push(data []byte) (done int, broken bool) {
 	for done < len(data) {
-		n, err := sockets.Write(o.fd, data[done:])
+		n, err := sockets.Write(o.descriptor(), data[done:])
 		switch {
 		case err == nil:
 			done += n
@@ -41,7 +39,7 @@ func (o *ownLink) push(data []byte) (done int, broken bool) {
 	return done, false
 }
 
-func (o *ownLink) listen(wish wish) error {
+func (o *ownLink) listen(wish wish, poller *poller, token token) error {
 	var mask uint32
 	if wish.bytes {
 		mask |= pollIn
@@ -61,11 +59,11 @@ func (o *ownLink) listen(wish wish) error {
 	switch {
 	case mask == before:
 	case mask == 0: // altogether: an error on the connection would be told again and again
-		o.poller.remove(o.fd)
+		poller.remove(o.descriptor())
 	case before == 0:
-		err = o.poller.add(o.fd, mask, o.token)
+		err = poller.add(o.descriptor(), mask, token)
 	default:
-		err = o.poller.modify(o.fd, mask, o.token)
+		err = poller.modify(o.descriptor(), mask, token)
 	}
 	if err != nil {
 		o.interest = 0
@@ -83,19 +81,26 @@ func (o *ownLink) wanted(mask uint32) uint32 {
 // handed: write(2) has given everything to the kernel.
 func (o *ownLink) handed() (all, broken bool) { return true, false }
 
-func (o *ownLink) finish() { sockets.SendFIN(o.fd) }
+func (o *ownLink) finish() { sockets.SendFIN(o.descriptor()) }
 
-func (o *ownLink) drop(reset bool) {
-	if reset {
-		sockets.DropUnsent(o.fd)
-	}
+func (o *ownLink) part() { o.release() }
+
+// release closes the descriptor.
+func (o *ownLink) release() {
 	// The poller forgets a descriptor that is closed; until libzmq has closed it as
 	// well its events are nobody's.
 	if o.accepted {
-		seam.Release(o.fd)
+		seam.Release(o.descriptor())
 	} else {
-		sockets.Close(o.fd)
+		sockets.Close(o.descriptor())
 	}
+}
+
+func (o *ownLink) drop(reset bool) {
+	if reset {
+		sockets.DropUnsent(o.descriptor())
+	}
+	o.release()
 }
 
 // reads is how often a connection is read in one turn, for a fair share.
@@ -107,7 +112,7 @@ func (l *loop) readOwn(c *conn) {
 	for range reads {
 		room := l.readBuf
 		if c.flow == nil && c.phase == live && (c.via == nil || c.via.read) {
-			room = room[:max(1, maxEarly-len(c.early))] // the rest of what it says waits, as it does
+			room = room[:max(1, maxEarly-len(c.said()))] // the rest of what it says waits, as it does
 		}
 		n, err := sockets.Read(fd, room)
 		switch {
@@ -116,7 +121,7 @@ func (l *loop) readOwn(c *conn) {
 		case errors.Is(err, unix.EAGAIN):
 			return
 		case err != nil:
-			l.ended(c, pairing.Reset)
+			l.failed(c, pairing.Reset)
 			return
 		case n == 0:
 			l.finRead(c)

@@ -25,8 +25,8 @@ const (
 const (
 	pollIn  = unix.EPOLLIN | unix.EPOLLRDHUP
 	pollOut = unix.EPOLLOUT
-	// pollLeave tells that the other side has ended, whatever is unread.
-	pollLeave = unix.EPOLLRDHUP
+	// pollLeave tells that the other side has ended, whatever is unread, and once.
+	pollLeave = unix.EPOLLRDHUP | unix.EPOLLET&math.MaxUint32
 	// pollError is told of without being asked for.
 	pollError = unix.EPOLLERR
 	// pollFail tells of what is told unasked, and once.

@@ -15,6 +15,10 @@ import (
 // ErrStopped is returned by calls on a pool whose loop has ended.
 var ErrStopped = errors.New("the pool has stopped")
 
+// ErrHandedOver is an [ErrStopped]: another process goes on in the pool's place, and what this one would
+// say is out of date. Nothing was done.
+var ErrHandedOver = fmt.Errorf("%w: another process has taken over", ErrStopped)
+
 // Pool is one frontend, one backend and the workers behind them. Its methods
 // may be called from any goroutine; Run once.
 type Pool struct {
@@ -110,15 +114,30 @@ func (p *Pool) post(f func()) bool {
 	}
 }
 
-// ask runs f on the loop and waits for it. f may still run after ctx has ended.
+// ask is answer for an f that cannot fail.
 func (p *Pool) ask(ctx context.Context, f func()) error {
-	done := make(chan struct{})
-	if !p.post(func() { f(); close(done) }) {
+	return p.answer(ctx, func() error { f(); return nil })
+}
+
+// answer runs f on the loop, unless the pool was handed over, and waits for it. f may still run after ctx has ended.
+func (p *Pool) answer(ctx context.Context, f func() error) error {
+	return p.await(ctx, func() error {
+		if p.loop.retired.on {
+			return ErrHandedOver
+		}
+		return f()
+	})
+}
+
+// await is answer for what is to be done also when another process has taken over.
+func (p *Pool) await(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	if !p.post(func() { done <- f() }) {
 		return ErrStopped
 	}
 	select {
-	case <-done:
-		return nil
+	case err := <-done:
+		return err
 	case <-p.stopped:
 		return ErrStopped
 	case <-ctx.Done():
@@ -126,14 +145,8 @@ func (p *Pool) ask(ctx context.Context, f func()) error {
 	}
 }
 
-// answer is ask for an f that returns an error.
-func (p *Pool) answer(ctx context.Context, f func() error) error {
-	result := make(chan error, 1)
-	if err := p.ask(ctx, func() { result <- f() }); err != nil {
-		return err
-	}
-	return <-result
-}
+// Answers returns when the loop has come to it. Errors: [ErrStopped], and ctx's.
+func (p *Pool) Answers(ctx context.Context) error { return p.ask(ctx, func() {}) }
 
 // Name of the pool.
 func (p *Pool) Name() string { return p.loop.fixed.Name }
@@ -168,13 +181,17 @@ func (p *Pool) Reload(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	return change.Apply()
+	return change.Apply(ctx)
 }
 
 // Hint tells the pool which identity a connection has, or the next connection
 // of an address, and which workers it prefers.
 func (p *Pool) Hint(ctx context.Context, hint pairing.Hint) error {
-	return p.ask(ctx, func() { l := p.loop; l.act(l.table.Hint(l.now(), hint)) })
+	err := p.ask(ctx, func() { l := p.loop; l.act(l.table.Hint(l.now(), hint)) })
+	if err != nil || hint.Worker {
+		return err
+	}
+	return p.said(ctx, hint)
 }
 
 // AddWorker adds a worker that listens. ErrWorkerExists of package pairing when
@@ -195,11 +212,6 @@ func (p *Pool) AddWorker(ctx context.Context, w pairing.WorkerConfig) error {
 // package pairing when it dials in.
 func (p *Pool) RemoveWorker(ctx context.Context, name string) error {
 	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.RemoveWorker(l.now(), name) })
-}
-
-// SetWorkerState drains a worker, puts it in maintenance or enables it again.
-func (p *Pool) SetWorkerState(ctx context.Context, name string, state pairing.State) error {
-	return p.worker(ctx, func(l *loop) ([]pairing.Action, error) { return l.table.SetWorkerState(l.now(), name, state) })
 }
 
 func (p *Pool) worker(ctx context.Context, change func(*loop) ([]pairing.Action, error)) error {

@@ -95,7 +95,7 @@ func TestNoSourcePort(t *testing.T) {
 				for _, s := range tc.sources {
 					c.Sources = append(c.Sources, netip.MustParseAddr(s))
 				}
-				c.Pairing.QueueTimeout = 3 * time.Second
+				c.Pairing.QueueTimeout = 5 * time.Second // in which also a busy machine has all of them come
 			})
 			for range tc.clients {
 				send(t, r.client(), signature)

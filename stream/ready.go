@@ -13,11 +13,12 @@ const (
 	NotReadyPaused   // nothing is read, see [Pool.Pause]
 	NotReadyLameDuck // an operator wants no new clients to be sent, see [Pool.SetLameDuck]
 	NotReadyWorker   // no worker takes clients
+	NotReadyPort     // a worker does, and a port of the pool is another process's
 	readinesses
 )
 
 var readinessWords = [readinesses]string{
-	"ready", "ready, a worker is expected back", "draining", "paused", "lame duck", "no usable worker",
+	"ready", "ready, a worker is expected back", "draining", "paused", "lame duck", "no usable worker", "another process has its port",
 }
 
 // String is the readiness in words for a person, which hold for scripts, too.
@@ -40,6 +41,8 @@ func (s *Snapshot) Readiness() Readiness {
 		return NotReadyPaused
 	case s.LameDuck:
 		return NotReadyLameDuck
+	case s.PortTaken:
+		return NotReadyPort
 	case s.Usable:
 		return ReadyNow
 	case s.Returning:

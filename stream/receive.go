@@ -27,24 +27,20 @@ func (l *loop) event(t token, mask uint32) {
 // ownEvent is about a connection's descriptor.
 func (l *loop) ownEvent(c *conn, mask uint32) {
 	mask = c.link.wanted(mask)
-	switch {
-	case mask == 0:
-		return
-	case c.lent(): // in this very turn
-		return
-	case c.paused && c.flow == nil, c.own() == nil: // it has left before it had a partner
-		l.ended(c, howEnded(c))
+	if mask == 0 || c.lent() { // in this very turn
 		return
 	}
 	if mask&pollOut != 0 {
 		l.flush(c)
 		l.settle()
 	}
-	if c.left() {
+	switch {
+	case c.phase == dead, c.lent(), mask&^pollOut == 0:
+	case c.left():
 		l.failedLeft(c, mask)
-		return
-	}
-	if c.phase != dead && mask&^pollOut != 0 {
+	case c.paused, c.own() == nil:
+		l.leaves(c, mask&pollError != 0)
+	default:
 		l.readOwn(c)
 	}
 }

@@ -1,9 +1,16 @@
 package stream
 
 import (
+	"fmt"
+	"net/netip"
+	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/streamq/streamq-proxy/pairing"
+	"github.com/streamq/streamq-proxy/stream/inuse"
+	"github.com/streamq/streamq-proxy/stream/sockdiag"
 	"github.com/streamq/streamq-proxy/stream/sockets"
 )
 
@@ -89,8 +96,44 @@ func (l *loop) openPorts() {
 		l.cfg.Log.Info("a worker is there: the frontend's ports are open", "pool", l.fixed.Name)
 	case !r.told:
 		r.told = true
-		l.cfg.Log.Error("a port cannot be opened again", "pool", l.fixed.Name, "error", failed)
+		l.tellTaken(failed)
 	}
+}
+
+// lookFor is how long it may take to find out who has a port: some microseconds for each descriptor of the machine.
+const lookFor = 15 * time.Second
+
+// tellTaken logs that ports are another's, and whose. It looks through /proc, which may take longer than the loop has.
+func (l *loop) tellTaken(failed error) {
+	taken, pool, log := l.takenPorts(), l.fixed.Name, l.cfg.Log
+	go func() {
+		var by []string
+		for _, port := range taken {
+			if name, pid := inuse.Process(port.inode, lookFor); pid != 0 {
+				by = append(by, fmt.Sprintf("%v: %s, pid %d", port.at, name, pid))
+			}
+		}
+		log.Error("a port cannot be opened again", "pool", pool, "error", failed, "by", strings.Join(by, "; "))
+	}()
+}
+
+// takenPort is a port of the pool's that another socket listens at.
+type takenPort struct {
+	at    netip.AddrPort
+	inode uint64 // of that socket
+}
+
+func (l *loop) takenPorts() (all []takenPort) {
+	for _, fd := range l.frontend.ports() {
+		at := sockets.OwnEnd(fd)
+		inode, _ := sockdiag.Listener(at)
+		var own unix.Stat_t
+		if inode == 0 || unix.Fstat(fd, &own) == nil && own.Ino == inode {
+			continue
+		}
+		all = append(all, takenPort{at, inode})
+	}
+	return all
 }
 
 // ports are the descriptors of the listeners over TCP.

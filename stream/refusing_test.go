@@ -3,9 +3,13 @@ package stream
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,23 +87,40 @@ func TestPortsStayOpenForWhoIsExpected(t *testing.T) {
 	eventually(t, "the port is open", r.listens)
 }
 
-// refusingEndpoint is one that nobody listens at.
-func refusingEndpoint(t *testing.T) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+// A port that another process has taken meanwhile leaves the pool unready, and that is said with who has it, until it is free.
+func TestPortIsAnothers(t *testing.T) {
+	var says said
+	r := newRig(t, refuseAfter(0), func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&says, nil)) })
+	end := r.slot() // a worker has been there
+	eventually(t, "the port is open", r.listens)
+	_ = end.Close()
+	eventually(t, "the port is closed", func() bool { return !r.listens() })
+	f, _ := r.pool.Bound()
+	other, err := net.Listen("tcp", strings.TrimPrefix(f[0], "tcp://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = ln.Close() }()
-	return "tcp://" + ln.Addr().String()
+	worker := r.worker()
+	send(t, worker, signature)
+	eventually(t, "it is unready", func() bool { s := r.snapshot(); return s.Usable && s.Readiness() == NotReadyPort })
+	eventually(t, "the log says who has it", func() bool { return says.count(fmt.Sprintf("pid %d", os.Getpid())) == 1 })
+	_ = other.Close()
+	eventually(t, "it is ready", func() bool { s := r.snapshot(); return s.Readiness() == ReadyNow })
+	r.clientOf(worker)
+}
+
+// refusingEndpoint is one that nobody listens at.
+func refusingEndpoint(t *testing.T) string {
+	return freePort(t)
 }
 
 // A unix socket stays open: who comes ends, and is held.
 func TestNoWorkerOverIPC(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	r := newRig(t, refuseAfter(0), func(c *Config) { c.Frontend = append(c.Frontend, "ipc://"+path) })
-	for end := r.slot(); end != nil; end = nil { // a worker has been there
-		_ = end.Close()
-	}
+	end := r.slot() // a worker has been there
+	eventually(t, "the port is open", r.listens)
+	_ = end.Close()
 	eventually(t, "the port is closed", func() bool { return !r.listens() })
 	c := dialPeer(t, "ipc://"+path)
 	send(t, c, signature)

@@ -45,6 +45,9 @@ func (l *loop) forward(from *conn, data []byte) bool {
 		}
 		if f.shaking.guarded && from.client() {
 			data = l.withhold(f, data)
+			if len(f.shaking.withheld) >= maxEarly {
+				l.pause(from)
+			}
 		}
 	}
 	if len(data) > 0 {
@@ -56,6 +59,7 @@ func (l *loop) forward(from *conn, data []byte) bool {
 	if f.open && to.phase == live { // and everything that is here has been passed on
 		l.through(f)
 	}
+	l.passEndOn(f.client)
 	return true
 }
 
@@ -77,8 +81,7 @@ func (l *loop) pass(from, to *conn, data []byte) {
 	}
 	f.passed[way] += uint64(len(data))
 	f.active = l.clock
-	l.figures.passed[way].Bytes.Add(uint64(len(data)))
-	l.figures.passed[way].Chunks.Add(1)
+	l.counters(f)[way].Add(len(data))
 	l.table.Touch(l.clock, from.id)
 	if to.phase == live {
 		l.write(to, data)
@@ -103,28 +106,17 @@ func (l *loop) watch(from, to *conn, data []byte) pairing.Reason {
 	if stage := s.Stage(side); stage != before {
 		l.stepped(f, side, stage)
 	}
-	if err != nil {
-		s.fault = fault(side, err)
-	}
+	var reason pairing.Reason
+	reason, s.fault = l.judge(&s.Handshake, side, err)
 	var violation *zmtp.Violation
 	switch {
-	case errors.As(err, &violation):
-		if violation.Side == zmtp.Client && to.client() && to.phase == live {
-			l.write(to, data) // the worker's own word, by which the client knows not to try again
-		}
-		return pairing.ProtocolError
-	case errors.Is(err, zmtp.ErrClientGaveUp):
-		return pairing.ClientGaveUp
-	case err != nil:
-		return pairing.NotZMTP
-	case !l.allows(s.Mechanism()), !l.allows(s.WorkerMechanism()):
-		s.fault = l.notAllowed(&s.Handshake)
-		return pairing.MechanismRefused
-	case state == zmtp.Open:
+	case errors.As(err, &violation) && violation.Side == zmtp.Client && to.client() && to.phase == live:
+		l.write(to, data) // the worker's own word, by which the client knows not to try again
+	case reason == 0 && state == zmtp.Open:
 		l.spoken(f)
 		l.opened(f)
 	}
-	return 0
+	return reason
 }
 
 // opened: the handshake of a pair is through, or none is expected.
@@ -133,6 +125,11 @@ func (l *loop) opened(f *flow) {
 	l.handshakes.opened(f, l.clock)
 	l.act(l.table.Opened(l.clock, f.client.id))
 	l.tellOf(TopicPairOpened, f.client)
+	for _, c := range f.sides() {
+		if c.paused { // see mayLeave
+			l.updateInterest(c)
+		}
+	}
 }
 
 // allows says whether a mechanism, if it is known yet, may be used.
@@ -152,9 +149,27 @@ func (l *loop) write(c *conn, data []byte) {
 			return
 		}
 	}
+	l.keep(c, data)
+	l.updateInterest(c)
+}
+
+// keep has data wait behind what a connection has not taken yet.
+func (l *loop) keep(c *conn, data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	if c.out == nil {
+		c.out = &backlog{spare: &l.spare}
+	}
 	c.out.append(data)
 	l.figures.backlogged += int64(len(data))
-	l.updateInterest(c)
+}
+
+// dropBacklog is the end of what waits for a connection.
+func (l *loop) dropBacklog(c *conn) {
+	l.figures.backlogged -= int64(c.out.size())
+	c.out.reset()
+	c.out = nil
 }
 
 // push is the link's, and says how much was taken.
@@ -164,6 +179,11 @@ func (l *loop) push(c *conn, data []byte) int {
 	return n
 }
 
+// listenTo says what the loop waits for on a connection.
+func (l *loop) listenTo(c *conn, wish wish) error {
+	return c.link.listen(wish, l.poller, token(c.id))
+}
+
 // updateInterest has the link tell of what the connection is waiting for.
 func (l *loop) updateInterest(c *conn) {
 	if c.phase == dead || c.phase == refused || c.lent() {
@@ -171,10 +191,10 @@ func (l *loop) updateInterest(c *conn) {
 	}
 	left := c.left()
 	// What is owed a reset is not read any more: its own FIN would end it in order.
-	err := c.link.listen(wish{
+	err := l.listenTo(c, wish{
 		bytes: !c.paused && !l.halt.on && !left && !c.owedReset,
 		room:  !c.out.empty() && !c.broken,
-		leave: c.paused && c.flow == nil && !l.halt.on,
+		leave: c.mayLeave() && !l.halt.on,
 		fail:  left && !l.halt.on,
 	})
 	if err != nil {

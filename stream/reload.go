@@ -67,10 +67,11 @@ func (p *Pool) Prepare(ctx context.Context, cfg Config) (*Change, error) {
 	return c, nil
 }
 
-// Apply puts the configuration in force. [ErrStopped] when the pool has ended, or drains.
-func (c *Change) Apply() error {
+// Apply puts the configuration in force, when the pool comes to it. [ErrStopped] when the pool has
+// ended, or drains; ctx's error when the pool has not come to it by then, and will.
+func (c *Change) Apply(ctx context.Context) error {
 	l := c.pool.loop
-	return c.pool.answer(context.Background(), func() error {
+	return c.pool.answer(ctx, func() error {
 		if l.draining.on || l.closed {
 			c.drop()
 			return ErrStopped
@@ -122,10 +123,17 @@ func (l *loop) listWorker(now time.Duration, w pairing.WorkerConfig) {
 		l.actOr(l.table.AddWorker(now, w))
 		return
 	}
-	l.actOr(l.table.SetWeight(now, w.Name, w.Weight))
-	l.actOr(l.table.SetMaxPairs(now, w.Name, w.MaxPairs))
+	l.actOr(l.steerTo(now, w.Name, pairing.RegisterWeight, w.Weight))
+	l.actOr(l.steerTo(now, w.Name, pairing.RegisterMaxPairs, w.MaxPairs))
 	l.actOr(l.table.SetMaxHandshakes(now, w.Name, w.MaxHandshakes))
 	l.actOr(l.table.SetSource(now, w.Name, w.Source))
+}
+
+// steerTo is a word of the configuration, which counts as an operator's for this pool.
+func (l *loop) steerTo(now time.Duration, worker string, r pairing.Register, value int) ([]pairing.Action, error) {
+	said := pairing.Said{Stamp: pairing.Stamp{At: time.Now().UnixMilli()}, Value: value}
+	_, actions, err := l.table.Steer(now, pairing.Steering{Worker: worker, Register: r, Said: said})
+	return actions, err
 }
 
 // actOr is act for what may already have been done by another way, such as

@@ -3,7 +3,9 @@ package stream
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
+	"unique"
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/proxyproto"
@@ -16,10 +18,14 @@ type Listener struct {
 	Setting  string // the endpoint as it was configured
 	Endpoint string // as bound
 	FD       int    `json:"-"`
+	Kept     bool   `json:",omitempty"` // a service manager has it as well
 }
 
 // Listeners are those of a pool, doors excepted.
 type Listeners struct{ Frontend, Backend []Listener }
+
+// All are those of both sockets, the frontend's first.
+func (l Listeners) All() []Listener { return slices.Concat(l.Frontend, l.Backend) }
 
 // SavedPool is a pool for the process that succeeds this one.
 type SavedPool struct {
@@ -44,6 +50,7 @@ type LatePeers struct {
 	Motions  []Motion
 	Counters pairing.SavedCounters // since the last
 	Passed   [2]Traffic            // likewise
+	Workers  map[string][2]Traffic `json:",omitempty"` // of Passed, by worker
 }
 
 // SavedConn is a connection as the loop sees it.
@@ -84,10 +91,10 @@ type SavedHandshake struct {
 type Motion struct {
 	// Rest is how many bytes are read and not yet written, of those from the client for the
 	// worker, and back. They follow each other in the message's blob.
-	Rest   [2]int
-	End    splice.End
-	Passed [2]uint64
-	Idle   time.Duration
+	Rest   [2]int        `json:",omitzero"` // of thousands of pairs, nearly all of which stand still
+	End    splice.End    `json:",omitzero"`
+	Passed [2]uint64     `json:",omitzero"`
+	Idle   time.Duration `json:",omitzero"`
 }
 
 // SavedDoor is a door that is open.
@@ -100,6 +107,7 @@ type SavedDoor struct {
 // SavedFigures are what the loop has counted.
 type SavedFigures struct {
 	Passed     [2]Traffic
+	Workers    map[string][2]Traffic `json:",omitempty"` // of Passed, by worker
 	Turns      pairing.Histogram
 	Handshakes Handshakes
 	Stalls     uint64
@@ -107,7 +115,7 @@ type SavedFigures struct {
 }
 
 func (k *shaken) saved() SavedHandshake {
-	s := SavedHandshake{Mechanism: k.mechanism, Version: k.version, Servers: k.servers}
+	s := SavedHandshake{Mechanism: k.speaks().mechanism, Version: k.speaks().version, Servers: k.servers}
 	for side := range k.timeline {
 		s.Stages[side], s.Steps[side] = k.stages[side].String(), map[string]uint32{}
 		for stage, at := range k.timeline[side] {
@@ -120,7 +128,7 @@ func (k *shaken) saved() SavedHandshake {
 }
 
 func (s *SavedHandshake) shaken() (k shaken, err error) {
-	k.mechanism, k.version, k.servers = s.Mechanism, s.Version, s.Servers
+	k.spoken, k.servers = unique.Make(spoken{s.Mechanism, s.Version}), s.Servers
 	for side := range s.Stages {
 		if k.stages[side], err = stageOf(s.Stages[side]); err != nil {
 			return k, err

@@ -17,7 +17,7 @@ func TestSilentConnectionsAreProbes(t *testing.T) {
 		var mu sync.Mutex
 		var events []string
 		r := newRig(t, relay, func(c *Config) {
-			c.Pairing.HandshakeTimeout = 300 * time.Millisecond
+			c.Pairing.HandshakeTimeout = 1500 * time.Millisecond // in which also a busy machine reads a byte
 			c.Events = func(e Event) { mu.Lock(); events = append(events, e.Topic+" "+e.Reason); mu.Unlock() }
 		})
 		for range 20 {

@@ -16,6 +16,11 @@ type Snapshot struct {
 	Departed []pairing.WorkerInfo
 	// BytesIn went from clients to workers, BytesOut came back, since the start.
 	BytesIn, BytesOut uint64
+	// WorkerBytes went from clients to each worker, by its name, and back, since the start.
+	WorkerBytes map[string][2]uint64
+	// Merged is how often figures of another process were added to these, whose time is not
+	// that of this one: what has become more from one snapshot to the next says nothing then.
+	Merged int
 	// Backlog is what waits in the loop for peers that read too slowly, in bytes.
 	Backlog int64
 	// Connections are open, on either side, paired or not.
@@ -55,6 +60,8 @@ type Snapshot struct {
 	Draining bool
 	// Refusing: the frontend's ports are closed for want of a worker.
 	Refusing bool
+	// PortTaken: they cannot be opened again, because another process has one. It is tried each second.
+	PortTaken bool
 	// Paused: nothing is read, see [Pool.Pause].
 	Paused bool
 }
@@ -73,13 +80,16 @@ func (p *Pool) Snapshot(ctx context.Context) (Snapshot, error) {
 func (l *loop) snapshot() Snapshot {
 	used, limit := l.ctx.Descriptors()
 	taken, all := l.shown.usage(l.now())
+	workers, departed := l.table.Workers(), l.table.Departed(l.now())
 	return Snapshot{
 		Pool:            l.fixed.Name,
 		Stats:           l.table.Stats(l.now()),
-		Workers:         l.table.Workers(),
-		Departed:        l.table.Departed(l.now()),
+		Workers:         workers,
+		Departed:        departed,
 		BytesIn:         l.figures.passed[0].Bytes.Load(),
 		BytesOut:        l.figures.passed[1].Bytes.Load(),
+		WorkerBytes:     l.workerBytes(workers, departed),
+		Merged:          l.figures.merged,
 		Backlog:         l.figures.backlogged,
 		Connections:     l.figures.connections,
 		Held:            len(l.held.heap),
@@ -97,6 +107,7 @@ func (l *loop) snapshot() Snapshot {
 		Returning: l.table.Returning(l.now()),
 		Draining:  l.draining.on,
 		Refusing:  l.refusing.on,
+		PortTaken: l.refusing.told,
 		Paused:    l.halt.on,
 	}
 }

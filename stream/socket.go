@@ -49,9 +49,7 @@ type socket struct {
 	fd        int
 	owner     *seam.Owner
 	listeners []int                  // descriptors
-	endpoints []string               // as bound, wildcard ports resolved
-	settings  []string               // as they were asked for
-	fixed     []int                  // their descriptors; listeners has the doors', too
+	fixed     []Listener             // those of them that are no doors'
 	paths     map[string]fs.FileInfo // the files of unix listeners
 
 	// due are the peers of which libzmq has announced the beginning and not the end.
@@ -157,6 +155,12 @@ const (
 	full              // the peer is dying: a later notice says how
 	gone              // there is no such peer any more; its notice follows
 )
+
+// dismiss has libzmq close a peer's connection, which somebody else has. Its notice may follow, or none.
+func (s *socket) dismiss(peer uint32) {
+	s.settled = false
+	sendMessage(s.handle, peer, nil)
+}
 
 // send gives data (1 to largeChunk bytes) to a peer. An empty body would close
 // the connection.

@@ -1,6 +1,9 @@
 package stream
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A process can be stopped: by SIGSTOP, by a snapshot or a migration of its virtual
 // machine, by a frozen cgroup, by swapping. CLOCK_MONOTONIC goes on meanwhile, so
@@ -36,8 +39,9 @@ type stalls struct {
 
 // stall is a moment at which the clock was set back.
 type stall struct {
-	at  time.Time
-	set time.Duration
+	at    time.Time
+	set   time.Duration
+	clock time.Duration // what it had shown until then, and shows for a moment longer
 }
 
 // waited takes in that the loop has waited on purpose, since its last reading.
@@ -66,7 +70,7 @@ func (l *loop) stalled(late, set time.Duration) {
 	s := &l.stalls
 	l.start = l.start.Add(set)
 	now := time.Now()
-	if s.past = append(s.past, stall{now, set}); len(s.past) > stallsKept {
+	if s.past = append(s.past, stall{now, set, l.clock}); len(s.past) > stallsKept {
 		s.past[1].set += s.past[0].set
 		s.past = s.past[1:]
 	}
@@ -84,9 +88,14 @@ func (l *loop) stalled(late, set time.Duration) {
 // clockAgo is what the clock showed so long ago, in true time.
 func (l *loop) clockAgo(ago time.Duration) time.Duration {
 	at := time.Now().Add(-ago)
-	clock := at.Sub(l.start)
-	for i := len(l.stalls.past) - 1; i >= 0 && at.Before(l.stalls.past[i].at); i-- {
-		clock += l.stalls.past[i].set
+	clock, most := at.Sub(l.start), l.clock
+	for _, s := range slices.Backward(l.stalls.past) {
+		if !at.Before(s.at) {
+			clock = max(clock, s.clock)
+			break
+		}
+		clock += s.set
+		most = s.clock // in the stall itself: what passes while a turn is late
 	}
-	return min(clock, l.clock)
+	return min(clock, most)
 }

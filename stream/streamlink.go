@@ -26,7 +26,8 @@ type streamLink struct {
 	allowed  uint64 // chunks that it may read
 	window   uint64
 
-	end seam.End // how far it has come to its end, as last heard
+	end     seam.End // how far it has come to its end, as last heard
+	stopped bool     // libzmq reads it no more, and has nothing of it in hand
 }
 
 const (
@@ -81,14 +82,15 @@ func (s *streamLink) held() (bytes uint64, ok bool) {
 	return s.sent - written, true
 }
 
-func (s *streamLink) listen(wish wish) error {
-	if err := s.watchLeaving(wish.leave); err != nil {
+func (s *streamLink) listen(wish wish, _ *poller, _ token) error { // which it knows: drop needs them, too
+	// While it is read the watch costs nothing, and who is paused once is paused again.
+	if err := s.watchLeaving(wish.leave || s.leaving && wish.bytes); err != nil {
 		return err
 	}
 	if wish.room && seam.Await(s.fd, s.roomAt()) {
 		s.sock.roomy = append(s.sock.roomy, int32(s.fd))
 	}
-	if !wish.bytes {
+	if s.stopped || !wish.bytes {
 		return nil
 	}
 	// Not for each chunk: half a window is left when the other half is granted.
@@ -142,6 +144,26 @@ func (s *streamLink) handed() (all, broken bool) {
 // libzmq close the descriptor with input unread, which the kernel answers with an
 // RST that can cost the peer what it has not read yet.
 func (s *streamLink) finish() { sockets.SendFIN(s.fd) }
+
+// stop has libzmq not read a peer any more that was never sent anything, until listen has it read again. The
+// peer is stopped if nothing of it is in libzmq's hands.
+func (s *streamLink) stop() {
+	if s.sent > 0 {
+		return
+	}
+	reads, ok := seam.Stop(s.fd)
+	s.allowed = 0
+	s.stopped = ok && reads == s.received
+}
+
+// part is for a connection that was stopped.
+func (s *streamLink) part() {
+	delete(s.sock.peers, int32(s.fd))
+	_ = s.watchLeaving(false)
+	seam.Part(s.fd)
+	s.sock.dismiss(s.number)
+	seam.Release(s.fd)
+}
 
 // drop has libzmq find that the connection has ended: told by an empty frame it
 // could keep one with bytes pending for good. Its notice follows, see socket.due.

@@ -42,17 +42,14 @@ func (s *socket) adopt(from Listener, how listening) error {
 	if err != nil {
 		return err
 	}
-	if ep.Addressed() {
-		err = keep(fd, how.keepAlive, how.userTimeout)
-	}
-	if err != nil {
+	if err := transportOf(ep).options(fd, how); err != nil {
 		sockets.Close(fd)
 		return err
 	}
 	if err := s.give(fd, ep, how); err != nil {
 		return err
 	}
-	s.note(from.Setting, ep, fd)
+	s.note(Listener{Setting: from.Setting, Endpoint: from.Endpoint, FD: fd, Kept: from.Kept})
 	return nil
 }
 
@@ -103,9 +100,9 @@ func (l *loop) takeOver(s *SavedPool, fds []int) error {
 	if err != nil {
 		return err
 	}
-	l.settleIn(conns, s.Conns)
+	l.register(conns, s.Conns)
 	l.heir.conns, l.heir.flows = conns, flows
-	l.addPassed(&s.Figures.Passed)
+	l.addPassed(s.Figures.Passed, s.Figures.Workers)
 	l.figures.turns, l.handshakes = s.Figures.Turns, s.Figures.Handshakes
 	l.stalls.count, l.stalls.total = s.Figures.Stalls, s.Figures.Stalled
 	return nil
@@ -114,14 +111,17 @@ func (l *loop) takeOver(s *SavedPool, fds []int) error {
 // connsOf makes connections of descriptors.
 func (l *loop) connsOf(peers *pairing.SavedPeers, saved []SavedConn, fds []int) (conns []*conn) {
 	for i := range saved {
-		s, id := &saved[i], peers.Peers[i].ID
+		s, id := saved[i], peers.Peers[i].ID // a copy, of which parts are kept
 		c := &conn{
-			id: id, origin: s.Origin, inherited: true, out: backlog{spare: &l.spare},
-			spoke: s.Spoke, told: s.Told, ready: s.Ready, paused: s.Paused, ended: s.Ended, shut: s.Shut, balanced: s.Balanced, early: s.Early,
-			link: &ownLink{poller: l.poller, token: token(id), fd: fds[i]},
+			id: id, origin: &s.Origin, inherited: true,
+			spoke: s.Spoke, told: s.Told, ready: s.Ready, paused: s.Paused, ended: s.Ended, lastWords: s.Ended, shut: s.Shut, balanced: s.Balanced,
+			link: &ownLink{fd: int32(fds[i])},
+		}
+		if len(s.Early) > 0 {
+			c.say(s.Early)
 		}
 		if b := s.Balancer; b != nil {
-			c.via = &balancer{Balancer: Balancer{b.Endpoint, b.UniqueID, b.TLS}, origin: b.Origin, read: true}
+			c.via = &balancer{Balancer: Balancer{b.Endpoint, b.UniqueID, b.TLS}, origin: &b.Origin, read: true}
 		}
 		if s.Dialled && side(id>>32) == dialledSide {
 			l.dialler.last = max(l.dialler.last, uint32(id))
@@ -147,19 +147,23 @@ func (l *loop) flowsOf(conns []*conn, saved []SavedFlow) (flows []*flow, err err
 		if f.shaken, err = s.Handshake.shaken(); err != nil {
 			return nil, err
 		}
-		f.client.flow, f.worker.flow = f, f
+		for _, c := range f.sides() {
+			c.flow, c.lastWords = f, false
+		}
 		flows = append(flows, f)
 	}
 	return flows, nil
 }
 
-// settleIn notes connections wherever they can be found.
-func (l *loop) settleIn(conns []*conn, saved []SavedConn) {
+// register notes connections wherever they can be found.
+func (l *loop) register(conns []*conn, saved []SavedConn) {
 	for i, c := range conns {
 		s := &saved[i]
+		l.share(c)
 		l.count(+1)
+		l.arrived()
 		if s.Dialled {
-			fd := c.own().fd
+			fd := c.own().descriptor()
 			to := connection{Connection: sockets.Connection{FD: fd, Own: sockets.OwnEnd(fd)}, shown: s.Shown}
 			if k := l.shown.chooser; k != nil && to.shown.IsValid() && !k.Keep(to.shown, l.clientAddressOf(c)) {
 				to.shown = netip.Addr{} // of another prefix, by the successor's file
@@ -212,13 +216,9 @@ func (l *loop) rehang(saved []SavedDoor, fds []int) error {
 
 // refit gives a door a listener that another process has made.
 func (l *loop) refit(e *entrance, bound Endpoint, fd int) error {
-	own, err := duplicate(fd)
-	if err != nil {
-		return err
-	}
 	how := l.listening()
 	how.paused = true
-	return l.fit(e, bound, own, how)
+	return l.fit(e, bound, fd, how)
 }
 
 // Receive takes in what pairs were in the middle of, and moves nothing yet. Errors: [ErrSuccession].
@@ -244,8 +244,7 @@ func (l *loop) receiveMotions(flows []*flow, motions []Motion, blob []byte) (lef
 		}
 		for way, to := range [...]*conn{f.worker, f.client} {
 			rest := blob[:m.Rest[way]]
-			to.out.append(rest)
-			l.figures.backlogged += int64(len(rest))
+			l.keep(to, rest)
 			blob = blob[len(rest):]
 		}
 		f.end, f.passed, f.active = m.End, m.Passed, l.clock-m.Idle
@@ -263,14 +262,14 @@ func (p *Pool) Begin() {
 	l.heir, heir.cfg.Inherit = nil, nil
 	l.begun(heir.conns, heir.flows)
 	if err := l.prepareDoors(heir.doors, heir.cfg.DoorMax); err != nil { // what is open stays so
-		l.cfg.Log.Error("doors of the configuration", "pool", l.fixed.Name, "error", err)
+		go l.cfg.Log.Error("doors of the configuration", "pool", l.fixed.Name, "error", err) // the pairs do not wait for its words
 		l.doors.change = &doorChange{}
 	}
 	l.reload(heir.cfg)
 	l.settle()
 	for _, s := range l.sockets() {
-		for _, bound := range s.endpoints {
-			if ep, err := ParseEndpoint(bound); err == nil {
+		for _, one := range s.fixed {
+			if ep, err := ParseEndpoint(one.Endpoint); err == nil && !one.Kept {
 				s.noteFile(ep.File()) // which was the other process's to remove until now
 			}
 		}
@@ -298,7 +297,7 @@ func (l *loop) begun(conns []*conn, flows []*flow) {
 // TakeLate takes in connections that follow their pool. taken tells whoever gives them
 // that they are this pool's; if it fails they are not. Errors: [ErrSuccession], and taken's.
 func (p *Pool) TakeLate(ctx context.Context, late *LatePeers, blob []byte, fds []int, taken func() error) error {
-	return p.answer(ctx, func() error {
+	return p.await(ctx, func() error { // another process may have taken over from this one by now
 		if err := p.loop.takeLate(late, blob, fds, taken); err != nil {
 			return fmt.Errorf("%w: pool %s: %w", ErrSuccession, p.Name(), err)
 		}
@@ -307,6 +306,9 @@ func (p *Pool) TakeLate(ctx context.Context, late *LatePeers, blob []byte, fds [
 }
 
 func (l *loop) takeLate(late *LatePeers, blob []byte, fds []int, taken func() error) error {
+	if l.closed {
+		return ErrStopped
+	}
 	if len(late.Conns) != len(late.Peers.Peers) || len(fds) != len(late.Conns) {
 		return fmt.Errorf("%d connections of %d peers and %d descriptors", len(late.Conns), len(late.Peers.Peers), len(fds))
 	}
@@ -340,8 +342,8 @@ func (l *loop) takeLate(late *LatePeers, blob []byte, fds []int, taken func() er
 		return err
 	}
 	l.act(actions)
-	l.settleIn(conns, late.Conns)
-	l.addPassed(&late.Passed)
+	l.register(conns, late.Conns)
+	l.addPassed(late.Passed, late.Workers)
 	l.begun(conns, flows)
 	l.settle()
 	return nil

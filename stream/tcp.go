@@ -2,9 +2,11 @@ package stream
 
 import (
 	"errors"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/streamq/streamq-proxy/stream/given"
 	"github.com/streamq/streamq-proxy/stream/inuse"
 	"github.com/streamq/streamq-proxy/stream/sockets"
 )
@@ -14,10 +16,7 @@ type tcp struct{}
 
 func (tcp) listen(ep Endpoint, how listening) (fd int, err error) {
 	options := func(fd int) error {
-		return errors.Join(
-			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
-			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
-			keep(fd, how.keepAlive, how.userTimeout))
+		return errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1), (tcp{}).options(fd, how))
 	}
 	if ep.Host == "*" {
 		fd, err = newListener(unix.AF_INET6, &unix.SockaddrInet6{Port: int(ep.Port)}, func(fd int) error {
@@ -30,6 +29,18 @@ func (tcp) listen(ep Endpoint, how listening) (fd int, err error) {
 	}
 	domain, at := sockets.Sockaddr(ep.Address())
 	return newListener(domain, at, options)
+}
+
+func (tcp) options(fd int, how listening) error {
+	return errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1), keep(fd, how.keepAlive, how.userTimeout))
+}
+
+func (tcp) given(all *given.Listeners, ep Endpoint) (fd int, found bool) {
+	at := ep.Address()
+	if ep.Host == "*" {
+		at = netip.AddrPortFrom(netip.Addr{}, ep.Port)
+	}
+	return all.TCP(at)
 }
 
 func (tcp) bound(ep Endpoint, fd int) Endpoint {

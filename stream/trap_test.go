@@ -22,7 +22,7 @@ import (
 // onLoop runs f between two turns.
 func (r *rig) onLoop(f func(l *loop)) {
 	r.t.Helper()
-	if err := r.pool.answer(r.t.Context(), func() error { f(r.pool.loop); return nil }); err != nil {
+	if err := r.pool.await(r.t.Context(), func() error { f(r.pool.loop); return nil }); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -98,7 +98,7 @@ func TestDescriptorOfAnother(t *testing.T) {
 	onBothRelays(t, func(t *testing.T, relay func(*Config)) {
 		r := newRig(t, relay, func(c *Config) {
 			c.PairBuffer = MinPairBuffer
-			c.Pairing.HandshakeTimeout = time.Second
+			c.Pairing.HandshakeTimeout = 3 * time.Second // in which also a busy machine shakes hands
 		})
 		release := r.stall()
 		silentEnd(t, r)
@@ -115,7 +115,7 @@ func TestDescriptorOfAnother(t *testing.T) {
 		send(t, worker, nullPeer()[len(signature):])
 		expect(t, innocent, nullPeer()[len(signature):])
 		eventually(t, "the ghost has ended", func() bool { return len(r.reasons()) == 1 })
-		_ = innocent.SetReadDeadline(time.Now().Add(1500 * time.Millisecond)) // longer than any limit that the ghost has
+		_ = innocent.SetReadDeadline(time.Now().Add(3500 * time.Millisecond)) // longer than any limit that the ghost has
 		if _, err := innocent.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("the open pair was ended for another connection's sake: %v", err)
 		}

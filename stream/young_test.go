@@ -99,7 +99,7 @@ func TestWaitingClientIsSmall(t *testing.T) {
 		held := 0
 		eventually(t, "it is left unread", func() (paused bool) {
 			r.onLoop(func(l *loop) {
-				l.eachConn(func(c *conn) { held, paused = cap(c.early), c.paused })
+				l.eachConn(func(c *conn) { held, paused = cap(c.said()), c.paused })
 			})
 			return paused
 		})

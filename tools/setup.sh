@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh          what `make run` and `make test` need
 #   tools/setup.sh peers    and what `make test-peers` needs
+#   tools/setup.sh suites   and what `make test-suites` needs
 #   tools/setup.sh wheels   and what `make matrix` needs
 #   tools/setup.sh promtool and what `make promtool` needs
 #   tools/setup.sh bench    and what `make bench` needs
@@ -15,6 +16,8 @@
 # password. Where it can do neither it prints the exact line to run and exits 1.
 set -eu
 cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin:/sbin # where some of what is looked for is, and not on everybody's path
+. tools/apt.sh
 
 missing=
 
@@ -88,16 +91,21 @@ install_js() {
 	fi
 }
 
+# jars LIST DIRECTORY: those of a list of checksums and artifacts.
+jars() {
+	while read -r sum artifact; do # GROUP:NAME:VERSION
+		rest=${artifact#*:}
+		mvn -q -B dependency:copy -Dartifact="$artifact" -Dmdep.overWriteReleases=true -DoutputDirectory="$PWD/$2" >&2 ||
+			die "Maven could not fetch $artifact"
+		(cd "$2" && echo "$sum  ${rest%%:*}-${rest#*:}.jar" | sha256sum --check --quiet >&2) || die "$artifact is not what it was"
+	done <"$1"
+}
+
 # JeroMQ, in the last version that speaks ZMTP 2.0 and in the newest.
 install_java() {
 	have java jars.sha256 && return
 	begin java
-	while read -r sum artifact; do # GROUP:NAME:VERSION
-		rest=${artifact#*:}
-		mvn -q -B dependency:copy -Dartifact="$artifact" -Dmdep.overWriteReleases=true -DoutputDirectory="$PWD/$peers/java" >&2 ||
-			die "Maven could not fetch $artifact"
-		(cd "$peers/java" && echo "$sum  ${rest%%:*}-${rest#*:}.jar" | sha256sum --check --quiet >&2) || die "$artifact is not what it was"
-	done <integration/peers/java/jars.sha256
+	jars integration/peers/java/jars.sha256 "$peers/java"
 	cp integration/peers/java/jars.sha256 "$peers/java"
 }
 
@@ -169,6 +177,46 @@ install_bench() {
 	[ -e "$to" ] || die "these packages could not be fetched: $packages (apt-get update may be needed)"
 }
 
+# source_of FILE PACKAGE=VERSION DIRECTORY: unpacks what a package of Debian is made of, without Debian's own changes.
+source_of() {
+	apt-get source -q --tar-only "$2" >&2 || die "apt could not fetch the source of $2"
+	grep " $1\$" "$top/tools/suites/sources.sha256" | sha256sum --check --quiet >&2 || die "$1 is not what it was"
+	mkdir "$3"
+	tar -xzf "$1" -C "$3" --strip-components=1
+}
+
+# Suites that others have written, and what runs them: the sources of libzmq, CZMQ and
+# JeroMQ from Debian, of pyzmq from PyPI, and the module of go-zeromq.
+install_suites() {
+	to=.build/suites
+	top=$PWD
+	lock=$({ cat tools/suites/*.sha256 tools/suites/*.txt && sed -n '/^install_suites/,/^}/p' tools/setup.sh; } | sha256sum)
+	[ "$(cat $to/fetched 2>/dev/null)" != "$lock" ] || return 0
+	say "fetching the suites of tools/suites into $to"
+	rm -rf $to
+	mkdir -p $to/java $to/classes
+	(
+		cd $to
+		own_apt "$PWD/apt" deb-src bookworm trixie >&2
+		source_of zeromq3_4.3.4.orig.tar.gz zeromq3=4.3.4-6 zeromq3
+		source_of czmq_4.2.1.orig.tar.gz czmq=4.2.1-1 czmq
+		source_of jeromq_0.6.0.orig.tar.gz jeromq=0.6.0-1 jeromq
+		/usr/bin/python3 -m pip install -q --no-deps --only-binary :all: --require-hashes -r "$top/tools/suites/requirements.txt" \
+			--disable-pip-version-check --root-user-action=ignore --target py >&2
+		/usr/bin/python3 -m pip download -q --no-deps --no-binary pyzmq --require-hashes -r "$top/tools/suites/sdist.txt" \
+			--disable-pip-version-check -d sdist >&2
+		mkdir pyzmq
+		tar -xzf sdist/pyzmq-*.tar.gz -C pyzmq --strip-components=1
+		rm -r pyzmq/zmq # it would be found in the place of the wheel's
+		go mod download -C "$top" github.com/go-zeromq/zmq4
+		cp -R "$(go list -C "$top" -m -f '{{.Dir}}' github.com/go-zeromq/zmq4)" zmq4
+		chmod -R u+w zmq4
+		go mod download -C zmq4 # of what its tests need, too
+	) || die "the suites could not be fetched"
+	jars tools/suites/jars.sha256 $to/java
+	echo "$lock" >$to/fetched
+}
+
 # axe-core, which finds what keeps people from using a page. It is one file, and no script has to run.
 install_browser() {
 	to=.build/browser
@@ -199,16 +247,23 @@ else
 	need_command strace strace # tests that delay system calls, and `make syscalls`
 	need_command nft nftables # NAT between two of them, likewise
 	need_command conntrack conntrack
+	need_command sysctl procps # a document has lines for it
+	need_command redis-server redis-server # what several proxies remember together is in one
 	need_package libc6-dev
 	need_package libzmq3-dev
 	need_package python3-zmq
 	need_package libczmq-dev # whose zauth a test has as a worker; that is skipped elsewhere
-	if [ "${1:-}" = peers ]; then
-		need_command node nodejs
-		need_command npm npm
+	if [ "${1:-}" = peers ] || [ "${1:-}" = suites ]; then
 		need_command javac default-jdk-headless
 		need_command mvn maven
 		/usr/bin/python3 -m pip --version >/dev/null 2>&1 || need_package python3-pip
+	fi
+	if [ "${1:-}" = peers ]; then
+		need_command node nodejs
+		need_command npm npm
+	fi
+	if [ "${1:-}" = suites ]; then
+		need_command g++ g++
 	fi
 	if [ "${1:-}" = browser ]; then
 		need_command chromium chromium
@@ -241,6 +296,10 @@ if [ "${1:-}" = peers ]; then
 	install_java
 	install_py
 	install_rust
+fi
+
+if [ "${1:-}" = suites ]; then
+	install_suites
 fi
 
 if [ "${1:-}" = promtool ]; then

@@ -5,6 +5,7 @@
 #   tools/static.sh arm64 go test -exec qemu-aarch64-static ./pairing
 #   tools/static.sh amd64 tar DIRECTORY    the program, packed, into DIRECTORY
 #   tools/static.sh amd64 try DIRECTORY    runs the demo of what is packed there, where there is no other file
+#   tools/static.sh amd64 parts            what is in it besides Go and its modules: name, version, and what has brought it
 #
 # The compiler is zig's, from PyPI, and the sources are from crates.io, both by checksum in tools/static. They are fetched
 # and built once, into .build/static, which takes some minutes.
@@ -55,8 +56,9 @@ build() {
 	mkdir -p "$lib/objects"
 	(cd "$vendor" && find src -name '*.cpp' ! -name 'ws*' | sort | xargs -P "$(nproc)" -I '{}' sh -c '
 		object=$0/objects/$(basename "{}" .cpp).o
-		"$2" c++ -target "$3" -O2 -g0 -fno-sanitize=all -std=c++17 -I"$1" -Iinclude -Isrc -I"$0/include" -c "{}" -o "$object"
+		"$2" c++ -target "$3" -O2 -g0 -fno-sanitize=all -std=c++17 -Dgetnameinfo=seam_getnameinfo -I"$1" -Iinclude -Isrc -I"$0/include" -c "{}" -o "$object"
 	' "$lib" "$top/tools/static" "$zig" "$target")
+	"$zig" cc -target "$target" -O2 -g0 -c "$top/tools/static/names.c" -o "$lib/objects/names.o"
 	"$zig" ar rcsD "$lib/libzmq.a.new" "$lib"/objects/*.o
 	cat >"$lib/libzmq.pc" <<-end
 		Name: libzmq
@@ -76,7 +78,23 @@ export CC="$zig cc -target $target" CXX="$zig c++ -target $target"
 # Names are looked up by Go itself: a static getaddrinfo(3) knows no /etc/nsswitch.conf.
 export GOFLAGS="-trimpath -tags=libzmq_static,netgo,osusergo '-ldflags=-s -w -buildid= -linkmode=external -extldflags \"-static -s\"'"
 
-case $1 in tar | try) ;; *) exec "$@" ;; esac
+number() { sed -n "s/^#define $1 *//p" "$vendor/include/zmq.h"; }
+
+# locked NAME: the version of a crate.
+locked() { sed -n "/^name = \"$1\"/{n;s/.*\"\(.*\)\"/\1/p}" tools/static/Cargo.lock; }
+
+case $1 in
+tar | try) ;;
+parts)
+	by="ziglang $(sed -n 's/^ziglang==\([0-9.]*\).*/\1/p' tools/static/requirements.txt)"
+	echo "libzmq $(number ZMQ_VERSION_MAJOR).$(number ZMQ_VERSION_MINOR).$(number ZMQ_VERSION_PATCH) zeromq-src $(locked zeromq-src)"
+	echo "libsodium $(sed -n 's/^AC_INIT(\[libsodium\],\[\([0-9.]*\)\].*/\1/p' "$to/libsodium-stable/configure.ac") libsodium-sys-stable $(locked libsodium-sys-stable)"
+	echo "musl $(sed -n 's/.*"\(.*\)"/\1/p' "$to/zig/ziglang/lib/libc/musl/src/internal/version.h") $by"
+	echo "libc++ $(sed -n 's/^# *define _LIBCPP_VERSION \([0-9]\{2\}\)0*\([0-9]\{1,2\}\)00$/\1.\2/p' "$to/zig/ziglang/lib/libcxx/include/__config") $by"
+	exit
+	;;
+*) exec "$@" ;;
+esac
 
 # Root's, as old as the commit, in the order of their names: two builds of one commit are the same.
 when=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
@@ -97,6 +115,13 @@ go build -o "$work/$name/streamq-proxy" ./cmd/streamq-proxy
 cp LICENSE "$work/$name"
 cp "$to/libsodium-stable/LICENSE" "$work/$name/LICENSE.libsodium"
 cp "$vendor/LICENSE" "$work/$name/LICENSE.libzmq"
+cp "$to/zig/ziglang/lib/libc/musl/COPYRIGHT" "$work/$name/LICENSE.musl"
+cp "$to/zig/ziglang/lib/libcxx/LICENSE.TXT" "$work/$name/LICENSE.libc++"
+go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' ./cmd/streamq-proxy | sort -u |
+	while read -r path version dir; do
+		find "$dir" -maxdepth 1 -type f \( -iname 'licen*' -o -iname 'copying*' -o -iname 'notice*' \) | sort |
+			while read -r file; do printf '%s %s: %s\n\n%s\n\n' "$path" "$version" "${file##*/}" "$(cat "$file")"; done
+	done >"$work/$name/LICENSE.modules"
 chmod 0644 "$work/$name"/LICENSE*
 mkdir -p "$2"
 tar -C "$work" --sort=name --mtime="@$when" --owner=0 --group=0 --numeric-owner -c "$name" | gzip -n9 >"$2/$name.tar.gz"

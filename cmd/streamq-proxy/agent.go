@@ -50,8 +50,8 @@ the worker once for each client that comes, so that the worker has a connection 
 queue for each client, and no client can cost a slot.
 
 The worker may be down, and be started again: there are no slots until it listens. On
-SIGTERM or SIGINT it takes no more clients, and lets the pairs end by themselves within
---drain-timeout; a second signal ends them at once.
+SIGTERM, SIGINT or SIGHUP it takes no more clients, and lets the pairs end by themselves
+within --drain-timeout; a second signal ends them at once. It reads no file again.
 
 With --control it says HELLO for its worker: its --name, --weight and --max, and renews
 its lease. Several workers come from a file (--workers), in YAML:
@@ -75,6 +75,9 @@ each worker an agent, and an address, of its own.`,
 			f.json = format == "json"
 			signals := make(chan os.Signal, 2)
 			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+			if !signal.Ignored(syscall.SIGHUP) { // as by nohup(1)
+				signal.Notify(signals, syscall.SIGHUP)
+			}
 			defer signal.Stop(signals)
 			return f.run(cmd.Context(), signals, cmd.ErrOrStderr())
 		},
@@ -153,8 +156,9 @@ func (f *agentFlags) run(ctx context.Context, signals <-chan os.Signal, stderr i
 		case <-drain.Done():
 		}
 	}()
-	if !all.drain(drain) {
-		log.Warn("ending the pairs that are left", "pairs", all.pairs())
+	over := all.drain(drain)
+	if left := all.pairs(); !over && left > 0 { // else they are clients whom the worker has not greeted
+		log.Warn("ending the pairs that are left", "pairs", left)
 	}
 	return nil
 }

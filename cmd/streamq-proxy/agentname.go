@@ -5,9 +5,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/agent"
 	"github.com/streamq/streamq-proxy/control/client"
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream"
@@ -73,6 +75,19 @@ func (n *namer) tell(ctx context.Context, w agentWorker, endpoint string, anew b
 		err = n.say(ctx, w, endpoint, true)
 	}
 	return err
+}
+
+// explained tells an answer that stays the same however often it is asked for from others, and what it may be that there is none.
+func (n *namer) explained(err error) error {
+	switch code := wire.CodeOf(err); {
+	case code != 0 && code != wire.SlowDown && code != wire.Failed:
+		return fmt.Errorf("%w: %w", agent.ErrNameRefused, err)
+	case !errors.Is(err, client.ErrNoAnswer):
+		return err
+	case n.cert != "":
+		return fmt.Errorf("%w (it is not there, does not know the certificate of --cert, or that of --server is not its own)", err)
+	}
+	return fmt.Errorf("%w (it is not there, or its control socket wants --cert and --server)", err)
 }
 
 // say names the slot whose own end is endpoint, or all from this address while they are

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 	"sync"
 
 	"github.com/goccy/go-yaml"
+	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/agent"
 	"github.com/streamq/streamq-proxy/pairing"
@@ -24,10 +26,17 @@ const usualSlots = 16
 type agentWorker struct {
 	Name     string `yaml:"name"`
 	Worker   string `yaml:"worker"`    // where it listens
-	Slots    int    `yaml:"slots"`     // 0: usualSlots
+	Slots    int    `yaml:"slots"`     // usualSlots if nothing is said
 	SlotsMax int    `yaml:"slots-max"` // 0: four times as many
 	Weight   int    `yaml:"weight"`    // 0: as it is
 	Max      int    `yaml:"max"`       // likewise
+}
+
+// UnmarshalYAML is of a worker in the file.
+func (w *agentWorker) UnmarshalYAML(unmarshal func(any) error) error {
+	type plain agentWorker
+	w.Slots = usualSlots
+	return unmarshal((*plain)(w))
 }
 
 // agents are those of one process.
@@ -76,9 +85,25 @@ func (f *agentFlags) workers() ([]agentWorker, error) {
 // threadsEach are those of the relay of each of so many agents, which has a loop beside them.
 func (f *agentFlags) threadsEach(agents int) int { return max(1, f.threads/agents) }
 
+// ownDescriptors are for the log, HTTP and the control socket, and agentDescriptors for an agent's loop and relay.
+const ownDescriptors, agentDescriptors = 48, 16
+
+// descriptorsEach is how many each of so many agents may take for its connections.
+func descriptorsEach(agents int) (int, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, err
+	}
+	return max(0, (int(min(limit.Cur, math.MaxInt32))-ownDescriptors)/agents-agentDescriptors), nil
+}
+
 // agents makes an agent for each worker.
 func (f *agentFlags) agents(log *slog.Logger) (*agents, error) {
 	workers, err := f.workers()
+	if err != nil {
+		return nil, err
+	}
+	descriptors, err := descriptorsEach(len(workers))
 	if err != nil {
 		return nil, err
 	}
@@ -95,15 +120,12 @@ func (f *agentFlags) agents(log *slog.Logger) (*agents, error) {
 			all.close()
 			return nil, err
 		}
-		if w.Slots == 0 {
-			w.Slots = usualSlots
-		}
 		if w.SlotsMax == 0 {
 			w.SlotsMax = min(agent.MaxSlots, max(w.Slots, 4*w.Slots))
 		}
 		cfg := agent.Config{
 			Proxy: f.proxy, Worker: w.Worker, Slots: w.Slots, SlotsMax: w.SlotsMax, Threads: f.threadsEach(len(workers)), Log: log,
-			Label: w.Name, Addresses: all.addresses,
+			Descriptors: descriptors, Label: w.Name, Addresses: all.addresses,
 		}
 		if cfg.Label == "" {
 			cfg.Label = w.Worker
@@ -113,7 +135,7 @@ func (f *agentFlags) agents(log *slog.Logger) (*agents, error) {
 		}
 		if all.name != nil {
 			cfg.Name = func(ctx context.Context, endpoint string, anew bool) error {
-				return all.name.tell(ctx, w, endpoint, anew)
+				return all.name.explained(all.name.tell(ctx, w, endpoint, anew))
 			}
 		}
 		a, err := agent.New(cfg)
@@ -178,7 +200,11 @@ func (all *agents) readiness() (text string, ready bool) {
 		if len(all.agents) > 1 {
 			fmt.Fprintf(&b, "%s: ", a.worker.Name)
 		}
-		fmt.Fprintf(&b, "worker %t, slots %d of %d, draining %t\n", s.Worker, s.Idle, s.Wanted, s.Over)
+		fmt.Fprintf(&b, "worker %t, slots %d of %d, draining %t", s.Worker, s.Idle, s.Wanted, s.Over)
+		if s.Refused != nil {
+			fmt.Fprintf(&b, ", its name: %v", s.Refused)
+		}
+		b.WriteByte('\n')
 	}
 	return b.String(), ready
 }

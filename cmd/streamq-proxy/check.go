@@ -5,6 +5,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,7 +17,7 @@ import (
 )
 
 func newCheckCommand(cpus int) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "check FILE",
 		Short: "say whether a configuration file is right, and where it is not",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -33,6 +36,14 @@ func newCheckCommand(cpus int) *cobra.Command {
 			return err
 		},
 	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		err = flagError(cmd, err)
+		if strings.Contains(err.Error(), "--config") { // which run has
+			return fmt.Errorf("%w (check FILE: its file has no flag)", err)
+		}
+		return err
+	})
+	return cmd
 }
 
 // check reads a file and binds nothing. Its error shows every mistake.
@@ -54,6 +65,9 @@ func check(file string, cpus int) (summary string, err error) {
 		return "", err
 	}
 	lines := []string{fmt.Sprintf("%s: ok: %s", file, summarise(plan))}
+	if plan.Shared.On() {
+		lines = append(lines, fmt.Sprintf("shared: %s knows which worker a client had at another proxy; a client waits for that %v at most", plan.Shared.Server, plan.Shared.Wait))
+	}
 	for i := range plan.Pools {
 		for _, finder := range plan.Finders[i] {
 			lines = append(lines, fmt.Sprintf("pool %s: workers: %s", plan.Pools[i].Name, sought(&finder)))
@@ -69,6 +83,7 @@ func check(file string, cpus int) (summary string, err error) {
 				lines = append(lines, fmt.Sprintf("pool %s: worker %s is dialled from %s", plan.Pools[i].Name, w.Name, strings.ReplaceAll(w.Source, ",", ", ")))
 			}
 		}
+		lines = append(lines, sourcesElsewhere(&plan.Pools[i])...)
 		lines = append(lines, vanished(&plan.Pools[i]))
 	}
 	for _, path := range missing {
@@ -90,6 +105,26 @@ func balanced(p *stream.Config) string {
 		return ""
 	}
 	return fmt.Sprintf("pool %s: PROXY headers are taken %s", p.Name, strings.Join(all, "; "))
+}
+
+// sourcesElsewhere names addresses that workers are to be dialled from and that this machine does
+// not have. That is no mistake: another machine may be meant, or the address may come with a failover.
+func sourcesElsewhere(p *stream.Config) (lines []string) {
+	all := slices.Clone(p.Sources)
+	for _, w := range p.Workers {
+		own, _ := stream.ParseSources(w.Source)
+		all = append(all, own...)
+	}
+	slices.SortFunc(all, netip.Addr.Compare)
+	for _, ip := range slices.Compact(all) {
+		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, 0))) // which takes no port of TCP
+		if err != nil {
+			lines = append(lines, fmt.Sprintf("pool %s: source %v is no address of this machine now: nobody can be dialled from it", p.Name, ip))
+			continue
+		}
+		_ = c.Close()
+	}
+	return lines
 }
 
 // vanished says when a pool's peers that go without a word are found.

@@ -23,17 +23,25 @@ func (s *server) openControl() (err error) {
 	if s.before != nil {
 		cfg.Inherit = s.before.control
 	}
-	s.control, err = control.Open(cfg, control.Proxy{
-		Pools:    s.pools,
-		Version:  running(),
-		Reload:   s.reloadFor,
-		Upgrade:  s.upgradeFor,
-		Shutdown: s.shutdownFor,
-		Ending:   s.ending.Load,
-		Finders:  s.findersFor,
-		Level:    s.level,
-	}, s.feed)
+	s.control, err = control.Open(cfg, s.steered(), s.feed)
 	return err
+}
+
+// steered is what the control socket, and the console, steer.
+func (s *server) steered() control.Proxy {
+	return control.Proxy{
+		Pools:      s.pools,
+		Version:    running(),
+		Reload:     s.reloadFor,
+		Upgrade:    s.upgradeFor,
+		Shutdown:   s.shutdownFor,
+		Shared:     s.sharedFor,
+		Proxies:    s.proxiesFor,
+		Everywhere: s.everywhereFor,
+		Ending:     s.ending.Load,
+		Finders:    s.findersFor,
+		Level:      s.level,
+	}
 }
 
 // running is what is running.
@@ -91,32 +99,41 @@ func (s *server) askFor(ctx context.Context, do func(context.Context) error) err
 
 // shutdownFor ends the proxy on behalf of a caller of the control socket; a deadline
 // below zero stands for the configuration's. It says what is left until the
-// deadline that counts.
-func (s *server) shutdownFor(deadline time.Duration) (left time.Duration) {
-	told := make(chan time.Duration, 1)
-	err := s.ask(context.Background(), func(context.Context) {
+// deadline that counts. Errors: errHandedOver, when it came in the middle of an upgrade and nothing was done.
+func (s *server) shutdownFor(deadline time.Duration) (left time.Duration, err error) {
+	err = s.askFor(context.Background(), func(context.Context) error {
+		if s.handedOver() {
+			return errHandedOver
+		}
 		delay, timeout := s.plan.DrainDelay, s.plan.DrainTimeout
 		if deadline >= 0 { // of the whole
 			delay = min(delay, deadline)
 			timeout = deadline - delay
 		}
-		told <- s.endAfter(delay, timeout, "by", "control")
+		left = s.endAfter(delay, timeout, "by", "control")
+		return nil
 	})
-	if err != nil { // it is ending already
-		return 0
+	if errors.Is(err, errEnding) {
+		return 0, nil
 	}
-	return <-told
+	return left, err
 }
 
-// controlStats are the control socket's figures for a scrape.
+// controlStats are the control socket's figures for a scrape, and what is asked for over HTTP beside it.
 func (s *server) controlStats() metrics.ControlStats {
-	from := s.control.Stats()
+	var from control.Stats
+	if s.control != nil {
+		from = s.control.Stats()
+	}
+	if s.steward != nil {
+		from.Requests = append(from.Requests, s.steward.Requests()...)
+	}
 	to := metrics.ControlStats{Refused: map[string]uint64{}, Unread: from.Unread, EventsLost: from.EventsLost}
 	for r, n := range from.Refused {
 		to.Refused[control.Refusal(r).String()] = n
 	}
 	for _, r := range from.Requests {
-		to.Requests = append(to.Requests, metrics.ControlRequests{Verb: r.Verb, Code: r.Code.String(), Count: r.Count})
+		to.Count(r.Verb, r.Code.String(), r.Count)
 	}
 	return to
 }

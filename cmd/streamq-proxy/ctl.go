@@ -29,6 +29,7 @@ const controlVariable = "STREAMQ_CONTROL"
 // ctl is how the commands of ctl reach the proxy and print.
 type ctl struct {
 	endpoint, cert, server string
+	everywhere             bool
 	output                 string
 	timeout                time.Duration
 }
@@ -46,12 +47,16 @@ Exit codes: ` + exitCodes() + `.`,
 		Example: `  streamq-proxy ctl status
   streamq-proxy ctl workers -o json
   streamq-proxy ctl drain w1
+  streamq-proxy ctl drain w1 --everywhere
   streamq-proxy ctl explain alice`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: c.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return misuse("ctl wants a verb (ctl help lists them)")
+			}
+			if c.everywhere {
+				args = append(args, "everywhere")
 			}
 			return c.say(cmd.Context(), cmd.OutOrStdout(), strings.ToUpper(args[0]), args[1:])
 		},
@@ -62,6 +67,7 @@ Exit codes: ` + exitCodes() + `.`,
 	flags.StringVar(&c.server, "server", "", "public certificate of the proxy, for CURVE: a `file`")
 	flags.StringVarP(&c.output, "output", "o", "table", "table or json")
 	flags.DurationVar(&c.timeout, "timeout", 5*time.Second, "how long to wait for the proxy")
+	cmd.Flags().BoolVar(&c.everywhere, "everywhere", false, "what drain, maint, enable, weight or maxconn says counts at all proxies that share the store; the same as the word everywhere behind it")
 	takeFiles(cmd, "cert", "server")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp)) // it is there
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misuse("%w", flagError(cmd, err)) })

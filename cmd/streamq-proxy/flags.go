@@ -14,6 +14,7 @@ import (
 	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/endpoint"
+	"github.com/streamq/streamq-proxy/stream/shared"
 )
 
 // flags are the settings that were given on the command line. What a flag says
@@ -56,6 +57,12 @@ func (f *flags) register(fs *pflag.FlagSet) {
 	f.limits(fs)
 	f.process(fs, "http", "http", "HOST:PORT", config.DefaultHTTP, `serves the console at /, and /metrics, /healthz, /readyz and /api/v1; "" turns it off`,
 		func(s *config.Settings, v string) { s.HTTP = &v })
+	f.process(fs, "web-config", "web-config", "file", "", "users and TLS of --http, in the form of Prometheus' exporters (basic_auth_users, tls_server_config); read again whenever somebody comes, and what it said before stays in force while it is wrong",
+		func(s *config.Settings, v string) { s.WebConfig = v })
+	f.processList(fs, "http-admin", "http-admin", "USER|all", "a user of --web-config who may steer by the console and /api/v1, or all for whoever is let in; nobody may unless it is said; may be repeated",
+		func(s *config.Settings) *[]string { return &s.HTTPAdmin })
+	f.process(fs, "grafana-url", "grafana-url", "URL", "", "where the console's link to Grafana leads; to the file of the dashboard where nothing is said",
+		func(s *config.Settings, v string) { s.GrafanaURL = v })
 	f.process(fs, "drain-delay", "drain-delay", "duration", "0s", "on SIGTERM the proxy is unready, and serves on, for so long before it drains; longer than a balancer needs to notice",
 		func(s *config.Settings, v string) { s.DrainDelay = v })
 	f.process(fs, "drain-timeout", "drain-timeout", "duration", config.DefaultDrainTimeout.String(), "when it drains pairs may go on for so long; a second SIGTERM ends them at once",
@@ -73,7 +80,20 @@ func (f *flags) register(fs *pflag.FlagSet) {
 	f.accessLog(fs)
 	f.processList(fs, "nameserver", "nameservers", "IP[:PORT]", "asked for the workers that are looked up, in place of the system's; may be repeated",
 		func(s *config.Settings) *[]string { return &s.Nameservers })
+	f.shared(fs)
 	f.control(fs)
+}
+
+// shared declares the flags of what proxies remember together.
+func (f *flags) shared(fs *pflag.FlagSet) {
+	f.process(fs, "shared", "shared", "URL", "", "a Redis or Valkey in which proxies with the same workers remember together who had which: redis://[USER@]HOST:PORT[/DB], rediss:// for TLS, unix:///PATH; ?addr=HOST:PORT names more nodes, &master_set=NAME says that they are Sentinels",
+		func(s *config.Settings, v string) { s.Shared = v })
+	f.process(fs, "shared-wait", "shared-wait", "duration", shared.DefaultWait.String(), "how long a new client waits at most for what others remember of it; then this proxy's own memory counts",
+		func(s *config.Settings, v string) { s.SharedWait = v })
+	f.process(fs, "shared-prefix", "shared-prefix", "text", shared.DefaultPrefix, "what all keys of these proxies begin with; others that use the same store have another one",
+		func(s *config.Settings, v string) { s.SharedPrefix = v })
+	f.process(fs, "shared-password-file", "shared-password-file", "file", "", "has the password of the store, which the command line and the settings then do not; read for each connection",
+		func(s *config.Settings, v string) { s.SharedPasswordFile = v })
 }
 
 // control declares the flags of the control socket.

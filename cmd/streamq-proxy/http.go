@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/webconfig"
+	"github.com/streamq/streamq-proxy/control/api"
 	"github.com/streamq/streamq-proxy/metrics"
 	"github.com/streamq/streamq-proxy/stream/inuse"
 )
@@ -36,6 +38,7 @@ type httpServer struct {
 	listener net.Listener
 	bound    net.Listener // the same without its bounds
 	server   *http.Server
+	gate     *webconfig.Gate // of users and TLS, nil for neither
 }
 
 // listenHTTP binds, unless somebody has for it; nothing is answered before serve.
@@ -87,7 +90,11 @@ func (h *httpServer) file() (*os.File, error) {
 func (h *httpServer) address() string { return h.listener.Addr().String() }
 
 func (h *httpServer) serve() error {
-	if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := h.server.Serve
+	if h.gate != nil {
+		serve = func(l net.Listener) error { return h.gate.Serve(l, h.server) }
+	}
+	if err := serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("http %s: %w", h.address(), err)
 	}
 	return nil
@@ -109,14 +116,18 @@ func newHandler(s *server) http.Handler {
 		sources[i] = p
 	}
 	registry := metrics.NewRegistry(build(), sources...)
-	registry.MustRegister(s.reloads, s.upgrades, metrics.NewFinderCollector(s.discoveryStats))
-	if s.control != nil {
-		registry.MustRegister(metrics.NewControlCollector(s.controlStats))
+	registry.MustRegister(s.reloads, s.upgrades, metrics.NewFinderCollector(s.discoveryStats), metrics.NewSharedCollector(s.sharedStats),
+		metrics.NewControlCollector(s.controlStats))
+	if s.gate != nil {
+		registry.MustRegister(metrics.NewWebCollector(s.webStats))
 	}
 	mux := newMux(registry, s.log, s.healthz, s.readyz)
 	if s.told != nil {
 		s.told.Register(mux)
 		s.seen.Register(mux)
+	}
+	if s.gate != nil {
+		return s.gate.Handler(mux, api.Refuse)
 	}
 	return mux
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -107,18 +108,20 @@ func TestHTTPIsReachableBesideSilentClients(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- h.serve() }()
-	probe := func(within time.Duration) {
+	probe := func() (took time.Duration) {
 		t.Helper()
-		client := http.Client{Timeout: within, Transport: &http.Transport{}}
+		client := http.Client{Timeout: patience, Transport: &http.Transport{}}
+		begin := time.Now()
 		answer, err := client.Get("http://" + h.address() + "/healthz")
 		if err != nil {
-			t.Error(err)
-			return
+			t.Fatal(err)
 		}
+		took = time.Since(begin)
 		answer.Body.Close()
 		if answer.StatusCode != http.StatusOK || !answer.Close {
 			t.Errorf("%s, connection kept: %v", answer.Status, !answer.Close)
 		}
+		return took
 	}
 	var silent []net.Conn
 	open := func(n int) {
@@ -131,10 +134,16 @@ func TestHTTPIsReachableBesideSilentClients(t *testing.T) {
 			silent = append(silent, c)
 		}
 	}
-	open(httpMaxConns / 2)
-	probe(httpHeaderTimeout) // does not wait for one of them to be cut off
+	least := time.Duration(math.MaxInt64) // of a few tries, since a busy machine may take its time
+	for try := 0; try < 5 && least >= httpHeaderTimeout; try++ {
+		open(httpMaxConns / 2)
+		least = min(least, probe())
+	}
+	if least >= httpHeaderTimeout {
+		t.Errorf("a probe waits %v, until one of them is cut off", least)
+	}
 	open(httpMaxConns)
-	probe(patience)
+	probe()
 	for _, c := range silent {
 		_ = c.SetReadDeadline(time.Now().Add(patience))
 		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"regexp"
 	"strconv"
 	"syscall"
@@ -16,7 +16,9 @@ import (
 
 	"github.com/pebbe/zmq4"
 	"github.com/rogpeppe/go-internal/testscript"
-	"go.uber.org/goleak"
+
+	"github.com/streamq/streamq-proxy/internal/freeport"
+	"github.com/streamq/streamq-proxy/internal/leaks"
 )
 
 func TestMain(m *testing.M) {
@@ -29,7 +31,7 @@ type leakChecked struct{ *testing.M }
 func (l leakChecked) Run() int {
 	code := l.M.Run()
 	http.DefaultClient.CloseIdleConnections()
-	if err := goleak.Find(); err != nil && code == 0 {
+	if err := leaks.Left(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -51,6 +53,10 @@ func (l leakChecked) Run() int {
 //	scan PORT TEXT          sends text that is no ZMTP, and waits to be cut off
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	// Under nohup(1) whom the scripts start would ignore SIGHUP. What is caught here they have as usual.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -73,37 +79,20 @@ func TestScripts(t *testing.T) {
 }
 
 // patience bounds every wait of a script.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func port(ts *testscript.TestScript, _ bool, args []string) {
-	var held []net.Listener // all at once, so that no two are the same
 	for _, name := range args {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		n, err := freeport.Next(1)
 		ts.Check(err)
-		held = append(held, l)
-		ts.Setenv(name, portOf(l))
-	}
-	for _, l := range held {
-		ts.Check(l.Close())
+		ts.Setenv(name, strconv.Itoa(n))
 	}
 }
 
 func neighbours(ts *testscript.TestScript, _ bool, args []string) {
-	for range 1000 {
-		n := 20_000 + rand.IntN(10_000) // below the ports that connections get
-		first, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", n))
-		if err != nil {
-			continue
-		}
-		second, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", n+1))
-		ts.Check(first.Close())
-		if err == nil {
-			ts.Check(second.Close())
-			ts.Setenv(args[0], strconv.Itoa(n))
-			return
-		}
-	}
-	ts.Fatalf("no two ports next to each other are free")
+	n, err := freeport.Next(2)
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.Itoa(n))
 }
 
 func occupy(ts *testscript.TestScript, _ bool, args []string) {

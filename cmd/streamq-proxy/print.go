@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -69,7 +70,16 @@ func (o object) text(key string) string {
 	return ""
 }
 
-// plainText is a string without quotes, a list with commas, and else JSON.
+// values are those of all members, in one line.
+func (o object) values() string {
+	all := make([]string, len(o))
+	for i, m := range o {
+		all[i] = plainText(m.value)
+	}
+	return strings.Join(all, " ")
+}
+
+// plainText is a string without quotes, a list with commas, also one of objects, by their values, and else JSON.
 func plainText(value json.RawMessage) string {
 	var s string
 	var list []string
@@ -77,6 +87,12 @@ func plainText(value json.RawMessage) string {
 	case json.Unmarshal(value, &s) == nil:
 	case json.Unmarshal(value, &list) == nil:
 		s = strings.Join(list, ",")
+	case isTable(value):
+		var rows []string // not in list, which has what could be read before it was no list of texts
+		for _, one := range (object{{value: value}}).rows("") {
+			rows = append(rows, one.values())
+		}
+		s = strings.Join(rows, ", ")
 	default:
 		s = string(value)
 	}
@@ -155,15 +171,19 @@ func printRows(to io.Writer, key string, rows []object) {
 		fmt.Fprintf(to, "no %s\n", key)
 		return
 	}
-	var titles []string
-	for _, m := range rows[0] {
-		titles = append(titles, strings.ToUpper(m.key))
+	var keys []string // of all of them, since what says nothing may be left out
+	for _, row := range rows {
+		for _, m := range row {
+			if !slices.Contains(keys, m.key) {
+				keys = append(keys, m.key)
+			}
+		}
 	}
-	fmt.Fprintln(to, strings.Join(titles, "\t"))
+	fmt.Fprintln(to, strings.ToUpper(strings.Join(keys, "\t")))
 	for _, row := range rows {
 		var cells []string
-		for _, m := range rows[0] {
-			cells = append(cells, cell(row.text(m.key)))
+		for _, key := range keys {
+			cells = append(cells, cell(row.text(key)))
 		}
 		fmt.Fprintln(to, strings.Join(cells, "\t"))
 	}

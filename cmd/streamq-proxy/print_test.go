@@ -67,6 +67,22 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 	}
 }
 
+func TestPlainText(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		`"a b"`:                       "a b",
+		`["a","b"]`:                   "a,b",
+		`[]`:                          "",
+		`[{"a":"x","b":1}]`:           "x 1",
+		`[{"a":"x"},{"a":"y","b":2}]`: "x, y 2",
+		`[1,2]`:                       "[1,2]",
+	} {
+		if is := plainText([]byte(value)); is != want {
+			t.Errorf("%s is %q, want %q", value, is, want)
+		}
+	}
+}
+
 func TestEscape(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ text, keep, want string }{

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"slices"
@@ -161,13 +162,17 @@ func TestReadinessBesideAStuckLoop(t *testing.T) {
 		})
 	}()
 	<-stuck
-	begin := time.Now()
-	status, said := p.get("/readyz", "")
-	if status != http.StatusOK || said != "stuck: the loop does not answer\ngood: ready\n" {
-		t.Errorf("%d %q", status, said)
+	least := time.Duration(math.MaxInt64) // of a few tries, since a busy machine may take its time
+	for try := 0; try < 5 && least >= probeTimeout; try++ {
+		begin := time.Now()
+		status, said := p.get("/readyz", "")
+		if status != http.StatusOK || said != "stuck: the loop does not answer\ngood: ready\n" {
+			t.Errorf("%d %q", status, said)
+		}
+		least = min(least, time.Since(begin))
 	}
-	if took := time.Since(begin); took >= probeTimeout {
-		t.Errorf("it took %v, when balancers give up after a second", took)
+	if least >= probeTimeout {
+		t.Errorf("it took %v, when balancers give up after a second", least)
 	}
 	if status, said := p.get("/healthz", ""); status != http.StatusServiceUnavailable {
 		t.Errorf("healthz: %d %q", status, said)

@@ -58,7 +58,7 @@ var usualOfFiles = map[string]string{"pools.name": config.DefaultName, "pools.wo
 
 // another is a value beside that of the sample, where none of the usual ones is right.
 var another = map[string]any{
-	"http": "127.0.0.1:1", "nameservers": []string{"127.0.0.1"},
+	"http": "127.0.0.1:1", "web-config": "internal/config/testdata/users.yaml", "http-admin": []string{"all"}, "grafana-url": "https://grafana.example", "nameservers": []string{"127.0.0.1"},
 	"log.access": false, "control.endpoints": []string{"ipc:///run/other.sock"}, "control.mode": "0660", "control.cert": "file", "control.clients": "directory",
 	"pools.name": "other", "pools.frontend": []string{"tcp://127.0.0.1:2"}, "pools.backend": []string{"tcp://127.0.0.1:3"},
 	"pools.frontend.endpoint": "tcp://127.0.0.1:2", "pools.frontend.accept-proxy": []string{"10.0.0.0/8"}, "pools.workers.source": []string{"127.0.0.1"},
@@ -66,13 +66,13 @@ var another = map[string]any{
 	"pools.workers-file": "other.yaml", "pools.mechanisms": []string{"CURVE"}, "pools.accept-proxy": []string{"10.0.0.0/8"}, "pools.source": []string{"127.0.0.1"},
 	"pools.workers": []map[string]any{{"name": "v", "endpoint": "tcp://127.0.0.1:5"}}, "pools.doors": []map[string]any{{"identity": "bob", "endpoint": "tcp://127.0.0.2:0"}},
 	"pools.doors.identity": "bob", "pools.doors.endpoint": "tcp://127.0.0.2:0",
-	"pools.client-addresses": "127.64.0.0/10", "pools.group": "g", "pools.require-hello": "workers",
+	"shared": "redis://127.0.0.1:6379", "shared-prefix": "other", "shared-password-file": "file", "pools.client-addresses": "127.64.0.0/10", "pools.group": "g", "pools.require-hello": "workers",
 }
 
 // sample is a file in which most is said once.
 func sample() map[string]any {
 	return map[string]any{
-		"http":    "",
+		"http":    "127.0.0.1:0",
 		"log":     map[string]any{},
 		"control": map[string]any{"endpoints": []string{"ipc:///run/reference.sock"}},
 		"pools": []map[string]any{{
@@ -99,6 +99,8 @@ func with(s *setting, value any) map[string]any {
 	switch s.name() {
 	case "pools.group": // which has nobody to share with alone
 		all["pools"].([]map[string]any)[1]["group"] = value
+	case "shared-wait", "shared-prefix", "shared-password-file": // which are of one
+		all["shared"] = "redis://127.0.0.1:6379"
 	case "control.cert", "control.clients": // of which neither is anything without the other
 		at["cert"], at["clients"], at["endpoints"] = value, value, []string{"tcp://*:7000"}
 	case "pools.workers.interval":
@@ -201,6 +203,8 @@ func allowed(t *testing.T, s *setting) string {
 		return "true or false"
 	case s.list:
 		return "a list"
+	case s.value == "file":
+		return "a file"
 	}
 	word := mistake(t, s, "no such")
 	switch {

@@ -141,9 +141,9 @@ func commandsPage() string {
 		if c.Hidden || c.Name() == "help" || strings.HasPrefix(c.CommandPath(), "streamq-proxy completion ") {
 			return
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s.\n\n<!-- not run: the form of the command, and no line for a shell -->\n```text\n%s\n```\n", c.CommandPath(), upper(c.Short), c.UseLine())
+		fmt.Fprintf(&b, "\n## %s\n\n%s.\n\n<!-- test: TestHelpSays -->\n```text\n%s\n```\n", c.CommandPath(), upper(c.Short), c.UseLine())
 		if long := strings.TrimSpace(c.Long); long != "" {
-			fmt.Fprintf(&b, "\n<!-- not run: what --help says, whose examples are in the other documents -->\n```text\n%s\n```\n", long)
+			fmt.Fprintf(&b, "\n<!-- test: TestHelpSays -->\n```text\n%s\n```\n", long)
 		}
 		first := true
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
@@ -188,7 +188,7 @@ Every client ends for exactly one reason. It is ` + "`reason`" + ` in the access
 // agentMetricsPage has what an agent shows.
 func agentMetricsPage(t *testing.T) string {
 	t.Helper()
-	a, err := agent.New(agent.Config{Proxy: "tcp://127.0.0.1:1", Worker: "tcp://127.0.0.1:2", Slots: 1, SlotsMax: 1, Threads: 1, Label: "w1", Log: slog.New(slog.DiscardHandler)})
+	a, err := agent.New(agent.Config{Proxy: "tcp://127.0.0.1:1", Worker: "tcp://127.0.0.1:2", Slots: 1, SlotsMax: 1, Descriptors: 256, Threads: 1, Label: "w1", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

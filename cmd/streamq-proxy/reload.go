@@ -49,9 +49,18 @@ func (s *server) tryReload(ctx context.Context) error {
 	if err := s.fixed(plan); err != nil {
 		return err
 	}
+	together := s.sharing.Load()
+	if !plan.Shared.Equal(&s.plan.Shared) {
+		together = openSharing(plan, s.log, s.began)
+		defer func() {
+			if s.sharing.Load() != together { // it has not come into force
+				together.close()
+			}
+		}()
+	}
 	configs := map[string]stream.Config{}
 	for _, cfg := range plan.Pools {
-		configs[cfg.Name] = s.equip(cfg)
+		configs[cfg.Name] = s.equip(cfg, together)
 	}
 	var changes []*stream.Change
 	for _, p := range s.pools {
@@ -67,13 +76,16 @@ func (s *server) tryReload(ctx context.Context) error {
 		defer change.Drop() // of none that was applied
 	}
 	for i, p := range s.pools {
-		if err := changes[i].Apply(); err != nil {
+		if err := changes[i].Apply(ctx); err != nil {
 			return s.ofPool(p.Name(), err)
 		}
 	}
+	s.useSharing(together)
 	s.useFinders(plan)
 	s.level.Set(plan.LogLevel)
 	s.readyAll.Store(plan.ReadyAll)
+	s.admins.Store(&plan.HTTPAdmin)
+	s.grafana.Store(&plan.GrafanaURL)
 	s.access.turn(plan.Access)
 	s.plan = plan
 	return nil
@@ -86,6 +98,7 @@ func (s *server) fixed(plan *config.Plan) error {
 		same    bool
 	}{
 		{"http", s.plan.HTTP == plan.HTTP},
+		{"web-config", s.plan.WebConfig == plan.WebConfig},
 		{"io-threads", s.plan.IOThreads == plan.IOThreads},
 		{"relay-threads", s.plan.RelayThreads == plan.RelayThreads},
 		{"log.format", s.plan.LogJSON == plan.LogJSON},

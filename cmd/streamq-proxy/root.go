@@ -85,7 +85,11 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if cmd.HasParent() {
-		return fmt.Errorf("%s takes no argument, and was given %q", cmd.Name(), args[0])
+		hint := ""
+		if cmd.Flags().Lookup("config") != nil {
+			hint = fmt.Sprintf(" (a file is named by --config %s)", args[0])
+		}
+		return fmt.Errorf("%s takes no argument, and was given %q%s", cmd.Name(), args[0], hint)
 	}
 	text := fmt.Sprintf("unknown command %q", args[0])
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {

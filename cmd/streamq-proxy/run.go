@@ -20,12 +20,14 @@ import (
 
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/config"
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/discovery"
+	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/webconfig"
 	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/control/api"
 	"github.com/streamq/streamq-proxy/control/console"
 	"github.com/streamq/streamq-proxy/metrics"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
+	"github.com/streamq/streamq-proxy/stream/given"
 	"github.com/streamq/streamq-proxy/stream/libzmq"
 )
 
@@ -74,7 +76,8 @@ fails nothing has changed.`,
 		},
 	}
 	f.register(cmd.Flags())
-	takeFiles(cmd, "config", "control-cert", "control-clients")
+	takeFiles(cmd, "config", "web-config", "control-cert", "control-clients", "shared-password-file")
+	takeWords(cmd, "http-admin", []string{api.Everybody})
 	takeWords(cmd, "policy", pairing.Policies())
 	takeWords(cmd, "lease", pairing.Strategies())
 	takeWords(cmd, "on-down", []string{"keep", "end"})
@@ -100,9 +103,12 @@ type server struct {
 	context   *stream.Context
 	pools     []*stream.Pool
 	discovery *discovery.Discovery       // of workers
+	sharing   atomic.Pointer[sharing]    // what is remembered together with other proxies; nil without it
 	http      *httpServer                // nil when turned off
+	gate      *webconfig.Gate            // who is let in over HTTP; nil for everybody
 	told      *api.Server                // what it tells as JSON; nil without it
 	seen      *console.Console           // the same as pages; likewise
+	steward   *control.Steward           // does what they are asked for; likewise
 	happened  *api.Events                // likewise
 	feed      *control.Feed              // of events; nil without a control socket
 	control   *control.Server            // nil without one
@@ -110,11 +116,15 @@ type server struct {
 	ended     chan struct{}              // closed when the pools have
 	closed    chan struct{}              // closed when everything has
 	readyAll  atomic.Bool                // see readyz
+	admins    atomic.Pointer[[]string]   // who may steer over HTTP
+	grafana   atomic.Pointer[string]     // where the console's link to Grafana leads
 	ending    atomic.Bool                // it was told to end: another signal ends it at once
 	draining  atomic.Bool                // the pools were told to drain
 	upgrades  *metrics.Upgrades
 	program   string           // at whose path a successor is looked for, "" if it is unknown
 	before    *predecessor     // nil for a process that succeeds nobody
+	given     *given.Listeners // by the service manager
+	began     time.Time        // of this process
 	succeeded chan struct{}    // closed when another process has taken over
 	usr2      <-chan os.Signal // SIGUSR2
 	end       end              // only the goroutine of signals reads and writes it
@@ -125,6 +135,11 @@ type server struct {
 // forceAfter is how long the proxy may take to end once it was told to end at
 // once. It takes a moment, unless a loop is stuck.
 const forceAfter = 5 * time.Second
+
+// oneSignal is for how long a process that has succeeded another takes all signals for one. Whoever tells a whole
+// group of processes to end in the middle of an upgrade, as systemd and a terminal do, tells both, and the other one
+// passes it on (see retire).
+const oneSignal = time.Second
 
 // open binds everything, or takes it over from the process before. When it fails nothing
 // stays bound, and that one goes on.
@@ -138,7 +153,7 @@ func open(plan *config.Plan, replan func() (*config.Plan, error), stderr io.Writ
 		}
 	}
 	s := &server{
-		before: before, upgrades: metrics.NewUpgrades(), succeeded: make(chan struct{}),
+		began: time.Now(), before: before, upgrades: metrics.NewUpgrades(), succeeded: make(chan struct{}),
 		plan: plan, replan: replan, level: new(slog.LevelVar),
 		asked: make(chan func(context.Context)), ended: make(chan struct{}), closed: make(chan struct{}),
 		reloads: metrics.NewReloads(time.Now()), force: forceAfter,
@@ -153,6 +168,7 @@ func open(plan *config.Plan, replan func() (*config.Plan, error), stderr io.Writ
 		s.release()
 		return nil, before.fail(err)
 	}
+	s.leftBySystemd()
 	return s, nil
 }
 
@@ -166,6 +182,9 @@ func newLogger(w io.Writer, asJSON bool, level *slog.LevelVar) *slog.Logger {
 
 func (s *server) bind() (err error) {
 	s.tuneRuntime()
+	if s.given, err = givenBySystemd(); err != nil {
+		return err
+	}
 	if s.context, err = stream.NewContext(s.plan.IOThreads, s.plan.RelayThreads); err != nil {
 		return err
 	}
@@ -175,22 +194,26 @@ func (s *server) bind() (err error) {
 	if s.plan.HTTP != "" {
 		s.happened = api.NewEvents()
 	}
+	together := openSharing(s.plan, s.log, s.began)
+	s.sharing.Store(together)
 	for _, cfg := range s.plan.Pools {
-		pool, err := stream.Open(s.context, s.inherit(s.equip(cfg)))
+		pool, err := stream.Open(s.context, s.inherit(s.equip(cfg, together)))
 		if err != nil {
 			return s.ofPool(cfg.Name, err)
 		}
 		s.pools = append(s.pools, pool)
 	}
 	s.openDiscovery()
+	together.await()
 	if s.before != nil {
 		return s.succeed()
 	}
+	together.learn(s.pools)
 	return s.bindOperators()
 }
 
 // bindOperators binds what operators and monitoring use.
-func (s *server) bindOperators() (err error) {
+func (s *server) bindOperators() error {
 	if err := s.openControl(); err != nil {
 		return err
 	}
@@ -198,16 +221,32 @@ func (s *server) bindOperators() (err error) {
 		if err := s.openConsole(); err != nil {
 			return err
 		}
-		s.http, err = listenHTTP(s.plan.HTTP, s.before.httpListener(s.plan.HTTP), newHandler(s), s.log)
+		return s.openHTTP()
+	}
+	return nil
+}
+
+// openHTTP binds its address, unless the process before or the service manager has for it.
+func (s *server) openHTTP() (err error) {
+	made := s.before.httpListener(s.plan.HTTP)
+	if made == nil {
+		made = httpGiven(s.given, s.plan.HTTP)
+	}
+	s.http, err = listenHTTP(s.plan.HTTP, made, newHandler(s), s.log)
+	_ = made.Close() // of which the server has a copy; nil is none
+	if err == nil {
+		s.http.gate = s.gate
 	}
 	return err
 }
 
 // equip gives a pool's configuration what no file says.
-func (s *server) equip(cfg stream.Config) stream.Config {
+func (s *server) equip(cfg stream.Config, together *sharing) stream.Config {
+	together.share(&cfg)
 	cfg.Log, cfg.Access = s.log, s.access.record
 	cfg.Pairing.Seed = rand.Uint64() // by the system; replicas must not act in step
 	cfg.Events = s.recorders()
+	cfg.Given = s.given
 	return cfg
 }
 
@@ -238,6 +277,7 @@ func (s *server) release() {
 	for _, p := range s.pools {
 		p.Close()
 	}
+	s.sharing.Load().close()
 	if s.context != nil {
 		_ = s.context.Close() // the error that is reported came before
 	}
@@ -249,6 +289,7 @@ func (s *server) release() {
 // is about to exit.
 func (s *server) run(ctx context.Context, signals, hangups <-chan os.Signal) error {
 	s.announce()
+	s.storeListeners()
 	tellSystemd("READY=1")
 	served, overdue := make(chan error, 1), make(chan struct{})
 	go func() { served <- s.serve(ctx, signals, hangups, overdue) }()
@@ -269,10 +310,12 @@ func (s *server) serve(ctx context.Context, signals, hangups <-chan os.Signal, o
 	for _, p := range s.pools {
 		pools.Go(func() error { return p.Run(ctx) })
 	}
+	s.sharing.Load().tell(s.pools)
 	var others errgroup.Group
 	first := make(chan os.Signal, 1)
 	others.Go(func() error { s.obey(ctx, first, hangups); return nil })
 	others.Go(func() error { s.tellRefused(); return nil })
+	others.Go(func() error { s.watchdog(s.untilSucceeded(s.untilEnded())); return nil })
 	others.Go(func() error { return s.discover(s.untilSucceeded(ctx)) })
 	if s.before != nil {
 		others.Go(func() error { s.follow(s.untilEnded()); return nil })
@@ -306,6 +349,7 @@ func (s *server) serve(ctx context.Context, signals, hangups <-chan os.Signal, o
 	if failed := others.Wait(); err == nil {
 		err = failed
 	}
+	s.sharing.Load().close()
 	if failed := s.context.Close(); err == nil {
 		err = failed
 	}
@@ -317,6 +361,7 @@ func (s *server) serve(ctx context.Context, signals, hangups <-chan os.Signal, o
 // insist passes the first signal to obey and ends the pools itself at the second,
 // because obey may be waiting for a loop. It says whether they failed to end.
 func (s *server) insist(signals <-chan os.Signal, first chan<- os.Signal, end context.CancelFunc) bool {
+	begun := time.Now()
 	var late <-chan time.Time
 	for {
 		select {
@@ -327,6 +372,9 @@ func (s *server) insist(signals <-chan os.Signal, first chan<- os.Signal, end co
 		case sig := <-signals:
 			if !s.ending.Swap(true) {
 				first <- sig
+				continue
+			}
+			if s.before != nil && time.Since(begun) < oneSignal {
 				continue
 			}
 			s.log.Info("ending at once", "signal", sig.String())
@@ -398,5 +446,8 @@ func (s *server) announce() {
 	}
 	if s.http != nil {
 		s.log.Info("serving HTTP", "address", s.http.address())
+		if s.plan.WebConfig != "" || len(s.plan.HTTPAdmin) > 0 {
+			s.log.Info("letting in over HTTP", "web-config", s.plan.WebConfig, "may-steer", strings.Join(s.plan.HTTPAdmin, " "))
+		}
 	}
 }

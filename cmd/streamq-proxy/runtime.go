@@ -6,10 +6,13 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
+
+	"github.com/streamq/streamq-proxy/stream"
 )
 
-// tuneRuntime sets Go's runtime up for this proxy, as far as the environment says
-// nothing else (GOMAXPROCS, GOGC).
+// tuneRuntime sets Go's runtime, and malloc, up for this proxy, as far as the environment says
+// nothing else (GOMAXPROCS, GOGC, MALLOC_ARENA_MAX).
 func (s *server) tuneRuntime() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(s.processors())
@@ -17,6 +20,14 @@ func (s *server) tuneRuntime() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(s.garbagePercent())
 	}
+	if os.Getenv("MALLOC_ARENA_MAX") == "" && !s.relaysByStream() {
+		stream.ShareHeap()
+	}
+}
+
+// relaysByStream says whether a pool is to relay by its STREAM sockets alone.
+func (s *server) relaysByStream() bool {
+	return slices.ContainsFunc(s.plan.Pools, func(p stream.Config) bool { return p.Relay == stream.RelayStream })
 }
 
 // processors are what may run Go code at a time: one for each CPU, and one for

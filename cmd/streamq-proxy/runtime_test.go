@@ -39,3 +39,13 @@ func TestTuneRuntime(t *testing.T) {
 		}
 	}
 }
+
+// One heap is for those who do not relay by STREAM sockets.
+func TestRelaysByStream(t *testing.T) {
+	for relay, want := range map[stream.Relay]bool{stream.RelayAuto: false, stream.RelaySplice: false, stream.RelayStream: true} {
+		s := &server{plan: &config.Plan{Pools: []stream.Config{{}, {Relay: relay}}}}
+		if got := s.relaysByStream(); got != want {
+			t.Errorf("%v: %v", relay, got)
+		}
+	}
+}

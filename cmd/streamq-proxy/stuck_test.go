@@ -36,6 +36,9 @@ func TestStuckLoopIsLeftBehind(t *testing.T) {
 	result := make(chan error, 1)
 	go func() { result <- s.run(t.Context(), signals, nil) }()
 
+	if silent := s.silentPool(t.Context(), patience); silent != "" {
+		t.Errorf("the watchdog finds pool %s silent", silent)
+	}
 	stuck, release, answered := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(answered)
@@ -46,6 +49,9 @@ func TestStuckLoopIsLeftBehind(t *testing.T) {
 		})
 	}()
 	<-stuck
+	if silent := s.silentPool(t.Context(), time.Millisecond); silent != s.pools[0].Name() {
+		t.Errorf("the watchdog does not find it, but %q", silent)
+	}
 	signals <- syscall.SIGTERM
 	signals <- syscall.SIGTERM
 	select {

@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/streamq/streamq-proxy/cmd/streamq-proxy/internal/discovery"
 	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/pairing"
@@ -129,7 +127,7 @@ func (s *server) startSuccessor() (*successor, error) {
 	cmd := exec.Command(s.program, os.Args[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{theirs} // the first is descriptor 3
-	cmd.Env = append(os.Environ(), handoverVariable+"=3")
+	cmd.Env = append(os.Environ(), handoverVariable+"=3", "WATCHDOG_PID=")
 	if err := cmd.Start(); err != nil {
 		channel.Close()
 		return nil, fmt.Errorf("starting %s: %w", s.program, err)
@@ -213,7 +211,7 @@ func (s *server) offer(n *successor) error {
 	o, fds := offer{Format: handover.Version, Upgrades: s.upgrades.Counts()}, []int(nil)
 	for _, p := range s.pools {
 		one := offeredPool{p.Name(), p.Listeners()}
-		for _, l := range append(append([]stream.Listener(nil), one.Frontend...), one.Backend...) {
+		for _, l := range one.All() {
 			fds = append(fds, l.FD)
 		}
 		o.Pools = append(o.Pools, one)
@@ -279,41 +277,16 @@ func (s *server) give(n *successor, all []*stream.Handover) (stood time.Duration
 		motions, blob = append(motions, one), append(blob, rest...)
 	}
 	if err := n.channel.Send(handover.Motion, motions, blob, nil); err != nil {
-		return 0, n.unlessTaken(err)
+		return 0, err
 	}
-	if _, err := n.channel.Expect(handover.Taken); err != nil {
-		return 0, n.unlessTaken(err)
+	if _, err := n.channel.Conclude(handover.Taken); err != nil {
+		return 0, err
 	}
 	return time.Since(begun), nil
 }
 
-// unlessTaken finds out whether a successor that does not say so in time has taken everything.
-// It is stopped, so that it says nothing more while what it has said is read: it goes on if it
-// has, and else is killed by the caller.
-func (n *successor) unlessTaken(err error) error {
-	n.stop()
-	n.channel.Until(time.Now().Add(takeTimeout))
-	if _, missing := n.channel.Expect(handover.Taken); missing != nil {
-		return err
-	}
-	return n.cmd.Process.Signal(syscall.SIGCONT)
-}
-
-// stop returns when no thread of the successor runs, or it has ended.
-func (n *successor) stop() {
-	_ = n.cmd.Process.Signal(syscall.SIGSTOP) // it may have ended
-	for end := time.Now().Add(takeTimeout); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		var info unix.Siginfo
-		err := unix.Waitid(unix.P_PID, n.cmd.Process.Pid, &info, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
-		if err != nil || info.Signo != 0 {
-			return
-		}
-	}
-}
-
 // retire has the pools keep what could not go along, until it can or ends.
 func (s *server) retire(n *successor, all []*stream.Handover) {
-	n.channel.Until(time.Time{})
 	for _, h := range all {
 		h.Retire(n.giveLate)
 	}
@@ -322,17 +295,21 @@ func (s *server) retire(n *successor, all []*stream.Handover) {
 	}
 	tellSystemd("MAINPID=" + strconv.Itoa(n.cmd.Process.Pid))
 	close(s.succeeded)
+	if s.ending.Load() { // whoever said so in the meantime did not mean one of the two
+		_ = n.cmd.Process.Signal(syscall.SIGTERM)
+	}
 }
 
 // giveLate is a [stream.Late].
 func (n *successor) giveLate(late *stream.LatePeers, blob []byte, descriptors []int) error {
 	n.late.Lock()
 	defer n.late.Unlock()
-	if err := n.channel.Send(handover.Late, late, blob, descriptors); err != nil {
-		return n.why(err)
+	n.channel.Until(time.Now().Add(readyTimeout))
+	err := n.channel.Send(handover.Late, late, blob, descriptors)
+	if err == nil {
+		_, err = n.channel.Conclude(handover.Taken)
 	}
-	_, err := n.channel.Expect(handover.Taken)
-	return err
+	return n.why(err)
 }
 
 // untilSucceeded is a context that ends when another process has taken over, too.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/streamq/streamq-proxy/control/wire"
@@ -35,6 +36,11 @@ type WorkerRow struct {
 	wire.WorkerInfo
 	// Share is the part of its pool's pairs that it has, from 0 to 1.
 	Share float64 `json:"share"`
+	// DialTime is how long its dials took of late, 0 where none was done.
+	DialTime wire.Seconds `json:"dial_time"`
+	// BytesIn went to it from clients, BytesOut came back, since this process began.
+	BytesIn  uint64 `json:"bytes_in"`
+	BytesOut uint64 `json:"bytes_out"`
 	// MaxHandshakes bounds its dials and pairs that are not open, 0 for no limit.
 	MaxHandshakes int `json:"max_handshakes"`
 	// Outlier: it is set aside because its pairs failed while others' opened.
@@ -174,6 +180,13 @@ type History struct {
 type Event struct {
 	Topic string `json:"topic"`
 	wire.Event
+}
+
+// Done is the answer to a verb that was executed.
+type Done struct {
+	Code   int             `json:"code"`   // as the status line says; 202 is accepted, and still going on
+	Text   string          `json:"text"`   // as the control socket says it
+	Result json.RawMessage `json:"result"` // what it has to say, null for nothing
 }
 
 // Problem is the answer to a request that was refused.

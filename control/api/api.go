@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
@@ -27,6 +29,14 @@ type Config struct {
 	Version wire.Version
 	// Events are those of the pools; nil where there are none to listen to.
 	Events *Events
+	// Shared tells how the store is in which proxies remember together, nil for none; the
+	// function is nil where there never is one.
+	Shared func() *wire.SharedInfo
+	// Admits says whether the connection of a request would still be let in; nil where every one is. It is asked of those
+	// who listen, now and then.
+	Admits func(*http.Request) bool
+	// Steering is how something can be changed; nil where nothing can.
+	Steering *Steering
 }
 
 // Server answers. Its methods may be called from any goroutine.
@@ -38,7 +48,9 @@ type Server struct {
 	hour      *hour
 	events    *Events
 	live      *hub
+	seats     *semaphore.Weighted // of listeners
 	admission *limiter
+	strangers *limiter // those whom nothing is shown, so that they take nobody's place
 	explains  *limiter
 	over      chan struct{}
 }
@@ -56,7 +68,9 @@ func New(cfg Config) *Server {
 		hour:      newHour(),
 		events:    cfg.Events,
 		live:      newHub(1),
+		seats:     semaphore.NewWeighted(mostListeners),
 		admission: newLimiter(requestRate, requestBurst),
+		strangers: newLimiter(requestRate, requestBurst),
 		explains:  newLimiter(explainRate, explainBurst),
 		over:      make(chan struct{}),
 	}
@@ -126,10 +140,21 @@ func (s *Server) tell(ctx context.Context) {
 
 // Register adds the API to a mux.
 func (s *Server) Register(mux *http.ServeMux) {
+	methods := map[string]string{} // by path
 	for _, r := range s.routes() {
 		mux.Handle("GET "+Prefix+r.path, s.guarded(r.serve))
+		methods[Prefix+r.path] = "GET, HEAD"
 	}
-	mux.Handle("GET "+Prefix+"/", s.guarded(func(http.ResponseWriter, *http.Request) error {
+	for _, r := range s.steered() {
+		mux.Handle("POST "+Prefix+r.path, s.guarded(r.serve))
+		methods[Prefix+r.path] = "POST"
+	}
+	// Without a method, so that what the mux itself would answer as text comes here, too.
+	mux.Handle(Prefix+"/", s.guarded(func(w http.ResponseWriter, r *http.Request) error {
+		if allowed := methods[r.URL.Path]; allowed != "" {
+			w.Header().Set("Allow", allowed)
+			return wire.Errorf(http.StatusMethodNotAllowed, "it is asked for by %s, not by %s", allowed, r.Method)
+		}
 		return wire.Errorf(wire.NotFound, "no such answer: %s/openapi.json describes all that there are", Prefix)
 	}))
 }

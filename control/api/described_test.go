@@ -86,8 +86,9 @@ func described(t *testing.T) *openapi3.T {
 func TestEveryRouteIsDescribed(t *testing.T) {
 	t.Parallel()
 	var served []string
-	for _, r := range newRig(t, 0).routes() {
-		served = append(served, r.path)
+	r := newRig(t, 0)
+	for _, one := range append(r.routes(), r.steered()...) {
+		served = append(served, one.path)
 	}
 	said := described(t).Paths.InMatchingOrder()
 	slices.Sort(served)
@@ -108,6 +109,10 @@ func TestParametersAreDescribed(t *testing.T) {
 		if !strings.Contains(list.GetByInAndName("query", "sort").Schema.Value.Pattern, s) {
 			t.Errorf("sort=%s is not described", s)
 		}
+	}
+	workers := described(t).Paths.Find("/workers").Get.Parameters.GetByInAndName("query", "sort").Schema.Value.Pattern
+	if want := "^-?(" + strings.Join(WorkerSorts(), "|") + ")$"; workers != want {
+		t.Errorf("sort of workers: %s, want %s", workers, want)
 	}
 	limit := list.GetByInAndName("query", "limit").Schema.Value
 	if *limit.Max != MaxPage || limit.Default != float64(DefaultPage) {
@@ -162,6 +167,29 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 	}
 }
 
+// Whoever comes no further than to the gate in front of the API is answered as openapi.json says, too.
+func TestRefusalsAreAsDescribed(t *testing.T) {
+	t.Parallel()
+	r, against := newRig(t, 0), newHeld(t)
+	refused := func(method, path string) {
+		t.Helper()
+		for _, status := range []int{http.StatusUnauthorized, http.StatusTooManyRequests} {
+			w := httptest.NewRecorder()
+			Refuse(w, httptest.NewRequest(method, Prefix+path, http.NoBody), status, "why")
+			if w.Code != status {
+				t.Errorf("%s %s: %d", method, path, w.Code)
+			}
+			against.asDescribedOf(t, method, path, w.Code, w.Body.Bytes())
+		}
+	}
+	for _, one := range r.routes() {
+		refused(http.MethodGet, one.path)
+	}
+	for _, one := range r.steered() {
+		refused(http.MethodPost, one.path)
+	}
+}
+
 // sampled adds a point to the last hour in which the first pool has changed.
 func (r *rig) sampled(t *testing.T, change func(*stream.Snapshot)) {
 	t.Helper()
@@ -193,7 +221,12 @@ func newHeld(t *testing.T) *held {
 
 func (h *held) asDescribed(t *testing.T, path string, status int, body []byte) {
 	t.Helper()
-	request := httptest.NewRequest(http.MethodGet, Prefix+path, nil)
+	h.asDescribedOf(t, http.MethodGet, path, status, body)
+}
+
+func (h *held) asDescribedOf(t *testing.T, method, path string, status int, body []byte) {
+	t.Helper()
+	request := httptest.NewRequest(method, Prefix+path, nil)
 	route, parameters, err := h.router.FindRoute(request)
 	if err != nil {
 		t.Errorf("%s: %v", path, err)

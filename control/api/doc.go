@@ -1,6 +1,6 @@
 // Package api tells over HTTP, as JSON, what a proxy does: pools, workers,
-// clients, why they ended, and the last hour. It only tells; nothing can be
-// changed by it.
+// clients, why they ended, and the last hour. Who may steer can have verbs of the
+// control socket executed by it, too.
 //
 //	told := api.New(api.Config{Pools: pools})
 //	told.Register(mux)      // GET /api/v1/...
@@ -34,5 +34,7 @@
 // # What this package does not do
 //
 // It makes no HTML: that is package console, which asks a [Server] for the same
-// answers. It steers nothing: that is the control socket.
+// answers. It executes no verb and decides of none: whatever is asked for goes to a
+// [control.Steward], with the level of who asks. It looks at no password: whoever serves
+// it does, and tells who is whose user by [Steering].
 package api

@@ -51,12 +51,18 @@ type Point struct {
 type hour struct {
 	mutex sync.Mutex
 	last  time.Time
-	seen  map[string]*stream.Snapshot // of a pool, when it was looked at last
-	rings map[string]*ring            // by pool, "" for the whole
+	seen  map[string]sight // of a pool, when it was looked at last
+	rings map[string]*ring // by pool, "" for the whole
+}
+
+// sight is what a pool was like.
+type sight struct {
+	at time.Time
+	*stream.Snapshot
 }
 
 func newHour() *hour {
-	return &hour{seen: map[string]*stream.Snapshot{}, rings: map[string]*ring{}}
+	return &hour{seen: map[string]sight{}, rings: map[string]*ring{}}
 }
 
 // ring has the newest points.
@@ -95,8 +101,8 @@ func (h *hour) of(pool string) []Point {
 func (h *hour) add(m *moment) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	whole, took := &change{}, m.at.Sub(h.last)
-	if took <= 0 { // the same moment
+	whole := &change{}
+	if !m.at.After(h.last) { // the same moment
 		return
 	}
 	for i := range m.pools {
@@ -106,19 +112,23 @@ func (h *hour) add(m *moment) {
 		}
 		name := p.pool.Name()
 		before := h.seen[name]
-		h.seen[name] = &p.Snapshot
-		if before == nil { // its figures are since the start
+		h.seen[name] = sight{m.at, &p.Snapshot}
+		if before.Snapshot == nil { // its figures are since the start
 			continue
 		}
+		if before.Merged != p.Merged { // it has got what another process counted, at some other time
+			before.Snapshot = &p.Snapshot
+		}
+		since := m.at.Sub(before.at) // longer than from one point to the next when it did not answer meanwhile
 		one := &change{}
-		one.add(before, &p.Snapshot)
-		whole.add(before, &p.Snapshot)
+		one.add(before.Snapshot, &p.Snapshot, since)
+		whole.add(before.Snapshot, &p.Snapshot, since)
 		if len(m.pools) > 1 && (h.rings[name] != nil || len(h.rings) <= mostPools) {
-			h.put(name, one.point(m.at, took))
+			h.put(name, one.point(m.at))
 		}
 	}
 	if !h.last.IsZero() {
-		h.put("", whole.point(m.at, took))
+		h.put("", whole.point(m.at))
 	}
 	h.last = m.at
 }
@@ -133,7 +143,7 @@ func (h *hour) put(name string, p Point) {
 // change is what has become more from one snapshot to the next, and what there is now.
 type change struct {
 	clients, waiting, pairs int
-	connects, in, out       uint64
+	connects, in, out       float64 // a second
 	dials, waits, shakes    counts
 	ended                   [pairing.NumReasons]uint64
 }
@@ -147,16 +157,17 @@ func (c *counts) add(before, now *pairing.Histogram) {
 	}
 }
 
-func (c *change) add(before, now *stream.Snapshot) {
+func (c *change) add(before, now *stream.Snapshot, since time.Duration) {
+	second := func(from, to uint64) float64 { return float64(to-from) / since.Seconds() }
 	b, n := &before.Stats, &now.Stats
 	for _, k := range n.Clients {
 		c.clients += k
 	}
 	c.waiting += n.Waiting
 	c.pairs += n.Handshaking + n.Open + n.Draining
-	c.connects += n.ClientsTotal - b.ClientsTotal
-	c.in += now.BytesIn - before.BytesIn
-	c.out += now.BytesOut - before.BytesOut
+	c.connects += second(b.ClientsTotal, n.ClientsTotal)
+	c.in += second(before.BytesIn, now.BytesIn)
+	c.out += second(before.BytesOut, now.BytesOut)
 	c.dials.add(&b.DialsDone, &n.DialsDone)
 	c.dials.add(&b.DialsFailed, &n.DialsFailed)
 	c.waits.add(&b.Waits, &n.Waits)
@@ -166,11 +177,11 @@ func (c *change) add(before, now *stream.Snapshot) {
 	}
 }
 
-func (c *change) point(at time.Time, took time.Duration) Point {
-	second := func(n uint64) float64 { return math.Round(float64(n)/took.Seconds()*1000) / 1000 }
+func (c *change) point(at time.Time) Point {
+	round := func(rate float64) float64 { return math.Round(rate*1000) / 1000 }
 	p := Point{
 		Time: at, Clients: c.clients, Waiting: c.waiting, Pairs: c.pairs,
-		Connects: second(c.connects), BytesIn: second(c.in), BytesOut: second(c.out),
+		Connects: round(c.connects), BytesIn: round(c.in), BytesOut: round(c.out),
 		Dial: c.dials.times(), Wait: c.waits.times(), Handshake: c.shakes.times(), Ended: []EndCount{},
 	}
 	for _, r := range pairing.Reasons() {

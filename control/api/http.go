@@ -158,11 +158,16 @@ func reply(w http.ResponseWriter, answer any, err error) error {
 	if err != nil {
 		return err
 	}
+	return replyWith(w, http.StatusOK, answer)
+}
+
+func replyWith(w http.ResponseWriter, status int, answer any) error {
 	text, err := json.Marshal(answer)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
 	_, err = w.Write(text)
 	return err
 }
@@ -184,27 +189,31 @@ func (s *Server) Guard(handler http.Handler, refuse func(http.ResponseWriter, er
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'") // a page says more
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Referrer-Policy", "same-origin") // with none a form's Origin would be null
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		v := s.visitorOf(r)
 		switch {
-		case foreign(r):
-			refuse(w, wire.Errorf(wire.Forbidden, "this is shown to this machine only, under localhost or a loopback address, and to no page of another site"))
-		case !s.admission.admit(time.Now()):
+		case v.shut != "" && r.Method != http.MethodPost: // of which Steer logs that it is refused
+			refuse(w, wire.Errorf(wire.Forbidden, "%s", v.shut))
+		case !s.limiterOf(v).admit(time.Now()):
 			h.Set("Retry-After", "1")
 			refuse(w, wire.Errorf(wire.SlowDown, "more than %d requests a second", requestRate))
 		default:
-			handler.ServeHTTP(w, r)
+			handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)))
 		}
 	})
 }
 
+func (s *Server) limiterOf(v visitor) *limiter {
+	if v.shut != "" {
+		return s.strangers
+	}
+	return s.admission
+}
+
 // refuse answers with a [Problem].
 func refuse(w http.ResponseWriter, err error) {
-	p := Problem{Code: CodeOf(err), Error: err.Error()}
-	var known *wire.Error
-	if errors.As(err, &known) {
-		p.Error = known.Text
-	}
+	p := ProblemOf(err)
 	text, err := json.Marshal(p)
 	if err != nil {
 		panic("api: a problem is no JSON: " + err.Error())
@@ -214,11 +223,21 @@ func refuse(w http.ResponseWriter, err error) {
 	_, _ = w.Write(text) // there is nobody else to tell
 }
 
-// CodeOf is the HTTP status of an error: the control socket's codes are HTTP's, and anything
-// else is a loop that does not answer, or a proxy that is ending.
-func CodeOf(err error) int {
-	if code := wire.CodeOf(err); code != 0 {
-		return int(code)
+// Refuse answers a request that comes no further: as a [Problem] where the API is, as text elsewhere.
+func Refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
+	if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") {
+		refuse(w, wire.Errorf(wire.Code(status), "%s", text))
+		return
 	}
-	return http.StatusServiceUnavailable
+	http.Error(w, text, status)
+}
+
+// ProblemOf is what an error is answered with: the control socket's codes are HTTP's, and anything
+// else is a loop that does not answer, or a proxy that is ending.
+func ProblemOf(err error) Problem {
+	var known *wire.Error
+	if errors.As(err, &known) {
+		return Problem{Code: int(known.Code), Error: known.Text}
+	}
+	return Problem{Code: http.StatusServiceUnavailable, Error: err.Error()}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ type Filter struct {
 	Search string
 	// Paired: only those that have a worker.
 	Paired bool
-	// Sort is one of [Sorts]; "" is the order in which they came.
+	// Sort is one of [Sorts], of workers of [WorkerSorts]; "" is the order in which they came.
 	Sort string
 	// Descending turns the order round.
 	Descending bool
@@ -45,19 +46,24 @@ var sorts = map[string]func(a, b *peer) int{
 }
 
 // Sorts are the columns that clients can be sorted by.
-func Sorts() []string {
-	names := make([]string, 0, len(sorts))
-	for name := range sorts {
-		names = append(names, name)
+func Sorts() []string { return columns(sorts) }
+
+func columns[Row any](of map[string]func(a, b *Row) int) []string {
+	return slices.Sorted(maps.Keys(of))
+}
+
+// checkSort refuses a column that is none of these; "" is none that was asked for.
+func checkSort[Row any](name string, of map[string]func(a, b *Row) int) error {
+	if name != "" && of[name] == nil {
+		return wire.Errorf(wire.Malformed, "sort: %q is none of %s", name, strings.Join(columns(of), ", "))
 	}
-	slices.Sort(names)
-	return names
+	return nil
 }
 
 // check refuses what no list can be sorted or selected by.
 func (f *Filter) check() error {
-	if f.Sort != "" && sorts[f.Sort] == nil {
-		return wire.Errorf(wire.Malformed, "sort: %q is none of %s", f.Sort, strings.Join(Sorts(), ", "))
+	if err := checkSort(f.Sort, sorts); err != nil {
+		return err
 	}
 	if f.State != "" && !slices.Contains(pairing.PeerStateNames(), f.State) {
 		return wire.Errorf(wire.Malformed, "state: %q is none of %s", f.State, strings.Join(pairing.PeerStateNames(), ", "))

@@ -16,7 +16,7 @@ const (
 	// writeTime is how long a listener may take to read what is sent.
 	writeTime = 5 * time.Second
 	// quietTime is how long nothing is sent before something is that says nothing, by
-	// which it shows that a listener has gone.
+	// which it shows that a listener has gone. Then it is found out, too, whether it may still listen.
 	quietTime = 15 * time.Second
 )
 
@@ -44,9 +44,10 @@ func (s *Server) eventStream(w http.ResponseWriter, r *http.Request) error {
 
 // stream sends what a hub has to a browser, until either goes.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, h *hub, topics []string) error {
-	if s.live.count.Load()+s.events.hub.count.Load() >= mostListeners {
+	if !s.seats.TryAcquire(1) {
 		return errFull
 	}
+	defer s.seats.Release(1)
 	l := h.join()
 	defer h.leave(l)
 	to := http.NewResponseController(w)
@@ -73,6 +74,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, h *hub, topics [
 		case <-s.over:
 			return nil
 		case <-quiet.C:
+			if !s.stays(r) {
+				return nil
+			}
 			frame = []byte(":\n\n")
 		case frame = <-l.frames:
 			if !selects(topics, frame) {
@@ -86,6 +90,16 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, h *hub, topics [
 			return nil
 		}
 	}
+}
+
+// stays says whether who listens would still be let in: a stream has no end, and its user, or whoever signed
+// its certificate, may have been taken out since it began.
+func (s *Server) stays(r *http.Request) bool {
+	if s.cfg.Admits != nil && !s.cfg.Admits(r) {
+		return false
+	}
+	before, now := s.visitorOf(r), s.look(r)
+	return now.shut == "" && now.name == before.name
 }
 
 // selects says whether a frame's event begins with one of the topics, of which none is all.

@@ -7,15 +7,19 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/streamq/streamq-proxy/stream"
 )
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // running has a rig's server run, and be over when the test is.
 func running(t *testing.T, clients int) *rig {
@@ -172,15 +176,31 @@ func TestSlowListener(t *testing.T) {
 	slow.body.Close()
 }
 
-// There are so many listeners at most; further ones are refused, and take nobody's place.
+// There are so many listeners at most, also when all come at once; further ones are refused, and take nobody's place.
 func TestListenersAreBounded(t *testing.T) {
 	t.Parallel()
 	r := running(t, 1)
-	for i := range mostListeners {
-		r.listen(t, []string{"/live", "/events"}[i%2])
+	var all sync.WaitGroup
+	var let, refused atomic.Int64
+	for i := range 3 * mostListeners {
+		all.Go(func() {
+			answer, err := http.Get(r.web.URL + Prefix + []string{"/live", "/events"}[i%2])
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			t.Cleanup(func() { answer.Body.Close() })
+			switch answer.StatusCode {
+			case http.StatusOK:
+				let.Add(1)
+			case http.StatusServiceUnavailable:
+				refused.Add(1)
+			}
+		})
 	}
-	if status, body := r.get(t, "/live"); status != http.StatusServiceUnavailable {
-		t.Errorf("%d %s", status, body)
+	all.Wait()
+	if let.Load() != mostListeners || refused.Load() != 2*mostListeners {
+		t.Errorf("%d listen, %d were refused", let.Load(), refused.Load())
 	}
 	if status, _ := r.get(t, "/status"); status != http.StatusOK {
 		t.Error(status)
@@ -200,12 +220,14 @@ func TestStreamsOutliveTimeouts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: mux, ReadTimeout: 100 * time.Millisecond, WriteTimeout: 100 * time.Millisecond}
+	const limit = time.Second // in which also a busy machine reads a request
+	server := &http.Server{Handler: mux, ReadTimeout: limit, WriteTimeout: limit}
 	go func() { _ = server.Serve(l) }()
 	defer server.Close()
 	r.web.URL = "http://" + l.Addr().String()
+	begun := time.Now()
 	s := r.listen(t, "/live")
-	for range 2 {
+	for time.Since(begun) < 3*limit {
 		s.next(t)
 	}
 	cancel() // and it ends with the proxy
@@ -215,4 +237,50 @@ func TestStreamsOutliveTimeouts(t *testing.T) {
 	if err := s.lines.Err(); err != nil {
 		t.Error(err)
 	}
+}
+
+// deaf is a browser for a stream whose bytes nobody wants.
+type deaf struct{ *httptest.ResponseRecorder }
+
+func (deaf) SetReadDeadline(time.Time) error  { return nil }
+func (deaf) SetWriteDeadline(time.Time) error { return nil }
+
+// A stream ends soon after its user was taken out of the file, or has another password, or its certificate is not taken any more.
+func TestStreamsEndWithTheirRight(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*steered){
+		"user":        func(s *steered) { s.user = "" },
+		"certificate": func(s *steered) { s.strange = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			streamEnds(t, end)
+		})
+	}
+}
+
+func streamEnds(t *testing.T, end func(*steered)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSteered(t)
+		s.user = "alice"
+		ctx, cancel := context.WithCancel(t.Context())
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, Prefix+"/events", http.NoBody)
+		r.Host, r.RemoteAddr = "127.0.0.1:9555", "127.0.0.1:40000"
+		var ended atomic.Bool
+		go func() { s.mux.ServeHTTP(deaf{httptest.NewRecorder()}, r); ended.Store(true) }()
+		time.Sleep(10 * quietTime)
+		synctest.Wait()
+		if ended.Load() {
+			t.Error("it ended while it might listen")
+		}
+		s.mutex.Lock()
+		end(s)
+		s.mutex.Unlock()
+		time.Sleep(quietTime)
+		synctest.Wait()
+		if !ended.Load() {
+			t.Error("it goes on")
+		}
+		cancel()
+	})
 }

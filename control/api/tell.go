@@ -15,6 +15,9 @@ import (
 
 // What is told, as values. Errors are [*wire.Error], or say that a loop does not answer.
 
+// Together says whether this proxy shares anything with others.
+func (s *Server) Together() bool { return s.cfg.Shared != nil && s.cfg.Shared() != nil }
+
 // Status is the whole at a glance.
 func (s *Server) Status(ctx context.Context) (Status, error) {
 	m, err := s.moments.now(ctx)
@@ -24,6 +27,9 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 	all := Status{Time: m.at, Version: s.cfg.Version}
 	all.Uptime, all.Pools = wire.InSeconds(time.Since(s.started)), []wire.PoolStatus{}
 	all.EventsLost = s.events.lost.Load()
+	if s.cfg.Shared != nil {
+		all.Shared = s.cfg.Shared()
+	}
 	for i := range m.pools {
 		if m.pools[i].err != nil {
 			continue
@@ -70,8 +76,8 @@ func (s *Server) known(pool string) error {
 	return wire.Errorf(wire.NotFound, "no pool %q", pool)
 }
 
-// Workers are those after the first so many that a filter selects, by pool and name;
-// of its fields only Pool, Worker, State and Search count.
+// Workers are those after the first so many that a filter selects, by pool and name
+// unless it sorts them by one of [WorkerSorts]. Of its other fields only Pool, Worker, State and Search count.
 func (s *Server) Workers(ctx context.Context, f Filter, after, limit int) (Workers, error) {
 	m, err := s.moments.now(ctx)
 	if err = cmp.Or(err, s.known(f.Pool)); err != nil {
@@ -89,10 +95,10 @@ func (s *Server) Workers(ctx context.Context, f Filter, after, limit int) (Worke
 		}
 		pairs := p.Stats.Handshaking + p.Stats.Open + p.Stats.Draining
 		for _, w := range p.Workers {
-			rows = append(rows, workerRow(p.pool.Name(), w, pairs))
+			rows = append(rows, workerRow(&p.Snapshot, p.pool.Name(), w, pairs))
 		}
 		for _, w := range p.Departed {
-			row := workerRow(p.pool.Name(), w, pairs)
+			row := workerRow(&p.Snapshot, p.pool.Name(), w, pairs)
 			row.Away = true
 			rows = append(rows, row)
 		}
@@ -101,12 +107,19 @@ func (s *Server) Workers(ctx context.Context, f Filter, after, limit int) (Worke
 		return f.Worker != "" && w.Worker != f.Worker || f.State != "" && w.State != f.State ||
 			search != "" && !contains(w.Worker, search) && !contains(w.Endpoint, search)
 	})
+	if err := sortWorkers(rows, f); err != nil {
+		return Workers{}, err
+	}
 	page, from, to := pageOf(len(rows), after, limit)
 	return Workers{Page: page, Workers: rows[from:to]}, nil
 }
 
-func workerRow(pool string, w pairing.WorkerInfo, pairs int) WorkerRow {
-	row := WorkerRow{Pool: pool, WorkerInfo: control.WorkerOf(w), MaxHandshakes: w.MaxHandshakes, Outlier: w.Outlier}
+func workerRow(s *stream.Snapshot, pool string, w pairing.WorkerInfo, pairs int) WorkerRow {
+	bytes := s.WorkerBytes[w.Name]
+	row := WorkerRow{
+		Pool: pool, WorkerInfo: control.WorkerOf(w), MaxHandshakes: w.MaxHandshakes, Outlier: w.Outlier,
+		DialTime: wire.InSeconds(w.DialTime), BytesIn: bytes[0], BytesOut: bytes[1],
+	}
 	if pairs > 0 {
 		row.Share = float64(w.Pairs) / float64(pairs)
 	}

@@ -39,7 +39,7 @@ func startProxy() (endpoint string, stop func(), err error) {
 	server, err := control.Open(control.Config{Endpoints: []string{endpoint}, Log: slog.New(slog.DiscardHandler)}, control.Proxy{
 		Pools:    []*stream.Pool{pool},
 		Reload:   func(context.Context) error { return errors.New("line 3: no such key") },
-		Shutdown: func(d time.Duration) time.Duration { return d },
+		Shutdown: func(d time.Duration) (time.Duration, error) { return d, nil },
 		Level:    new(slog.LevelVar),
 	}, feed)
 	if err != nil {

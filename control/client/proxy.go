@@ -33,6 +33,14 @@ func (c *Client) Pools(ctx context.Context) ([]wire.PoolInfo, error) {
 	return all.Pools, err
 }
 
+// Proxies are those that share the store, this one included. [wire.Conflict] when nothing is shared, or
+// the store does not answer.
+func (c *Client) Proxies(ctx context.Context) ([]wire.ProxyInfo, error) {
+	var all wire.Proxies
+	err := c.ask(ctx, &all, "PROXIES")
+	return all.Proxies, err
+}
+
 // Verbs are what the proxy knows, which may be of another version than this package.
 func (c *Client) Verbs(ctx context.Context) ([]wire.Verb, error) {
 	var all wire.Verbs

@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/control/api"
 )
 
@@ -37,12 +38,14 @@ const (
 
 // Console makes pages. It is safe for concurrent use.
 type Console struct {
-	told   *api.Server
-	pages  map[string]*template.Template
-	tags   map[string]string // of static files, by name
-	making singleflight.Group
-	mutex  sync.Mutex
-	made   *simplelru.LRU[string, *made]
+	told *api.Server
+	// grafana says where the link to Grafana leads, "" for to the dashboard's file.
+	grafana func() string
+	pages   map[string]*template.Template
+	tags    map[string]string // of static files, by name
+	making  singleflight.Group
+	mutex   sync.Mutex
+	made    *simplelru.LRU[string, *made]
 }
 
 // made is a page.
@@ -51,9 +54,13 @@ type made struct {
 	body []byte
 }
 
-// New makes a console that shows what a server tells. The error is in the templates.
-func New(told *api.Server) (*Console, error) {
-	c := &Console{told: told, pages: map[string]*template.Template{}, tags: map[string]string{}}
+// New makes a console that shows what a server tells, with a link to where Grafana is said to be; nil is
+// nowhere. The error is in the templates.
+func New(told *api.Server, grafana func() string) (*Console, error) {
+	if grafana == nil {
+		grafana = func() string { return "" }
+	}
+	c := &Console{told: told, grafana: grafana, pages: map[string]*template.Template{}, tags: map[string]string{}}
 	var err error
 	if c.made, err = simplelru.NewLRU[string, *made](pagesKept, nil); err != nil {
 		return nil, err
@@ -81,7 +88,13 @@ type page struct {
 	path, title, template string
 	hidden                bool // from the navigation
 	every                 int  // seconds from one look to the next
-	show                  func(context.Context, *Console, url.Values) (any, error)
+	show                  func(context.Context, *Console, asked) (any, error)
+}
+
+// asked is what a page is to show, and for whom.
+type asked struct {
+	url.Values
+	admin bool // who may steer
 }
 
 var pages = []page{
@@ -92,8 +105,14 @@ var pages = []page{
 	{path: "/ends", title: "Ends", template: "ends", every: 5, show: ends},
 	{path: "/handshakes", title: "Handshakes", template: "handshakes", every: 5, show: handshakes},
 	{path: "/pair", title: "Client", template: "pair", every: 1, hidden: true, show: pair},
-	{path: "", title: "Not shown", template: "refused", hidden: true},
+	steeredPage,
+	refusedPage,
 }
+
+var (
+	steeredPage = page{title: "Steered", template: "steered", hidden: true}
+	refusedPage = page{title: "Not shown", template: "refused", hidden: true}
+)
 
 // Register adds the pages to a mux.
 func (c *Console) Register(mux *http.ServeMux) {
@@ -107,13 +126,25 @@ func (c *Console) Register(mux *http.ServeMux) {
 		}
 		mux.Handle("GET "+at, c.told.Guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, &p) }), c.refuse))
 	}
-	mux.Handle("GET /static/{name}", c.told.Guard(http.HandlerFunc(c.file), c.refuse))
+	for _, v := range control.WebVerbs() {
+		// Who has the address of such a page opens it without a form: nothing is done again.
+		mux.HandleFunc("GET "+steerPath(v.Name), func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", below+"workers") // http.Redirect would have it from the root
+			w.WriteHeader(http.StatusSeeOther)
+		})
+		mux.Handle("POST "+steerPath(v.Name), c.told.Guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.steer(w, r, &v) }), c.refuseBelow))
+	}
+	mux.Handle("GET /static/{name}", c.told.Guard(http.HandlerFunc(c.file), c.refuseBelow))
 }
+
+// below is where the console begins for a page that is one level down. Every link is relative: a reverse
+// proxy may have put the console anywhere.
+const below = "../"
 
 // serve shows a page, which may have been made for somebody else a moment ago.
 func (c *Console) serve(w http.ResponseWriter, r *http.Request, p *page) {
-	q := r.URL.Query()
-	key := p.path + "?" + q.Encode()
+	q := asked{r.URL.Query(), api.MaySteer(r)}
+	key := fmt.Sprintf("%s?%s#%v", p.path, q.Encode(), q.admin)
 	body, err := c.recent(key, func() ([]byte, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), makeTime)
 		defer cancel()
@@ -165,14 +196,16 @@ func (c *Console) recent(key string, render func() ([]byte, error)) ([]byte, err
 // view is what the layout shows around a page.
 type view struct {
 	Title, Path string
+	Root        string // where the console begins, from this page: "" or [below]
 	Every       int
 	Pages       []page
+	Grafana     string
 	Status      api.Status
 	Body        any
 }
 
-// Link and Name are for the navigation.
-func (p page) Link() string { return p.path }
+// Link and Name are for the navigation. A link is from where the console begins.
+func (p page) Link() string { return "." + p.path }
 
 // Name is the page's title.
 func (p page) Name() string { return p.title }
@@ -185,20 +218,37 @@ func (c *Console) make(ctx context.Context, p *page, shown any) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
+	return c.lay(p, view{Title: p.title, Path: p.Link(), Every: p.every, Status: status, Body: shown})
+}
+
+// lay puts the layout around a page.
+func (c *Console) lay(p *page, v view) ([]byte, error) {
+	v.Pages, v.Grafana = pages, c.grafana()
 	var b bytes.Buffer
-	err = c.pages[p.template].ExecuteTemplate(&b, "layout.html", view{p.title, p.path, p.every, pages, status, shown})
+	err := c.pages[p.template].ExecuteTemplate(&b, "layout.html", v)
 	return b.Bytes(), err
 }
 
+// refused is why a page is not shown.
+type refused struct {
+	api.Problem
+	Root string
+}
+
 // refuse shows why a page is not shown.
-func (c *Console) refuse(w http.ResponseWriter, err error) {
-	var b bytes.Buffer
-	last := &pages[len(pages)-1]
-	if c.pages[last.template].ExecuteTemplate(&b, "layout.html", view{Title: last.title, Pages: pages, Body: problem(err)}) != nil {
-		http.Error(w, err.Error(), api.CodeOf(err))
+func (c *Console) refuse(w http.ResponseWriter, err error) { c.refuseAt(w, err, "") }
+
+// refuseBelow is refuse of a page that is one level down.
+func (c *Console) refuseBelow(w http.ResponseWriter, err error) { c.refuseAt(w, err, below) }
+
+func (c *Console) refuseAt(w http.ResponseWriter, err error, root string) {
+	p := refused{api.ProblemOf(err), root}
+	body, err := c.lay(&refusedPage, view{Title: refusedPage.title, Root: root, Body: p})
+	if err != nil {
+		http.Error(w, p.Error, p.Code)
 		return
 	}
-	answer(w, api.CodeOf(err), b.Bytes())
+	answer(w, p.Code, body)
 }
 
 // file serves the style sheet, the script and the icon.
@@ -213,5 +263,3 @@ func (c *Console) file(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("ETag", c.tags[name])
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(b))
 }
-
-func problem(err error) string { return fmt.Sprintf("%d: %v", api.CodeOf(err), err) }

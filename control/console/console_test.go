@@ -1,16 +1,22 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/streamq/streamq-proxy/control"
 	"github.com/streamq/streamq-proxy/control/api"
 	"github.com/streamq/streamq-proxy/control/api/apitest"
 	"github.com/streamq/streamq-proxy/control/wire"
@@ -24,18 +30,56 @@ const hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\n\x1b
 
 type rig struct {
 	*Console
-	told *api.Server
-	pool *apitest.Pool
-	web  *httptest.Server
+	told   *api.Server
+	pool   *apitest.Pool
+	web    *httptest.Server
+	shared atomic.Pointer[wire.SharedInfo]
+
+	mutex   sync.Mutex
+	grafana string
+	admins  []string
+	done    []string // verbs that were executed, with their forms
+}
+
+// steers is who may steer from now on.
+func (r *rig) steers(names ...string) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.admins = names
+}
+
+// steering does nothing but note it: package control has tests of what is done.
+func (r *rig) steering() *api.Steering {
+	return &api.Steering{
+		Admins: func() []string {
+			r.mutex.Lock()
+			defer r.mutex.Unlock()
+			return r.admins
+		},
+		Do: func(_ context.Context, from control.Guest, verb string, form url.Values, _ error) wire.Reply {
+			if from.Level < wire.Operator {
+				return wire.Reply{Code: wire.Forbidden, Text: from.Reason}
+			}
+			r.mutex.Lock()
+			defer r.mutex.Unlock()
+			r.done = append(r.done, verb+" "+form.Encode())
+			reply, _ := wire.NewReply(wire.Accepted, wire.Kicked{Clients: []wire.ClientInfo{{Client: "10.1.0.3:40003", Identity: hostile}}})
+			return reply
+		},
+	}
 }
 
 func newRig(t *testing.T, clients int) *rig {
 	t.Helper()
 	r := &rig{pool: apitest.New("orders")}
 	r.pool.Crowd(clients, 7)
-	r.told = api.New(api.Config{Pools: []api.Pool{r.pool}, Version: wire.Version{Version: "v9"}})
+	r.told = api.New(api.Config{Pools: []api.Pool{r.pool}, Version: wire.Version{Version: "v9"}, Steering: r.steering(), Shared: r.shared.Load})
 	var err error
-	if r.Console, err = New(r.told); err != nil {
+	if r.Console, err = New(r.told, func() string {
+		r.mutex.Lock()
+		defer r.mutex.Unlock()
+		return r.grafana
+	}); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
@@ -86,6 +130,7 @@ func TestPages(t *testing.T) {
 		"/handshakes": {"CURVE", "refused-by-worker"},
 		"/pair?" + url.Values{"pool": {"orders"}, "who": {hostile}}.Encode(): {"CURVE", "12.1 KiB", "was passed over: unknown", "300 µs"},
 		"/clients?sort=-age&q=user": {`aria-sort="descending"`, "user-000010"},
+		"/workers?sort=-served":     {`aria-sort="descending"`, "w1"},
 		"/clients?q=nobody":         {"There is no such client."},
 	} {
 		answer, body := r.get(t, path)
@@ -114,12 +159,15 @@ func TestRefusedPages(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 3)
 	for path, want := range map[string]int{
-		"/clients?sort=x": http.StatusBadRequest, "/pairs?limit=x": http.StatusBadRequest, "/workers?pool=x": http.StatusNotFound,
+		"/clients?sort=x": http.StatusBadRequest, "/workers?sort=x": http.StatusBadRequest, "/pairs?limit=x": http.StatusBadRequest, "/workers?pool=x": http.StatusNotFound,
 		"/pair?who=nobody": http.StatusNotFound, "/pair": http.StatusBadRequest, "/clients?q=" + strings.Repeat("x", 300): http.StatusBadRequest,
 	} {
 		answer, body := r.get(t, path)
 		if answer.StatusCode != want || !strings.Contains(body, "To the overview") || answer.Header.Get("Content-Security-Policy") != policy {
 			t.Errorf("%s: %s\n%s", path, answer.Status, body)
+		}
+		if strings.Count(body, strconv.Itoa(want)) != 1 {
+			t.Errorf("%s: the page says %d not once:\n%s", path, want, body)
 		}
 	}
 	for _, path := range []string{"/x", "/static/", "/static/..%2fconsole.go", "/static/layout.html", "/workers/x"} {
@@ -129,13 +177,44 @@ func TestRefusedPages(t *testing.T) {
 	}
 }
 
-var link = regexp.MustCompile(`(?:href|src)="(/[^"]*)"`)
+var link = regexp.MustCompile(`(?:href|src|action)="([^"]*)"`)
 
-// Every link of every page leads to something, and so on from there.
+// Grafana is one click away: where the setting says it is, or else the dashboard's file.
+func TestLinkToGrafana(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	if _, body := r.get(t, "/"); !strings.Contains(body, `/deploy/grafana/streamq-proxy.json" rel="noreferrer">Grafana dashboard</a>`) {
+		t.Error(body)
+	}
+	r.mutex.Lock()
+	r.grafana = "https://grafana.example/d/streamq-proxy?x=1&y=2"
+	r.mutex.Unlock()
+	for _, path := range []string{"/workers", "/pair?who=nobody"} {
+		if _, body := r.get(t, path); !strings.Contains(body, `<a href="https://grafana.example/d/streamq-proxy?x=1&amp;y=2" rel="noreferrer">Grafana</a>`) || strings.Contains(body, "/deploy/grafana") {
+			t.Errorf("%s:\n%s", path, body)
+		}
+	}
+}
+
+// Every link of every page leads to something, and so on from there, also where a reverse proxy has the
+// console under a path of its own: of that the pages know nothing.
 func TestLinksLead(t *testing.T) {
 	t.Parallel()
+	for _, prefix := range []string{"", "/ops/streamq"} {
+		t.Run("under "+prefix, func(t *testing.T) {
+			t.Parallel()
+			linksLead(t, prefix)
+		})
+	}
+}
+
+func linksLead(t *testing.T, prefix string) {
 	r := newRig(t, 250)
-	seen, next := map[string]bool{}, []string{"/", "/clients", "/pairs?sort=-age"}
+	r.steers(api.Everybody)
+	if prefix != "" {
+		r.web.Config.Handler = http.StripPrefix(prefix, r.web.Config.Handler)
+	}
+	seen, next := map[string]bool{}, []string{prefix + "/", prefix + "/clients", prefix + "/pairs?sort=-age", prefix + "/workers?sort=x", prefix + "/steer/drain"}
 	for len(next) > 0 && len(seen) < 120 {
 		path := next[0]
 		next = next[1:]
@@ -143,23 +222,53 @@ func TestLinksLead(t *testing.T) {
 			continue
 		}
 		seen[path] = true
-		if strings.HasPrefix(path, "/pair?") && len(seen) > 60 {
+		if strings.HasPrefix(path, prefix+"/pair?") && len(seen) > 60 {
 			continue // there are as many as clients
 		}
 		answer, body := r.get(t, path)
-		if answer.StatusCode != http.StatusOK {
+		if answer.StatusCode != http.StatusOK && !strings.HasSuffix(path, "sort=x") {
 			t.Errorf("%s: %s", path, answer.Status)
 		}
 		if !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") {
 			continue
 		}
-		for _, found := range link.FindAllStringSubmatch(body, -1) {
-			next = append(next, strings.ReplaceAll(found[1], "&amp;", "&"))
-		}
+		next = append(next, linksOf(t, prefix, answer.Request.URL, body)...)
 	}
 	if len(seen) < 100 {
 		t.Errorf("only %d links were found", len(seen))
 	}
+	steered, err := http.PostForm(r.web.URL+prefix+"/steer/pause", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer steered.Body.Close()
+	body, err := io.ReadAll(steered.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range linksOf(t, prefix, steered.Request.URL, string(body)) {
+		if answer, _ := r.get(t, path); answer.StatusCode != http.StatusOK {
+			t.Errorf("%s, of the page that follows a form: %s", path, answer.Status)
+		}
+	}
+}
+
+// linksOf are where the links of a page lead on its own server.
+func linksOf(t *testing.T, prefix string, at *url.URL, body string) (all []string) {
+	t.Helper()
+	for _, found := range link.FindAllStringSubmatch(body, -1) {
+		to, err := at.Parse(strings.ReplaceAll(found[1], "&amp;", "&"))
+		switch {
+		case err != nil:
+			t.Errorf("%s has %s: %v", at, found[0], err)
+		case to.Host != at.Host: // documents
+		case !strings.HasPrefix(to.Path, prefix+"/"):
+			t.Errorf("%s has %s, which leads to %s", at, found[0], to.Path)
+		default:
+			all = append(all, to.RequestURI())
+		}
+	}
+	return all
 }
 
 // A page that many look at is made once a moment.
@@ -244,6 +353,122 @@ func TestText(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}
+
+// Who may steer finds buttons, and nobody else does, however lately the page was made for another.
+func TestButtonsAreForWhoMaySteer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 30)
+	pages := []string{"/", "/workers", "/pair?pool=orders&who=user-000010"}
+	for _, admins := range [][]string{nil, {api.Everybody}, {"alice"}, {api.Everybody}, nil} {
+		r.steers(admins...)
+		for _, path := range pages {
+			_, body := r.get(t, path)
+			if may := len(admins) > 0 && admins[0] == api.Everybody; strings.Contains(body, `action="steer/`) != may {
+				t.Errorf("%s, steered by %q: %v", path, admins, !may)
+			}
+		}
+	}
+}
+
+// A proxy that shares a store with others has buttons that steer at all of them, and says where it was said that a worker drains.
+func TestButtonsForAllProxies(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 3)
+	r.steers(api.Everybody)
+	r.pool.Change(func(s *stream.Snapshot) {
+		said := pairing.Said{Stamp: pairing.Stamp{At: time.Now().Add(-time.Hour).UnixMilli(), By: hostile}, Value: int(pairing.Draining), Everywhere: true}
+		s.Workers[0].Everywhere = []pairing.Steering{{Worker: s.Workers[0].Name, Register: pairing.RegisterState, Said: said}}
+	})
+	for i, together := range []*wire.SharedInfo{nil, {State: "up"}, nil} {
+		r.shared.Store(together)
+		_, body := r.get(t, fmt.Sprint("/workers?limit=", 10+i)) // of the same page there is a copy
+		if n := strings.Count(body, "at all proxies"); n > 0 != (together != nil) {
+			t.Errorf("with %+v: %d buttons", together, n)
+		}
+		if !strings.Contains(body, "said everywhere at <bdi>") || strings.Contains(body, hostile) {
+			t.Errorf("it does not say where it was said, or says it as it is: %s", body)
+		}
+	}
+}
+
+// A form without JavaScript does what its button says, and the page that follows tells how it went; names in it are text.
+func TestFormsSteer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 30)
+	post := func(path, form string) (int, string) {
+		answer, err := http.Post(r.web.URL+path, "application/x-www-form-urlencoded", strings.NewReader(form))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.Header.Get("Content-Security-Policy") != policy {
+			t.Errorf("%s: %v", path, answer.Header)
+		}
+		return answer.StatusCode, string(body)
+	}
+	if status, body := post("/steer/drain", "worker=w1"); status != http.StatusForbidden || !strings.Contains(body, "403") || !strings.Contains(body, "the setting http-admin says by whom") {
+		t.Errorf("%d %s", status, body)
+	}
+	r.steers(api.Everybody)
+	form := url.Values{"what": {"client"}, "which": {hostile}}.Encode()
+	status, body := post("/steer/kick", form)
+	if status != http.StatusAccepted || !strings.Contains(body, "202") || !strings.Contains(body, "\\u202e") {
+		t.Errorf("%d %s", status, body)
+	}
+	for _, bad := range []string{"<script>alert", "<img", "\x1b", "\u202e"} {
+		if strings.Contains(body, bad) {
+			t.Errorf("a name is not text: %q", bad)
+		}
+	}
+	if want := []string{"KICK " + form}; !slices.Equal(r.done, want) {
+		t.Errorf("%q, want %q", r.done, want)
+	}
+	if answer, body := r.get(t, "/steer/drain?worker=w1"); answer.StatusCode != http.StatusOK || answer.Request.URL.Path != "/workers" || len(r.done) != 1 {
+		t.Errorf("a link steers, or leads nowhere: %s %s %q %.200s", answer.Status, answer.Request.URL, r.done, body)
+	}
+}
+
+var formed = regexp.MustCompile(`(?s)<form method="post".*?</form>`)
+
+// Whatever a form says is an argument of the verb that its button sends it to.
+func TestFormsSayWhatVerbsTake(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 30)
+	r.steers(api.Everybody)
+	seen := map[string]bool{}
+	for _, path := range []string{"/", "/workers", "/pair?pool=orders&who=user-000010"} {
+		_, body := r.get(t, path)
+		for _, form := range formed.FindAllString(body, -1) {
+			for _, to := range regexp.MustCompile(`action="steer/([a-z]+)"`).FindAllStringSubmatch(form, -1) {
+				verb := control.VerbOf(strings.ToUpper(to[1]))
+				if verb == nil || !verb.Web {
+					t.Fatalf("%s: %s", path, form)
+				}
+				seen[verb.Name] = true
+				must, may := verb.Fields()
+				for _, field := range must {
+					if !strings.Contains(form, `name="`+field+`"`) {
+						t.Errorf("%s lacks %s: %s", verb.Name, field, form)
+					}
+				}
+				for _, field := range regexp.MustCompile(` name="([a-z]+)"`).FindAllStringSubmatch(form, -1) {
+					if !slices.Contains(append(must, may...), field[1]) {
+						t.Errorf("%s takes no %s: %s", verb.Name, field[1], form)
+					}
+				}
+			}
+		}
+	}
+	for _, v := range control.WebVerbs() {
+		if !seen[v.Name] {
+			t.Errorf("no button says %s", v.Name)
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // Package console shows in a browser what package api tells: pools, workers, clients,
 // one client's pair, why clients ended, handshakes and the last hour.
 //
-//	seen, err := console.New(told)
+//	seen, err := console.New(told, nil)
 //	seen.Register(mux)
 //
 // Pages are made here, whole, from templates and without JavaScript. With it they are
@@ -18,6 +18,7 @@
 //
 // # What this package does not do
 //
-// It steers nothing and asks no pool: that is api's. It needs no other server, no build step
+// It asks no pool and executes no verb: that is api's, to which its forms are passed on.
+// Who may steer is shown them, and nobody else. It needs no other server, no build step
 // and no session.
 package console

@@ -21,9 +21,10 @@ type overviewPage struct {
 	Flow   flow
 	Charts []chart
 	Pool   string
+	Admin  bool // shows how to steer
 }
 
-func overview(ctx context.Context, c *Console, q url.Values) (any, error) {
+func overview(ctx context.Context, c *Console, q asked) (any, error) {
 	status, err := c.told.Status(ctx)
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func overview(ctx context.Context, c *Console, q url.Values) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return overviewPage{status, pools.Pools, newFlow(pools.Pools, workers.Workers, status.Clients), charts(history.Points), q.Get("pool")}, nil
+	return overviewPage{status, pools.Pools, newFlow(pools.Pools, workers.Workers, status.Clients), charts(history.Points), q.Get("pool"), q.admin}, nil
 }
 
 // list is what pages of lists have in common.
@@ -124,16 +125,26 @@ func selection(q url.Values) (api.Filter, int, int, error) {
 
 type workersPage struct {
 	List    list
-	Workers []api.WorkerRow
+	Workers []workerRow
+	Admin   bool // shows how to steer
 }
 
-func workers(ctx context.Context, c *Console, q url.Values) (any, error) {
-	f, after, limit, err := selection(q)
+type workerRow struct {
+	api.WorkerRow
+	Together bool // with workers of its name at other proxies it can be steered
+}
+
+func workers(ctx context.Context, c *Console, q asked) (any, error) {
+	f, after, limit, err := selection(q.Values)
 	if err != nil {
 		return nil, err
 	}
 	all, err := c.told.Workers(ctx, f, after, limit)
-	return workersPage{newList("/workers", f, all.Page, len(all.Workers), limit, q), all.Workers}, err
+	rows, together := make([]workerRow, len(all.Workers)), c.told.Together()
+	for i := range rows {
+		rows[i] = workerRow{all.Workers[i], together}
+	}
+	return workersPage{newList("workers", f, all.Page, len(rows), limit, q.Values), rows, q.admin}, err
 }
 
 type clientsPage struct {
@@ -141,13 +152,13 @@ type clientsPage struct {
 	Clients api.Clients
 }
 
-func clients(ctx context.Context, c *Console, q url.Values) (any, error) {
-	f, after, limit, err := selection(q)
+func clients(ctx context.Context, c *Console, q asked) (any, error) {
+	f, after, limit, err := selection(q.Values)
 	if err != nil {
 		return nil, err
 	}
 	all, err := c.told.Clients(ctx, f, after, limit)
-	return clientsPage{newList("/clients", f, all.Page, len(all.Clients), limit, q), all}, err
+	return clientsPage{newList("clients", f, all.Page, len(all.Clients), limit, q.Values), all}, err
 }
 
 type pairsPage struct {
@@ -155,23 +166,24 @@ type pairsPage struct {
 	Pairs api.Pairs
 }
 
-func pairs(ctx context.Context, c *Console, q url.Values) (any, error) {
-	f, after, limit, err := selection(q)
+func pairs(ctx context.Context, c *Console, q asked) (any, error) {
+	f, after, limit, err := selection(q.Values)
 	if err != nil {
 		return nil, err
 	}
 	all, err := c.told.Pairs(ctx, f, after, limit)
-	return pairsPage{newList("/pairs", f, all.Page, len(all.Pairs), limit, q), all}, err
+	return pairsPage{newList("pairs", f, all.Page, len(all.Pairs), limit, q.Values), all}, err
 }
 
 type pairPage struct {
 	Pool, Who string
 	wire.Explanation
 	Longest float64 // of the handshake's steps, in seconds
+	Admin   bool    // shows how to steer
 }
 
-func pair(ctx context.Context, c *Console, q url.Values) (any, error) {
-	p := pairPage{Pool: q.Get("pool"), Who: q.Get("who")}
+func pair(ctx context.Context, c *Console, q asked) (any, error) {
+	p := pairPage{Pool: q.Get("pool"), Who: q.Get("who"), Admin: q.admin}
 	var err error
 	if p.Explanation, err = c.told.Explain(ctx, p.Pool, p.Who); err != nil {
 		return nil, err
@@ -199,7 +211,7 @@ type endsPage struct {
 // reasonsDrawn over time.
 const reasonsDrawn = 6
 
-func ends(ctx context.Context, c *Console, _ url.Values) (any, error) {
+func ends(ctx context.Context, c *Console, _ asked) (any, error) {
 	all, err := c.told.Ends(ctx)
 	if err != nil {
 		return nil, err
@@ -233,6 +245,6 @@ func ends(ctx context.Context, c *Console, _ url.Values) (any, error) {
 	return page, err
 }
 
-func handshakes(ctx context.Context, c *Console, _ url.Values) (any, error) {
+func handshakes(ctx context.Context, c *Console, _ asked) (any, error) {
 	return c.told.Handshakes(ctx)
 }

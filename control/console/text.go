@@ -15,12 +15,12 @@ import (
 
 // functions are those of the templates.
 var functions = template.FuncMap{
-	"shown": shown, "age": age, "bytes": size, "count": count, "took": took, "percent": percent, "since": since, "seconds": seconds, "explain": explainLink,
+	"shown": shown, "lines": lines, "age": age, "bytes": size, "count": count, "took": took, "percent": percent, "since": since, "seconds": seconds, "explain": explainLink,
 }
 
 // explainLink leads to the page of a client.
 func explainLink(pool, who string) string {
-	return "/pair?" + url.Values{"pool": {pool}, "who": {who}}.Encode()
+	return "pair?" + url.Values{"pool": {pool}, "who": {who}}.Encode()
 }
 
 // shown is what a peer said, as text that cannot pretend to be something else: what is
@@ -35,6 +35,15 @@ func shown(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// lines is shown of each line of a text.
+func lines(s string) string {
+	all := strings.Split(s, "\n")
+	for i := range all {
+		all[i] = shown(all[i])
+	}
+	return strings.Join(all, "\n")
 }
 
 // seconds are a span of the API's in Go's own.

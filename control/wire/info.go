@@ -25,7 +25,33 @@ type Status struct {
 	Slots      int          `json:"slots"`
 	Workers    int          `json:"workers"`
 	EventsLost uint64       `json:"events_lost"`
+	Shared     *SharedInfo  `json:"shared,omitempty"` // nil where nothing is
 	Pools      []PoolStatus `json:"pools"`
+}
+
+// SharedInfo is the store in which proxies remember together.
+type SharedInfo struct {
+	State   string  `json:"state"`   // connecting, up, refusing or down
+	Store   string  `json:"store"`   // where it is, without a password
+	Since   Seconds `json:"since"`   // how long it has been so
+	Pending int     `json:"pending"` // keys that wait to be written
+	Error   string  `json:"error"`   // why it is refusing or down, "" for else
+}
+
+// ProxyInfo is a proxy that shares the store.
+type ProxyInfo struct {
+	Proxy   string   `json:"proxy"`   // its name among them
+	Address string   `json:"address"` // from which it reaches the store, "" over a unix socket
+	Up      Seconds  `json:"up"`      // since its start
+	Version string   `json:"version"`
+	Pools   []string `json:"pools"` // the first of them, eight at most
+	Pairs   int      `json:"pairs"` // of all its pools
+	Here    bool     `json:"here"`  // it is the one that was asked
+}
+
+// Proxies is the reply to PROXIES.
+type Proxies struct {
+	Proxies []ProxyInfo `json:"proxies"`
 }
 
 // PoolStatus is what a [Status] tells of a pool.
@@ -95,11 +121,23 @@ type WorkerInfo struct {
 	Served   uint64 `json:"served"` // pairs ever made with it
 	Failures uint64 `json:"failures"`
 	Lost     uint64 `json:"lost"` // slots that it did not dial again after a client had them
+	// Elsewhere are its pairs at the other proxies that share the store, as these have told.
+	Elsewhere int `json:"elsewhere,omitempty"`
 	// SlowStart is how much longer it begins slowly, 0 when its weight counts in full.
 	SlowStart Seconds `json:"slow_start"`
 	Endpoint  string  `json:"endpoint"`          // "" of one that dials in
 	Source    string  `json:"source,omitempty"`  // where it is dialled from, if not from where the pool's are
 	Removed   bool    `json:"removed,omitempty"` // it goes when its last pair ends
+	// Everywhere are words of operators that count of it at all proxies that share the store.
+	Everywhere []Word `json:"everywhere,omitempty"`
+}
+
+// Word is what an operator said of a worker everywhere.
+type Word struct {
+	What  string  `json:"what"`  // state, weight or max
+	Value string  `json:"value"` // as it is now, unless something else has changed it
+	Proxy string  `json:"proxy"` // at which it was said, as PROXIES has it
+	Age   Seconds `json:"age"`   // since then, by the clocks of both
 }
 
 // ClientInfo is a client in a list.
@@ -159,6 +197,8 @@ type Candidate struct {
 	Why    string `json:"why"` // "fit", or why not: unknown, removed, draining, ...
 	Load   int    `json:"load"`
 	Weight int    `json:"weight"`
+	// Everywhere is as in [WorkerInfo].
+	Everywhere []Word `json:"everywhere,omitempty"`
 }
 
 // Passed is a worker that was passed over.
@@ -251,6 +291,19 @@ type Verbs struct {
 // Drained is the reply to DRAIN: the pairs and dials that the worker still has.
 type Drained struct {
 	Pairs int `json:"pairs"`
+	// Everywhere is as in [Steered].
+	Everywhere string `json:"everywhere,omitempty"`
+}
+
+// What has become of a word that was said everywhere.
+const (
+	Told   = "told"   // it is in the store, where all proxies read it within a moment
+	Queued = "queued" // it counts here, and is told to the store when that is back
+)
+
+// Steered is the reply to MAINT, ENABLE, WEIGHT and MAXCONN with everywhere.
+type Steered struct {
+	Everywhere string `json:"everywhere"` // told, or queued
 }
 
 // DoorInfo is the reply to DOOR: an endpoint through which clients have an identity.

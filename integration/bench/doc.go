@@ -11,6 +11,9 @@
 //	agent             streamq-proxy, and its agent that dials in for a worker that listens
 //	haproxy-twice     HAProxy in front of HAProxy: two processes between client and worker as well
 //
+// With -sizes it measures neither, but the release's package: its size, the time from its start to the first connection
+// that is accepted, and the memory that it takes then with nobody connected, 15 times in turn with HAProxy's and nginx's.
+//
 // Every row is played by the same client and the same worker (load/*.c, compiled when the benchmark starts). A cell of
 // the table, one case played by one row, is three or four fresh processes on loopback. A round visits every case and in each
 // case every row, each time beginning with another row, so that whatever else the machine is doing meets all alike;

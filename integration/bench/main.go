@@ -42,6 +42,7 @@ type options struct {
 	json, svg     string
 	readme        string
 	from          string
+	sizes         string
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
@@ -59,6 +60,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.json, "json", "", "write every figure to this file")
 	flags.StringVar(&o.svg, "svg", "", "write plots into this directory")
 	flags.StringVar(&o.readme, "readme", "", "put our ratios into this file, between "+proxyMarks.begin+" and "+proxyMarks.end+", or of -agent "+agentMarks.begin+" and "+agentMarks.end)
+	flags.StringVar(&o.sizes, "sizes", "", "measure only package, start and memory of the release in this directory, beside HAProxy's and nginx's")
 	flags.StringVar(&o.from, "from", "", "measure nothing: show what -json wrote to this file")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -83,10 +85,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var r result
 	if err := checkFiles(o); err != nil {
 		return err
 	}
+	if o.sizes != "" {
+		return measureSizes(ctx, o, stdout)
+	}
+	var r result
 	if o.from != "" {
 		r, err = readResult(o.from)
 	} else {
@@ -125,7 +130,7 @@ func checkFiles(o options) error {
 		}
 	}
 	if o.readme != "" {
-		return marksOf(o.agent).check(o.readme)
+		return marksOf(o).check(o.readme)
 	}
 	return nil
 }
@@ -142,7 +147,8 @@ func writeFiles(o options, r result) error {
 		}
 	}
 	if o.readme != "" {
-		return updateReadme(o.readme, r)
+		o.agent = r.Agent // a file of -from says itself what it is
+		return marksOf(o).update(o.readme, markdown(r))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,35 +86,43 @@ type usage struct {
 	descriptors int
 }
 
-func usageOf(pid int) (usage, error) {
-	var sum usage
+func usageOf(pid int) (sum usage, err error) {
+	// Memory that is a process's own: its share of what is no file's. Pages of the program and its libraries are
+	// not counted, which come in with the first connection and do not grow with more.
+	if sum.memory, err = memoryOf(pid, "Pss_Anon:", "Pss_Shmem:"); err != nil {
+		return sum, err
+	}
 	for _, p := range family(pid) {
-		rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p))
-		if err != nil {
-			return sum, err
-		}
-		memory, err := parseOwn(string(rollup))
-		if err != nil {
-			return sum, fmt.Errorf("process %d: %w", p, err)
-		}
 		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p))
 		if err != nil {
 			return sum, err
 		}
-		sum.memory += memory
 		sum.descriptors += len(open)
 	}
 	return sum, nil
 }
 
-// parseOwn finds the memory that is a process's own in /proc/PID/smaps_rollup, in
-// bytes: its share of what is no file's. Pages of the program and its libraries are
-// not counted, which come in with the first connection and do not grow with more.
-func parseOwn(rollup string) (sum int64, err error) {
+// memoryOf is what these lines of /proc/PID/smaps_rollup say, in bytes, of a process and its descendants.
+func memoryOf(pid int, lines ...string) (sum int64, err error) {
+	for _, p := range family(pid) {
+		rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p))
+		if err != nil {
+			return sum, err
+		}
+		memory, err := parseRollup(string(rollup), lines)
+		if err != nil {
+			return sum, fmt.Errorf("process %d: %w", p, err)
+		}
+		sum += memory
+	}
+	return sum, nil
+}
+
+func parseRollup(rollup string, wanted []string) (sum int64, err error) {
 	found := 0
 	for line := range strings.Lines(rollup) {
 		fields := strings.Fields(line)
-		if len(fields) == 3 && (fields[0] == "Pss_Anon:" || fields[0] == "Pss_Shmem:") && fields[2] == "kB" {
+		if len(fields) == 3 && slices.Contains(wanted, fields[0]) && fields[2] == "kB" {
 			kib, err := strconv.ParseInt(fields[1], 10, 64)
 			if err != nil {
 				return 0, err
@@ -122,8 +131,8 @@ func parseOwn(rollup string) (sum int64, err error) {
 			found++
 		}
 	}
-	if found != 2 {
-		return 0, errors.New("no lines Pss_Anon and Pss_Shmem in smaps_rollup")
+	if found != len(wanted) {
+		return 0, fmt.Errorf("no lines %v in smaps_rollup", wanted)
 	}
 	return sum, nil
 }

@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-func TestParseOwn(t *testing.T) {
-	got, err := parseOwn("55d5c0a00000-7ffd rollup\nRss:      900 kB\nPss:      123 kB\nPss_Anon:  50 kB\nPss_File:  70 kB\nPss_Shmem: 3 kB\n")
+func TestParseRollup(t *testing.T) {
+	own := []string{"Pss_Anon:", "Pss_Shmem:"}
+	got, err := parseRollup("55d5c0a00000-7ffd rollup\nRss:      900 kB\nPss:      123 kB\nPss_Anon:  50 kB\nPss_File:  70 kB\nPss_Shmem: 3 kB\n", own)
 	if err != nil || got != 53<<10 {
 		t.Errorf("%d, %v", got, err)
 	}
 	for _, bad := range []string{"", "Rss: 5 kB\n", "Pss_Anon: 5 kB\n", "Pss_Anon: x kB\nPss_Shmem: 1 kB\n"} {
-		if _, err := parseOwn(bad); err == nil {
+		if _, err := parseRollup(bad, own); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}

@@ -83,6 +83,8 @@ func agentComparisons() []comparison {
 	return []comparison{
 		{kind: oneShot, metric: rateOneShots, row: "agent", to: []string{"splice"}, goal: 0.9, more: true},
 		{kind: oneShot, metric: rateOneShots, row: "agent", to: twice, more: true},
+		// What a second proxy costs by itself, on this machine.
+		{kind: oneShot, metric: rateOneShots, row: "haproxy-twice", to: []string{"haproxy"}, more: true},
 		{kind: oneShot, metric: rateOneShots, row: "splice", to: []string{"haproxy"}, more: true},
 		{kind: oneShot, metric: rateOneShots, row: "splice-dial-in", to: []string{"splice"}, more: true},
 		{kind: oneShot, metric: cpuConnection, row: "agent", to: twice},

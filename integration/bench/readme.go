@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// marks are what stands around a section of docs/benchmark.md that the benchmark writes.
+// marks are what stands around a section of a document that the benchmark writes.
 type marks struct{ begin, end string }
 
 var (
@@ -15,20 +15,24 @@ var (
 	agentMarks = marks{"<!-- bench agent -->", "<!-- /bench agent -->"}
 )
 
-func marksOf(agent bool) marks {
-	if agent {
+func marksOf(o options) marks {
+	switch {
+	case o.sizes != "":
+		return sizeMarks
+	case o.agent:
 		return agentMarks
+	default:
+		return proxyMarks
 	}
-	return proxyMarks
 }
 
-// updateReadme replaces what is between the two marks, and nothing else.
-func updateReadme(file string, r result) error {
+// update replaces what is between the two marks, and nothing else.
+func (m marks) update(file, section string) error {
 	old, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	text, err := marksOf(r.Agent).between(string(old), markdown(r))
+	text, err := m.between(string(old), section)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}

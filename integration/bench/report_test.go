@@ -192,7 +192,7 @@ func TestReadmeChangesBetweenTheMarksOnly(t *testing.T) {
 	if err := os.WriteFile(file, []byte("before\n"+proxyMarks.begin+"\nold\n"+proxyMarks.end+"\nafter\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := updateReadme(file, sample()); err != nil {
+	if err := proxyMarks.update(file, markdown(sample())); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(file)

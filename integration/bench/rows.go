@@ -157,7 +157,7 @@ func awaitListening(ctx context.Context, p *process, address string) error {
 			return p.failure("ended early")
 		case <-ctx.Done():
 			return p.failure("did not listen in time")
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(200 * time.Microsecond):
 		}
 	}
 }

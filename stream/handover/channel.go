@@ -20,6 +20,8 @@ const (
 	// maxDescriptors of a message, and rights of one sendmsg(2) (unix(7): SCM_MAX_FD is 253).
 	maxDescriptors = 1 << 20
 	rights         = 250
+	// wholeTime is for the rest of a message that has begun.
+	wholeTime = 10 * time.Second
 )
 
 // ErrFormat says that what came is no message.
@@ -216,4 +218,34 @@ func (c *Channel) Expect(kind string) (Message, error) {
 		return m, err
 	}
 	return m, errors.New(why)
+}
+
+// Conclude is Expect for an answer by which both sides know who has something: when it has not come in time (see
+// [Channel.Until]) it cannot come any more, since a Send of the other side fails from then on, and one that came at that
+// very moment counts (unix(7) sockets keep what was written before shutdown(2)). When it has not come nothing else does.
+func (c *Channel) Conclude(kind string) (Message, error) {
+	late := c.wait()
+	if late != nil {
+		if err := c.socket.CloseRead(); err != nil {
+			return Message{}, fmt.Errorf("%s: %w", kind, err)
+		}
+	}
+	c.Until(time.Now().Add(wholeTime))
+	m, err := c.Expect(kind)
+	if late != nil && errors.Is(err, io.EOF) {
+		err = late
+	}
+	return m, err
+}
+
+// wait returns when there is something to read, or an end, or it is too late.
+func (c *Channel) wait() error {
+	raw, err := c.socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Read(func(fd uintptr) bool {
+		_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return !errors.Is(err, unix.EAGAIN)
+	})
 }

@@ -110,3 +110,37 @@ func TestFailed(t *testing.T) {
 		t.Errorf("silence is %v", err)
 	}
 }
+
+// TestConclude has an answer come before, at and after the end of patience: either it is heard, or who gives it is told
+// that it is not, and never both or neither.
+func TestConclude(t *testing.T) {
+	heard := 0
+	for i := range 500 {
+		mine, theirs := pair(t)
+		soon := time.Duration(i%20) * 10 * time.Microsecond
+		given := make(chan error, 1)
+		go func() {
+			time.Sleep(soon) // what of the two is first is left to chance
+			given <- theirs.Send(Taken, nil, nil, nil)
+		}()
+		mine.Until(time.Now().Add(100 * time.Microsecond))
+		_, err := mine.Conclude(Taken)
+		if told := <-given; (err == nil) != (told == nil) || told != nil && !errors.Is(told, unix.EPIPE) {
+			t.Fatalf("%d: it is heard: %v, and was given: %v", i, err, told)
+		}
+		if err == nil {
+			heard++
+		} else if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("silence is %v", err)
+		}
+		mine.Close()
+		theirs.Close()
+	}
+	t.Logf("%d of 500 were heard", heard)
+	mine, theirs := pair(t)
+	theirs.Close()
+	mine.Until(time.Now().Add(time.Minute))
+	if _, err := mine.Conclude(Taken); !errors.Is(err, io.EOF) {
+		t.Errorf("an end is %v", err)
+	}
+}

@@ -16,7 +16,8 @@
 // Until Taken everything is the old one's: if the successor fails, ends or is killed, the old one
 // goes on as if nothing had been. The successor writes Taken before it moves the first byte, and
 // what was written to a socket stays readable when its writer is dead. So whoever reads the socket
-// to its end knows which of the two has the pairs, and never both have, or none.
+// to its end knows which of the two has the pairs, and never both have, or none. Who does not want
+// to wait any longer has the other's Taken fail ([Channel.Conclude]); then nothing was taken.
 //
 // # Versions
 //

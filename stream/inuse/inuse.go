@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/procfs"
 )
@@ -16,6 +17,8 @@ const (
 	listening = 10
 	// unixListens is the flag of a unix socket that does (__SO_ACCEPTCON, include/linux/net.h).
 	unixListens = 1 << 16
+	// longest is how long the last words of a program that cannot start may take.
+	longest = time.Minute
 )
 
 // TCP is the error of an address HOST:PORT that cannot be bound to. It wraps
@@ -89,23 +92,43 @@ func meet(a, b net.IP) bool {
 
 // processOf is the process that has a socket, "" if it cannot be seen.
 func processOf(fs procfs.FS, inode uint64) string {
+	name, pid := process(fs, inode, time.Now().Add(longest))
+	switch {
+	case pid == 0:
+		return ""
+	case pid == os.Getpid():
+		return "this process"
+	case name == "":
+		return fmt.Sprintf("process %d", pid)
+	}
+	return fmt.Sprintf("%s (process %d)", name, pid)
+}
+
+// Process is the name and number of the process that has the socket of an inode. The number is 0 when this process
+// may not see that, or when it takes longer than patience to look through /proc.
+func Process(inode uint64, patience time.Duration) (name string, pid int) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return "", 0
+	}
+	return process(fs, inode, time.Now().Add(patience))
+}
+
+func process(fs procfs.FS, inode uint64, until time.Time) (name string, pid int) {
 	all, err := fs.AllProcs()
 	if err != nil {
-		return ""
+		return "", 0
 	}
+	want := fmt.Sprintf("socket:[%d]", inode)
 	for _, p := range all {
 		fds, err := p.FileDescriptorTargets() // of some other user's process it fails
-		if err != nil || !slices.Contains(fds, fmt.Sprintf("socket:[%d]", inode)) {
-			continue
+		if time.Now().After(until) {
+			return "", 0
 		}
-		if p.PID == os.Getpid() {
-			return "this process"
+		if err == nil && slices.Contains(fds, want) {
+			name, _ = p.Comm() // it may have ended
+			return name, p.PID
 		}
-		name, err := p.Comm()
-		if err != nil {
-			return fmt.Sprintf("process %d", p.PID)
-		}
-		return fmt.Sprintf("%s (process %d)", name, p.PID)
 	}
-	return ""
+	return "", 0
 }

@@ -1,14 +1,10 @@
 package proxyproto
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
-	"encoding/pem"
 	"flag"
 	"fmt"
 	"math/big"
@@ -17,9 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/streamq/streamq-proxy/internal/freeport"
+	"github.com/streamq/streamq-proxy/internal/selfsigned"
 )
 
 // With -record what the balancers send is written to testdata/recorded.
@@ -110,45 +110,37 @@ func start(t *testing.T, cmd *exec.Cmd, args ...string) {
 // certificate writes a certificate and its key, signed by itself.
 func certificate(t *testing.T, file, name string) tls.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
+	cert, key, err := selfsigned.New(&x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, err := x509.MarshalECPrivateKey(key)
+	if err := os.WriteFile(file, slices.Concat(cert, key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private})...)
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return pair
 }
 
 // free is a port that nobody listens at.
 func free(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Next(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // dialUntil tries until the balancer listens.
 func dialUntil(t *testing.T, dial func() (net.Conn, error)) net.Conn {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(30 * time.Second); ; {
 		c, err := dial()
 		if err == nil {
 			t.Cleanup(func() { c.Close() })
@@ -165,7 +157,7 @@ func dialUntil(t *testing.T, dial func() (net.Conn, error)) net.Conn {
 // brought and what came behind.
 func firstHeader(t *testing.T, l net.Listener) (raw, rest []byte, h Header) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	_ = l.(*net.TCPListener).SetDeadline(deadline)
 	for {
 		c, err := l.Accept()

@@ -72,15 +72,21 @@ func readBinary(b []byte) (Header, error) {
 		h.Local = true
 		return h, nil // whatever block comes with it has to be ignored
 	}
+	if len(b) < fixed2+octets {
+		return Header{}, fmt.Errorf("%w: a length of %d octets, of which %d are addresses", ErrMalformed, len(b)-fixed2, octets)
+	}
+	// The library takes no header above 4096 octets. So it is given the addresses
+	// alone, and the TLVs by themselves.
+	head := bytes.Clone(b[:fixed2+octets])
+	binary.BigEndian.PutUint16(head[14:], uint16(octets))
 	if octets == 0 {
 		h.Local = true
 		// The protocol leaves it to the receiver whether PROXY without
 		// addresses is taken. It is here; the library refuses it, but reads
 		// the same as LOCAL.
-		b = bytes.Clone(b)
-		b[12] = byte(upstream.LOCAL)
+		head[12] = byte(upstream.LOCAL)
 	}
-	read, err := upstream.Read(bufio.NewReaderSize(bytes.NewReader(b), len(b)))
+	read, err := upstream.Read(bufio.NewReaderSize(bytes.NewReader(head), len(head)))
 	if err != nil {
 		return Header{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
@@ -88,7 +94,7 @@ func readBinary(b []byte) (Header, error) {
 		from, to, _ := read.Ports()
 		h.Source, h.Destination = addrPort(source, from), addrPort(destination, to)
 	}
-	tlvs, err := read.TLVs()
+	tlvs, err := upstream.SplitTLVs(b[fixed2+octets:])
 	if err != nil {
 		return Header{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}

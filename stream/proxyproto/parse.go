@@ -16,9 +16,10 @@ const (
 	// MaxLine bounds version 1: 107 octets with CR and LF, as the protocol says.
 	MaxLine = 107
 	// MaxLength bounds a whole header of version 2. The protocol allows 65,551
-	// octets; HAProxy with every option on sends some 500, with the client's
-	// whole certificate some 2,500.
-	MaxLength = 4096
+	// octets; HAProxy takes as many as its buffer has (tune.bufsize, 16,384 unless
+	// set), and with every option on sends some 500, with the client's whole
+	// certificate some 2,500.
+	MaxLength = 16 << 10
 )
 
 // Verdict is what [Parse] makes of a connection's first octets.

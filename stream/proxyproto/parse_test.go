@@ -169,7 +169,7 @@ func TestRefused(t *testing.T) {
 		{"v2 protocol", binaryHeader(0x21, 0x13, block4), 14, ErrMalformed, "family and protocol 13"},
 		{"v2 local, too", binaryHeader(0x20, 0x13, block4), 14, ErrMalformed, "family and protocol 13"},
 		{"v2 short addresses", binaryHeader(0x21, 0x11, block4[:11]), 27, ErrMalformed, "length"},
-		{"v2 too long", signature2 + "\x21\x11\x0f\xf1", 16, ErrTooLong, "4097 octets, at most 4096"},
+		{"v2 too long", signature2 + "\x21\x11\x3f\xf1", 16, ErrTooLong, "16385 octets, at most 16384"},
 		{"v2 longest", signature2 + "\x20\x00\xff\xff", 16, ErrTooLong, "65551 octets"},
 		{"v2 truncated TLV", binaryHeader(0x21, 0x11, block4+"\x05\x00\x09id"), 33, ErrMalformed, "truncated"},
 		{"v2 half a TLV", binaryHeader(0x21, 0x11, block4+"\x05\x00"), 30, ErrMalformed, "truncated"},

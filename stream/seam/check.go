@@ -1,12 +1,14 @@
 package seam
 
 // #include "seam.h"
+// #include <unistd.h>
 import "C"
 
 import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -50,6 +52,9 @@ func (c calls) missing() (names []string) {
 // nothing that this package promises holds in this program. Nobody else may be
 // using the package's functions at the same time, or what they do counts as well.
 func Check(ctx *zmq4.Context) error {
+	if own := int(C.getpid()); own != os.Getpid() { // as libzmq will be told it
+		return fmt.Errorf("this build cannot serve: it takes itself for process %d", own)
+	}
 	before := counted()
 	err := checkConnection(ctx)
 	if errors.Is(err, errNoListener) {
@@ -154,9 +159,12 @@ func converse(owner *Owner, socket *zmq4.Socket, to *unix.SockaddrUnix) error {
 	if err := unix.Connect(fd, to); err != nil {
 		return err
 	}
-	peer, err := socket.RecvMessageBytes(0) // the notice
+	peer, properties, err := socket.RecvMessageBytesWithMetadata(0, "__fd") // the notice
 	if err != nil {
 		return err
+	}
+	if properties["__fd"] == "" {
+		return errors.New("its notice of a connection over ipc names no descriptor, without which nobody could be served")
 	}
 	if _, err := unix.Write(fd, []byte{1}); err != nil {
 		return err

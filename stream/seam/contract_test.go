@@ -72,6 +72,8 @@ func (d *realDoor) Read(fd, n int) string {
 
 func (d *realDoor) Claim(fd int) (seam.Birth, error)     { return d.owner.Claim(fd) }
 func (d *realDoor) Allow(fd int, reads uint64) error     { return seam.Allow(fd, reads) }
+func (d *realDoor) Stop(fd int) (reads uint64, ok bool)  { return seam.Stop(fd) }
+func (d *realDoor) Part(fd int)                          { seam.Part(fd) }
 func (d *realDoor) Sent(fd int) (bytes uint64, ok bool)  { return seam.Sent(fd) }
 func (d *realDoor) Await(fd int, bytes uint64) (is bool) { return seam.Await(fd, bytes) }
 func (d *realDoor) Ended(fd int) seam.End                { return seam.Ended(fd) }

@@ -15,7 +15,9 @@
 //	     ▼          ▼        ▼      ▼       ▼                      ▼   kernel
 //
 // The C functions accept4, accept, epoll_ctl, recv, send, getpeername and close, and for
-// connections that are taken getsockname, setsockopt and fcntl, are defined here, and a
+// connections that are taken getsockname, setsockopt and fcntl, are defined here, as are getnameinfo, for which
+// musl has no name of a unix socket's peer, and getpid, which libzmq
+// calls ten times a connection, and which is asked of the kernel once for each process that fork(3) makes; and a
 // program that this package is part of exports them: the dynamic linker resolves every
 // library's use of these names to the program's own before libc's (ld.so(8)). What is not followed goes on to the kernel at once, behind one
 // look into a table. Go's runtime makes system calls of its own and is not concerned.
@@ -38,13 +40,15 @@
 //   - Take. Of a listener that takes ([Take]), libzmq never reads a byte: it is told at the
 //     first look that the connection has ended, announces it, and lets go.
 //     Everything that was sent to it is there for the owner to read.
+//   - Part. A connection that libzmq had can be the owner's alone later, too ([Stop], [Part]): when
+//     everything is heard that libzmq has read, whoever reads the descriptor next misses no byte.
 //   - Half-close. A far end that has ended its sending is not lost to libzmq, which would
 //     close, and drop what is still to be written: libzmq is told that nothing is there,
 //     and the owner by news that all is ([Ended]). Writing goes on until the owner severs it.
 //     A reset libzmq finds by itself; when it must not read, or has read all, the owner is told.
 //   - End. [Sever] has libzmq find the end at once, whatever is unread or unwritten, and
 //     what libzmq still has of a connection cannot keep it. [Reset] does it without a FIN.
-//   - Listeners are shut, opened again and paused ([Shut], [Open], [Pause]) without a
+//   - Listeners are shut, opened again, paused and left to others ([Shut], [Open], [Pause], [Abandon]) without a
 //     zmq_unbind(3), which would end every connection that came that way.
 //
 // Of all of libzmq's listeners, followed or not ([Guard]): none of them sees EMFILE,
@@ -86,6 +90,7 @@
 //	             where the build found no accept4 or no SOCK_CLOEXEC
 //	getpeername  address.cpp, for stream_engine_base.cpp: without a name a message has
 //	             neither Peer-Address nor __fd
+//	getnameinfo  ip.cpp, for the same: of a unix socket's peer, too
 //	epoll_ctl    epoll.cpp: ADD with nothing, MOD for each change of mind, DEL before close;
 //	             a build with another poller (select, poll) has no hold, and Check says so
 //	recv, send   tcp.cpp: tcp_read and tcp_write, for ipc as well

@@ -14,7 +14,7 @@ static int hung_up(seam_entry *e, int fd) {
 	if (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLHUP | POLLERR))) return 0;
 	if (p.revents & POLLERR) atomic_store(&e->error, 1);
 	atomic_store(&e->failed, 1); // libzmq would not be told of room, either
-	atomic_store(&e->awaited, UINT64_MAX);
+	atomic_store(&seam_watch_of(e)->awaited, UINT64_MAX);
 	atomic_store(&e->gone, 1);
 	seam_tell(e, fd);
 	return 1;
@@ -23,13 +23,13 @@ static int hung_up(seam_entry *e, int fd) {
 int seam_hold(seam_entry *e, int fd) {
 	seam_lock(fd);
 	int ended = atomic_load(&e->ended);
-	int hold = !atomic_load(&e->take) && (ended || atomic_load(&e->reads) >= atomic_load(&e->allowed));
+	int hold = !atomic_load(&e->take) && (ended || atomic_load(&seam_watch_of(e)->reads) >= atomic_load(&seam_watch_of(e)->allowed));
 	if (hold && !ended && !e->held) {
 		e->held = 1;
 		seam_apply(e, fd);
 	} else if (hold && e->added && hung_up(e, fd)) {
 		// An error or the end of both ways is announced whatever is asked for, again and again.
-		seam_control(e->epoll, EPOLL_CTL_DEL, fd, NULL);
+		seam_control(seam_watch_of(e)->epoll, EPOLL_CTL_DEL, fd, NULL);
 		e->added = 0;
 		e->parked = 1;
 	}
@@ -55,14 +55,14 @@ seam_state seam_ended(int fd) {
 	s.fin = atomic_load(&e->ended); // before reads, of which there are no more then
 	s.gone = atomic_load(&e->gone);
 	s.error = atomic_load(&e->error);
-	s.reads = atomic_load(&e->reads);
+	s.reads = atomic_load(&seam_watch_of(e)->reads);
 	return s;
 }
 
 // abort_connection has the kernel send a reset at once and forget what it holds (connect(2), AF_UNSPEC): a
 // shutdown would say FIN before that, and a close with SO_LINGER is libzmq's to make. 0, or -1 for a unix socket.
 static int abort_connection(const seam_entry *e, int fd) {
-	if (!seam_is_ip(&e->birth.peer.any)) return -1;
+	if (!seam_is_ip(&e->peer.any)) return -1;
 	struct sockaddr none = {.sa_family = AF_UNSPEC};
 	return connect(fd, &none, sizeof none);
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // routers are listeners of libzmq's, one on tcp and one on ipc.
 type routers struct {

@@ -1,8 +1,11 @@
+#define _GNU_SOURCE
 #include "table.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 // What the owner of a listener says of it.
 
@@ -11,8 +14,8 @@ static seam_entry *lock_listener(int fd) { return seam_lock_kind(fd, LISTENER); 
 int seam_listen(seam_owner *owner, int listener, int take, uint64_t reads) {
 	if (listener < 0 || listener >= SEAM_DESCRIPTORS) return EMFILE;
 	seam_lock(listener);
-	seam_entry *e = seam_begin(listener, LISTENER, owner);
-	atomic_store(&e->allowed, reads);
+	seam_entry *e = seam_begin(listener, LISTENER, owner, 0);
+	atomic_store(&seam_watch_of(e)->allowed, reads);
 	atomic_store(&e->take, take != 0);
 	seam_unlock(listener);
 	return 0;
@@ -22,7 +25,7 @@ int seam_favour(int listener) {
 	if (listener < 0 || listener >= SEAM_DESCRIPTORS) return EMFILE;
 	seam_lock(listener);
 	seam_entry *e = seam_of(listener);
-	if (!e || atomic_load(&e->kind) != LISTENER) e = seam_begin(listener, LISTENER, NULL);
+	if (!e || atomic_load(&e->kind) != LISTENER) e = seam_begin(listener, LISTENER, NULL, 0);
 	atomic_store(&e->favoured, 1);
 	seam_unlock(listener);
 	return 0;
@@ -52,8 +55,8 @@ int seam_shut(int listener) {
 	}
 	e->shut = 1;
 	int error = seam_apply(e, listener);
-	socklen_t size = sizeof e->birth.peer;
-	if (getsockname(listener, &e->birth.peer.any, &size) != 0 && !error) error = errno; // for seam_open
+	socklen_t size = sizeof e->peer;
+	if (getsockname(listener, &e->peer.any, &size) != 0 && !error) error = errno; // for seam_open
 	if (shutdown(listener, SHUT_RD) != 0 && errno != ENOTCONN) error = errno;
 	seam_unlock(listener);
 	return error;
@@ -70,7 +73,7 @@ int seam_open(int listener, int backlog) {
 	seam_entry *e = lock_listener(listener);
 	if (!e) return ENOENT;
 	int error = 0;
-	const struct sockaddr *name = &e->birth.peer.any;
+	const struct sockaddr *name = &e->peer.any;
 	if (!e->shut) {
 		error = EALREADY;
 	} else if (!seam_is_ip(name)) {
@@ -82,6 +85,22 @@ int seam_open(int listener, int backlog) {
 		error = seam_apply(e, listener);
 	}
 	seam_unlock(listener);
+	return error;
+}
+
+int seam_abandon(int listener) {
+	int none = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (none < 0) return errno;
+	int error = ENOENT;
+	seam_entry *e = lock_listener(listener);
+	if (e) {
+		// The kernel watches what a number stood for as long as anybody has that, and another process does.
+		e->paused = 1;
+		error = seam_apply(e, listener);
+		if (!error && dup3(none, listener, O_CLOEXEC) < 0) error = errno;
+		seam_unlock(listener);
+	}
+	seam_real_close(none);
 	return error;
 }
 

@@ -97,6 +97,10 @@ func Open(listener, backlog int) error {
 	return number(C.seam_open(C.int(listener), C.int(backlog)))
 }
 
+// Abandon lets go of a listener that another process has: who connects is that one's alone, and the port is closed
+// when that one closes it. Connections that were accepted go on, and libzmq is never told of anybody again.
+func Abandon(listener int) error { return number(C.seam_abandon(C.int(listener))) }
+
 // Mark gives a listener a mark. Connections that it accepts from now on have it, and none that
 // it has accepted, whatever libzmq has announced of them.
 func Mark(listener int, mark uint64) { C.seam_mark(C.int(listener), C.uint64_t(mark)) }
@@ -137,6 +141,18 @@ func port(raw uint16) uint16 {
 // connection over its life. When it has, the connection is left unread: its sender
 // is held by the kernel, and nobody else is. Errors are epoll_ctl(2)'s, for want of memory.
 func Allow(fd int, reads uint64) error { return number(C.seam_allow(C.int(fd), C.uint64_t(reads))) }
+
+// Stop has libzmq begin no read any more, until [Allow] says so, and tells how often it has read.
+// ok is false while a read is under way: then it is to be asked again.
+func Stop(fd int) (reads uint64, ok bool) {
+	var n C.uint64_t
+	ok = C.seam_stop(C.int(fd), &n) != 0
+	return uint64(n), ok
+}
+
+// Part takes a connection from libzmq that was stopped: to libzmq it has ended, and nothing is done
+// to it. libzmq closes when its socket is told to, by an empty frame to the peer; what it has not written yet is lost.
+func Part(fd int) { C.seam_part(C.int(fd)) }
 
 // Sent is how many bytes libzmq has given to the kernel. ok is false when the kernel
 // takes no more of them for good.

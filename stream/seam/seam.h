@@ -36,21 +36,27 @@ void seam_unlisten(int listener);
 int seam_shut(int listener);
 int seam_open(int listener, int backlog);
 
+// seam_abandon lets go of a listener for good; libzmq has its number, and is never told of anybody. 0 or errno.
+int seam_abandon(int listener);
+
 // seam_mark gives a listener a mark, which everything has that it accepts from now on, and nothing that it accepted before.
 void seam_mark(int listener, uint64_t mark);
 
 // seam_pause leaves the listener's backlog unread, or goes on.
 void seam_pause(int listener, int paused);
 
+// The far end of a connection; of a listener that was shut, its own name.
+typedef union {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+} seam_peer;
+
 // What is known of a connection of the owner's.
 typedef struct {
-	uint64_t mark;             // that its listener had
-	int taken;                 // libzmq was told that it has ended
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} peer; // AF_UNSPEC for unix; of a listener that was shut, its own name
+	uint64_t mark;  // that its listener had
+	int taken;      // libzmq was told that it has ended
+	seam_peer peer; // AF_UNSPEC for unix
 } seam_birth;
 
 // seam_claim tells of a connection that libzmq has announced under that descriptor; 0, or ENOENT when it is none of the owner's.
@@ -58,6 +64,12 @@ int seam_claim(seam_owner *owner, int fd, seam_birth *birth);
 
 // seam_allow lets libzmq have read so many times from a connection over its life, and no more. 0 or errno of epoll_ctl(2).
 int seam_allow(int fd, uint64_t reads);
+
+// seam_stop lets libzmq not read any more, and tells how often it has; 0 while it is reading.
+int seam_stop(int fd, uint64_t *reads);
+
+// seam_part has libzmq find that a connection has ended, to which nothing is done.
+void seam_part(int fd);
 
 // seam_sent is how many bytes libzmq has written, all ones when writing has failed.
 uint64_t seam_sent(int fd);

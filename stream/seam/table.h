@@ -15,29 +15,43 @@ typedef struct {
 	atomic_uchar kind; // of a followed descriptor; changes under the lock
 	// Under the lock (see seam_lock):
 	unsigned char libzmq; // has it, too; its owner does as long as there is one
+	unsigned char taken;  // connection: libzmq was told that it has ended, and its watch is not used
 	unsigned char held;   // libzmq has read all that it may, and is not told of more
 	unsigned char parked; // held, and out of the epoll instance, where its end would be told for ever
 	unsigned char added;  // the kernel watches it for libzmq
 	unsigned char shut, paused; // listener: does not listen; is not told of connections
-	int epoll;                   // libzmq's instance, -1 before there is one
-	uint32_t wanted, applied;    // what libzmq asked for, and what the kernel was told
-	epoll_data_t data;
-	seam_owner *owner; // NULL where nobody owns it
-	seam_birth birth;
-	// Under the owner's lock:
-	unsigned char queued; // there is news
-	int next, before;     // whose news is told after and before this one's, -1 for nobody's
+	unsigned char queued; // there is news; under the owner's lock
 	// Of any thread:
 	atomic_uchar take;     // listener: what it accepts is taken; connection: it is
 	atomic_uchar favoured; // listener: has the last descriptors, see guard.h
 	atomic_uchar failed;   // writing has
-	_Atomic uint64_t mark; // listener: of what it accepts
 	atomic_uchar ended;    // the far end has ended its sending, and libzmq is not told
 	atomic_uchar gone;     // both ways have ended
 	atomic_uchar error;    // by an error, which reading was told of, or polling
-	_Atomic uint64_t reads, allowed;
-	_Atomic uint64_t sent, awaited; // bytes; awaited UINT64_MAX for none
+	seam_peer peer;
+	seam_owner *owner;     // NULL where nobody owns it; under the lock
+	_Atomic uint64_t mark; // listener: of what it accepts; connection: that its listener had
 } seam_entry;
+
+// watch is what more there is of a descriptor that libzmq watches. It is apart from the entry so
+// that a connection which was taken, of which there may be many for long, costs no memory for it.
+typedef struct {
+	// Of any thread:
+	_Atomic uint64_t reads, allowed;
+	atomic_uchar reading;           // a read is under way that was allowed
+	_Atomic uint64_t sent, awaited; // bytes; awaited UINT64_MAX for none
+	// Under the lock:
+	epoll_data_t data;
+	int epoll;                // libzmq's instance, -1 before there is one
+	uint32_t wanted, applied; // what libzmq asked for, and what the kernel was told
+	// Under the owner's lock:
+	int next, before; // whose news is told after and before this one's, -1 for nobody's
+} seam_watch;
+
+extern seam_entry seam_table[SEAM_DESCRIPTORS];
+extern seam_watch seam_watches[SEAM_DESCRIPTORS];
+
+static inline seam_watch *seam_watch_of(const seam_entry *e) { return &seam_watches[e - seam_table]; }
 
 // seam_of is a followed descriptor's entry, NULL for all others.
 seam_entry *seam_of(int fd);
@@ -49,7 +63,7 @@ void seam_unlock(int fd);
 seam_entry *seam_lock_kind(int fd, seam_kind kind);
 
 // seam_begin follows a descriptor from now on, under its lock.
-seam_entry *seam_begin(int fd, seam_kind kind, seam_owner *owner);
+seam_entry *seam_begin(int fd, seam_kind kind, seam_owner *owner, int taken);
 
 // seam_forget forgets a descriptor, before its number can become another's.
 void seam_forget(seam_entry *entry);

@@ -2,10 +2,12 @@ package splice
 
 // End is how a pair has come to its end.
 type End struct {
+	// First is the side that ended first, 0 or 1 in the order that Start was given.
+	First int
+	// Gone is the side that was reset, with Abort: not always the First.
+	Gone int
 	// Begun: one side has ended its sending, or is gone. Nothing else is set before.
 	Begun bool
-	// First is the side that did, 0 or 1 in the order that Start was given.
-	First int
 	// InOrder: its FIN has been read.
 	InOrder bool
 	// Reset: it was reset before that, or the network lost it (ETIMEDOUT and its like).
@@ -13,8 +15,6 @@ type End struct {
 	// Abort: a side was reset at last, however the end began, so that the other
 	// is owed a reset, too, behind what it has not received yet.
 	Abort bool
-	// Gone is the side that was reset, with Abort: not always the First.
-	Gone int
 	// Over: nothing more will be moved. After an end in order each side has
 	// been sent a FIN behind all that was meant for it.
 	Over bool

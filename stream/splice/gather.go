@@ -1,6 +1,7 @@
 package splice
 
 import (
+	"math"
 	"time"
 
 	"github.com/streamq/streamq-proxy/stream/pacing"
@@ -28,7 +29,7 @@ func (g *gathering) heard(p *Pair, side, n int, clock time.Duration) {
 		*g = gathering{pair: p}
 	}
 	from, back := &p.ways[side], &p.ways[1-side]
-	from.oneWay, back.oneWay = from.oneWay+n, 0
+	from.oneWay, back.oneWay = int32(min(int(from.oneWay)+n, math.MaxInt32)), 0
 	g.alone += n
 	g.wait = 0
 	many := from.oneWay > pacing.GatherAfter && g.alone > pacing.GatherAlone && !from.bulk

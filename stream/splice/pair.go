@@ -20,10 +20,10 @@ type Pair struct {
 
 	mu      sync.Mutex    // of what follows
 	ways    [2]way        // by the side that is read
-	chunks  int           // that were moved, both ways
 	served  time.Duration // the clock of the turn that it was served in last
-	stopped bool          // or not begun
 	thread  *thread       // on whose watch it is; the relay's lock is held to change it, too
+	chunks  uint8         // that were moved, both ways, up to youngChunks
+	stopped bool          // or not begun
 }
 
 // Moved is how much has been taken from a side for the other, in bytes.
@@ -87,10 +87,12 @@ func (p *Pair) note(events uint32) {
 
 // settle ends a pair of which nothing more can come: both ways are through, or a
 // side has failed whose error cannot be read, because the other side takes nothing
-// or has failed, too, or because its sending had ended in order before.
-func (p *Pair) settle() {
+// or has failed, too, or because its sending had ended in order before. What it has said
+// until then is kept for the other side.
+func (t *thread) settle(p *Pair) {
 	for side := range p.ways {
 		if w := &p.ways[side]; w.failed && (p.over() || !w.ready()) {
+			t.takeLast(p, side)
 			p.fail(side)
 		}
 	}

@@ -30,7 +30,19 @@ type Relay struct {
 
 // Counters are what has passed one way over all pairs that share them: chunks as
 // they were taken from a socket, and their bytes.
-type Counters struct{ Bytes, Chunks atomic.Uint64 }
+// they were read. What is added to them is added to those behind Sum, too.
+type Counters struct {
+	Bytes, Chunks atomic.Uint64
+	Sum           *Counters // nil for none; set before anything is added
+}
+
+// Add adds a chunk of so many bytes.
+func (c *Counters) Add(n int) {
+	for ; c != nil; c = c.Sum {
+		c.Bytes.Add(uint64(n))
+		c.Chunks.Add(1)
+	}
+}
 
 // New starts a relay of that many threads, 1 to [MaxThreads], and of at most so
 // many pipes, 0 to [MaxPipes], which take two descriptors each. It must be Closed.
@@ -103,8 +115,11 @@ func (r *Relay) Start(a, b int, rest [2][]byte, end End, passed *[2]Counters, no
 
 func (r *Relay) newPair(a, b int, rest [2][]byte, passed *[2]Counters, notify func()) *Pair {
 	p := &Pair{relay: r, passed: passed, notify: notify, stopped: true}
-	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true, rest: rest[0]}
-	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true, rest: rest[1]}
+	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true}
+	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true}
+	for side := range p.ways {
+		p.ways[side].keep(rest[side])
+	}
 	p.active.Store(int64(r.now()))
 	return p
 }

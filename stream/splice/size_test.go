@@ -41,7 +41,7 @@ func TestEchoAllocatesNothing(t *testing.T) {
 
 // What a pair costs in memory that only waits.
 func TestIdlePairIsSmall(t *testing.T) {
-	const most = 400 // bytes, its place among them
+	const most = 300 // bytes, its place among them
 	if size := unsafe.Sizeof(Pair{}); size > most-100 {
 		t.Errorf("a Pair is %d bytes", size)
 	}
@@ -117,8 +117,8 @@ func TestNothingIsHeldAfterBulk(t *testing.T) {
 	s.turnUntil(t, "blocked in between, and spliced", func() bool { return w.moved.Load() > 64<<20 && w.bulk })
 	_ = e.outer[0].CloseWrite()
 	s.turnUntil(t, "the end", func() bool { return w.done })
-	if w.holding() || w.rest != nil || w.pipe != nil {
-		t.Errorf("%d bytes and %v are held", len(w.rest), w.pipe)
+	if w.holding() {
+		t.Errorf("%v and %v are held", w.rest, w.pipe)
 	}
 	stop()
 	if spare := len(s.pipes.spare); s.pipes.n > spare+1 {

@@ -187,7 +187,7 @@ func (t *thread) pump(p *Pair, events uint32) (tell bool) {
 	p.note(events)
 	t.move(p, 0)
 	t.move(p, 1)
-	p.settle()
+	t.settle(p)
 	if !p.over() && (p.ways[0].ready() || p.ways[1].ready()) {
 		t.later(p)
 	}

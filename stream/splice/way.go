@@ -21,9 +21,19 @@ type way struct {
 	done     bool // nothing more goes this way
 	bulk     bool // large chunks come: the kernel moves them
 	streak   uint8
-	oneWay   int    // bytes since the other side last spoke, see gather.go
-	rest     []byte // read and not yet written
-	pipe     *pipe  // nil when it holds nothing
+	oneWay   int32 // bytes since the other side last spoke, see gather.go
+	rest     *rest // nil when there is none
+	pipe     *pipe // nil when it holds nothing
+}
+
+// rest is what was read and is not yet written. Few pairs ever have one.
+type rest struct{ bytes []byte }
+
+// keep has bytes, if there are any, be the way's rest.
+func (w *way) keep(bytes []byte) {
+	if len(bytes) > 0 {
+		w.rest = &rest{bytes}
+	}
 }
 
 // The sizes by which a way changes between reading and writing and splicing.
@@ -39,7 +49,7 @@ const (
 	pipeCapacity = 256 << 10
 )
 
-func (w *way) holding() bool { return w.pipe != nil || len(w.rest) > 0 }
+func (w *way) holding() bool { return w.pipe != nil || w.rest != nil }
 
 // ready: there is something to do at once.
 func (w *way) ready() bool {
@@ -54,14 +64,16 @@ func (w *way) ready() bool {
 }
 
 // leftover is what the way holds, and no longer.
-func (w *way) leftover(pipes *pipes) []byte {
-	rest := w.rest
+func (w *way) leftover(pipes *pipes) (left []byte) {
+	if w.rest != nil {
+		left = w.rest.bytes
+	}
 	if w.pipe != nil {
-		rest = w.pipe.drain()
+		left = w.pipe.drain()
 		pipes.put(w.pipe)
 	}
 	w.rest, w.pipe = nil, nil
-	return rest
+	return left
 }
 
 // move moves what can be moved one way, up to a fair share.
@@ -121,6 +133,31 @@ func (t *thread) take(p *Pair, side int) int {
 	return n
 }
 
+// mostLast bounds what is kept of a side that was reset, in bytes: more than a unix socket's queue holds by default.
+const mostLast = 512 << 10
+
+// takeLast reads what the kernel still has of a side that was reset, for a sink that has no room at this moment: with the
+// descriptor it would be gone, and on a direct connection the partner's own kernel would have it.
+func (t *thread) takeLast(p *Pair, side int) {
+	w := &p.ways[side]
+	if w.done || w.eof || p.over() {
+		return
+	}
+	kept := w.leftover(&t.relay.pipes)
+	for len(kept) < mostLast {
+		n, errno := read(w.source, t.buffer)
+		if errno == unix.EINTR {
+			continue
+		}
+		if errno != 0 || n <= 0 {
+			break
+		}
+		t.count(p, side, n)
+		kept = append(kept, t.buffer[:n]...)
+	}
+	w.keep(kept)
+}
+
 // judgeRead: after some reads that filled the buffer the kernel shall move the bytes.
 func (w *way) judgeRead(n int) {
 	if n < bufferSize {
@@ -174,7 +211,8 @@ func (t *thread) write(p *Pair, side int, data []byte) {
 			data = data[n:] // and on to EAGAIN: it arms the next edge for certain
 		case unix.EINTR:
 		case unix.EAGAIN:
-			w.writable, w.rest = false, bytes.Clone(data)
+			w.writable = false
+			w.keep(bytes.Clone(data))
 			return
 		default:
 			p.broken(side)
@@ -186,10 +224,9 @@ func (t *thread) write(p *Pair, side int, data []byte) {
 // count adds a chunk to what has passed.
 func (t *thread) count(p *Pair, side, n int) {
 	p.ways[side].moved.Add(uint64(n))
-	p.chunks++
+	p.chunks = min(p.chunks+1, youngChunks)
 	p.active.Store(int64(t.clock))
-	p.passed[side].Bytes.Add(uint64(n))
-	p.passed[side].Chunks.Add(1)
+	p.passed[side].Add(n)
 }
 
 // deliver gives the sink of what the way holds what it takes.
@@ -200,7 +237,7 @@ func (t *thread) deliver(p *Pair, side int) {
 	if w.pipe != nil {
 		n, errno = splice(w.pipe.out, w.sink, w.pipe.held)
 	} else {
-		n, errno = write(w.sink, w.rest)
+		n, errno = write(w.sink, w.rest.bytes)
 	}
 	switch errno {
 	case 0:
@@ -215,7 +252,7 @@ func (t *thread) deliver(p *Pair, side int) {
 
 func (t *thread) delivered(w *way, n int) {
 	if w.pipe == nil {
-		if w.rest = w.rest[n:]; len(w.rest) == 0 {
+		if w.rest.bytes = w.rest.bytes[n:]; len(w.rest.bytes) == 0 {
 			w.rest = nil
 		}
 		return

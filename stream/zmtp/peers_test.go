@@ -309,9 +309,9 @@ var scenarios = []scenario{
 // silence is how long nobody may say a word before that is taken for the end.
 func (s *scenario) silence() time.Duration {
 	if s.rows[0].Closer == NobodyClosed {
-		return 700 * time.Millisecond
+		return 3 * time.Second // in which also a busy machine says the next word
 	}
-	return 10 * time.Second
+	return 30 * time.Second
 }
 
 // What the end at a stage means is shown by peers of libzmq that are wrong in
@@ -480,7 +480,7 @@ func TestGuardedWorkersComeBack(t *testing.T) {
 			defer l.Close()
 			must(t, p.worker.Connect("tcp://"+l.Addr().String()))
 			for i := range rounds {
-				_ = l.(*net.TCPListener).SetDeadline(time.Now().Add(5 * time.Second))
+				_ = l.(*net.TCPListener).SetDeadline(time.Now().Add(20 * time.Second))
 				worker, err := l.Accept()
 				if err != nil {
 					t.Fatalf("after %d strangers the worker stays away: %v", i, err)

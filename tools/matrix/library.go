@@ -141,52 +141,24 @@ func (m *matrix) debian(ctx context.Context, suite, name string) (library, error
 
 // unpack fetches libzmq and all that it needs, as if nothing were installed, into dir.
 func (m *matrix) unpack(ctx context.Context, suite, dir string) error {
-	from, err := mirror(ctx)
-	if err != nil {
-		return err
-	}
 	state, err := os.MkdirTemp(m.work, "apt-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(state) }()
 	const script = `
+		. "$1/tools/apt.sh"
+		own_apt "$0" deb "$2"
 		cd "$0"
-		mkdir -p lists/partial cache/archives/partial parts
-		: > status
-		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $1 $2 main" > sources
-		cat > conf <<-end
-			Dir::State::status "$0/status";
-			Dir::State::lists "$0/lists";
-			Dir::Cache "$0/cache";
-			Dir::Etc::sourcelist "$0/sources";
-			Dir::Etc::sourceparts "$0/parts";
-			Dir::Etc::preferencesparts "$0/parts";
-			APT::Sandbox::User "";
-		end
-		export APT_CONFIG="$0/conf"
-		apt-get update -q
 		apt-get install -qy --download-only --no-install-recommends libzmq5
 		for package in cache/archives/*.deb; do dpkg-deb -x "$package" unpacked; done
 		mv unpacked "$3"
 	`
-	out, err := exec.CommandContext(ctx, "sh", "-euc", script, state, from, suite, dir).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "sh", "-euc", script, state, m.root, suite, dir).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
 	return nil
-}
-
-// mirror is where this machine's apt fetches Debian from.
-func mirror(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(ORIGIN) $(COMPONENT) $(REPO_URI)").Output()
-	for _, line := range strings.Split(string(out), "\n") {
-		words := strings.Fields(line)
-		if len(words) == 3 && words[0] == "Debian" && words[1] == "main" && !strings.Contains(words[2], "security") {
-			return words[2], nil
-		}
-	}
-	return "", fmt.Errorf("apt knows no mirror of Debian: run apt-get update (%w)", err)
 }
 
 // pyzmq is the libzmq in the wheel. Nothing of it is installed.

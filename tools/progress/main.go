@@ -15,6 +15,8 @@ const (
 	slow = 2 * time.Second
 	// quiet is after how long without a line one says what is running.
 	quiet = 20 * time.Second
+	// recalled are so many lines of what a failed test said, and so many bytes of each, under the sum.
+	recalled, recalledBytes = 6, 240
 )
 
 // event is one line of `go test -json`; see `go doc test2json`.
@@ -71,13 +73,15 @@ type report struct {
 	running map[string]time.Time        // top-level tests under way, "package test"
 	output  map[string]*strings.Builder // by "package test", until it is known how the test ended
 
-	passed, failed, skipped, packages int
+	passed, skipped, packages int
+	failed                    []string            // what failed, to be named again under the sum
+	why                       map[string][]string // what the failed tests said first, by their keys
 }
 
 func newReport(out io.Writer, now func() time.Time) *report {
 	return &report{
 		out: out, now: now, started: now(), printed: now(),
-		running: map[string]time.Time{}, output: map[string]*strings.Builder{},
+		running: map[string]time.Time{}, output: map[string]*strings.Builder{}, why: map[string][]string{},
 	}
 }
 
@@ -97,7 +101,7 @@ func (r *report) line(line string) {
 	case "build-output":
 		r.printf("%s", e.Output)
 	case "build-fail":
-		r.failed++
+		r.failed = append(r.failed, e.ImportPath+" (does not build)")
 	case "run":
 		if !strings.Contains(e.Test, "/") {
 			r.running[key] = r.now()
@@ -131,10 +135,22 @@ func (r *report) testEnded(e event, key string) {
 		r.skipped++
 		r.printf("skip  %s %s\n%s", e.Package, e.Test, r.said(key))
 	case "fail":
-		r.failed++
-		r.printf("FAIL  %s %s\n%s", e.Package, e.Test, r.said(key))
+		r.failed = append(r.failed, key)
+		r.why[key] = beginning(r.said(key))
+		r.printf("FAIL  %s\n%s", key, r.said(key))
 	}
 	delete(r.output, key)
+}
+
+// beginning is the first of what a failed test said; that it failed is known.
+func beginning(said string) (lines []string) {
+	for line := range strings.Lines(said) {
+		line = strings.TrimRight(line, "\n")
+		if len(lines) < recalled && !strings.Contains(line, "--- FAIL") {
+			lines = append(lines, line[:min(len(line), recalledBytes)])
+		}
+	}
+	return lines
 }
 
 // said is what a test printed, without the lines that only say that it runs.
@@ -159,11 +175,12 @@ func (r *report) packageEnded(e event, key string) {
 		r.packages++
 		r.printf("ok    %-58s %6.1fs\n", name, e.Elapsed)
 	case "fail":
-		r.failed++
+		r.failed = append(r.failed, e.Package)
 		r.printf("FAIL  %s\n%s", e.Package, r.said(key))
 		// A test that the package's end cut short (a panic, the timeout) never got an end of its own.
 		for unfinished := range r.running {
 			if strings.HasPrefix(unfinished, e.Package+" ") {
+				r.failed = append(r.failed, unfinished+" (not finished)")
 				r.printf("FAIL  %s (not finished)\n%s", unfinished, r.said(unfinished))
 				delete(r.running, unfinished)
 			}
@@ -185,13 +202,20 @@ func (r *report) tick() {
 	r.printf("...   %s (%d tests passed so far, %.0fs)\n", oldest, r.passed, r.now().Sub(r.started).Seconds())
 }
 
-// finish prints the sum and says whether all is well.
+// finish prints the sum, with what failed and how it began once more (a log is often read from its end), and says whether
+// all is well.
 func (r *report) finish() bool {
-	verdict := "ok   "
-	if r.failed > 0 || r.passed == 0 {
+	ok, verdict := len(r.failed) == 0 && r.passed > 0, "ok   "
+	if !ok {
 		verdict = "FAIL "
 	}
 	r.printf("%s %d passed, %d failed, %d skipped in %d packages, %.0fs\n",
-		verdict, r.passed, r.failed, r.skipped, r.packages, r.now().Sub(r.started).Seconds())
-	return r.failed == 0 && r.passed > 0
+		verdict, r.passed, len(r.failed), r.skipped, r.packages, r.now().Sub(r.started).Seconds())
+	for _, name := range r.failed {
+		r.printf("      failed: %s\n", name)
+		for _, line := range r.why[name] {
+			r.printf("      %s\n", line)
+		}
+	}
+	return ok
 }

@@ -20,11 +20,11 @@ func TestReport(t *testing.T) {
 		{"fails", `{"Action":"run","Package":"m/a","Test":"TestX"}
 {"Action":"output","Package":"m/a","Test":"TestX","Output":"why it failed\n"}
 {"Action":"fail","Package":"m/a","Test":"TestX","Elapsed":3}
-{"Action":"fail","Package":"m/a","Elapsed":3.1}`, false, []string{"why it failed", "FAIL  m/a"}},
+{"Action":"fail","Package":"m/a","Elapsed":3.1}`, false, []string{"why it failed", "FAIL  m/a", "2 failed", "failed: m/a TestX\n            why it failed\n"}},
 		{"cut short", `{"Action":"run","Package":"m/a","Test":"TestX"}
 {"Action":"output","Package":"m/a","Test":"TestX","Output":"panic: no\n"}
-{"Action":"fail","Package":"m/a","Elapsed":3.1}`, false, []string{"not finished", "panic: no"}},
-		{"does not build", build, false, []string{"b.go:1: broken"}},
+{"Action":"fail","Package":"m/a","Elapsed":3.1}`, false, []string{"not finished", "panic: no", "failed: m/a TestX (not finished)"}},
+		{"does not build", build, false, []string{"b.go:1: broken", "failed: m/b (does not build)"}},
 		{"nothing", "", false, []string{"0 passed"}},
 		{"no json", "go: no such tool", false, []string{"go: no such tool"}},
 	} {

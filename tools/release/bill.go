@@ -19,9 +19,19 @@ import (
 // writeBill makes a software bill of materials in CycloneDX's form: Go and its
 // modules, and of Debian the packages whose libraries are in the image.
 func (r *release) writeBill(ctx context.Context) error {
-	list := r.file("modules.json")
+	packages, err := r.packages(ctx)
+	if err != nil {
+		return err
+	}
+	return r.bill(ctx, r.binary(), packages, "")
+}
+
+// bill is one of a binary, with components that are no modules of Go, and a suffix to
+// its name.
+func (r *release) bill(ctx context.Context, binary string, others []cyclonedx.Component, suffix string) error {
+	list := r.file("modules" + suffix + ".json")
 	cmd := r.command(ctx, "go", "tool", "cyclonedx-gomod", "bin", "-json", "-noserial", "-notimestamp", "-std",
-		"-version", "v"+r.version, "-output", list, r.binary())
+		"-version", "v"+r.version, "-output", list, binary)
 	cmd.Dir = filepath.Join(r.root, "tools", "release")
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("cyclonedx-gomod: %w", err)
@@ -34,11 +44,7 @@ func (r *release) writeBill(ctx context.Context) error {
 	if err := cyclonedx.NewBOMDecoder(bytes.NewReader(text), cyclonedx.BOMFileFormatJSON).Decode(bill); err != nil {
 		return err
 	}
-	packages, err := r.packages(ctx)
-	if err != nil {
-		return err
-	}
-	all := append(*bill.Components, packages...)
+	all := append(*bill.Components, others...)
 	bill.Components = &all
 	bill.Metadata.Timestamp = r.made.Format("2006-01-02T15:04:05Z")
 	if tools := bill.Metadata.Tools; tools != nil && tools.Tools != nil {
@@ -46,7 +52,7 @@ func (r *release) writeBill(ctx context.Context) error {
 			(*tools.Tools)[i].Hashes = nil // of the tool's own binary, which each machine builds for itself
 		}
 	}
-	file, err := os.Create(r.product("streamq-proxy-%s-linux-%s.cdx.json", r.version, r.arch))
+	file, err := os.Create(r.product("streamq-proxy-%s-linux-%s%s.cdx.json", r.version, r.arch, suffix))
 	if err != nil {
 		return err
 	}

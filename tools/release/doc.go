@@ -1,12 +1,13 @@
 // Release makes what is given to users, from the tree that it is run in and into a
-// directory: a Debian package, an image in the OCI layout, a list of what the binary
-// is made of, and the checksums of the three.
+// directory: a Debian package, an image in the OCI layout, a static program, lists of
+// what the binaries are made of, and the checksums of them all.
 //
 //	go -C tools/release run . -root ../.. -dist ../../dist
 //
 //	tree ── go build ──► binary ──┬── man, completion, licences ── nfpm ──► .deb
 //	                              ├── and the libraries that it loads ────► .oci.tar
 //	                              └── cyclonedx-gomod, dpkg ──────────────► .cdx.json
+//	     ── tools/static.sh ──► .tar.gz ── cyclonedx-gomod ───────────────► -static.cdx.json
 //
 // Two runs over one commit on one system give the same bytes: every time in them is
 // that of the commit (or SOURCE_DATE_EPOCH), and no path of the machine is in them.

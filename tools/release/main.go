@@ -53,6 +53,9 @@ func run(ctx context.Context, root, dist string) error {
 	if err := r.writeBill(ctx); err != nil {
 		return fmt.Errorf("the bill of materials: %w", err)
 	}
+	if err := r.writeStatic(ctx); err != nil {
+		return fmt.Errorf("the static program: %w", err)
+	}
 	return r.writeChecksums()
 }
 

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"debug/elf"
 	"io"
 	"os"
 	"os/exec"
@@ -231,6 +232,82 @@ func TestImageRuns(t *testing.T) {
 	}
 	if said := inside("demo", "--duration", "1s"); !strings.HasSuffix(said, "lost: 0\n") {
 		t.Errorf("demo: %s", said)
+	}
+}
+
+// The static program needs no loader, no library and no symbol of one; beside it are the licences of what is in it, and
+// the bill names these.
+func TestStaticContents(t *testing.T) {
+	tarball := product(t, ".tar.gz")
+	dir := t.TempDir()
+	output(t, "tar", "-C", dir, "--strip-components=1", "-xzf", tarball)
+	binary, err := elf.Open(filepath.Join(dir, "streamq-proxy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer binary.Close()
+	for _, part := range binary.Progs {
+		if part.Type == elf.PT_INTERP {
+			t.Error("it asks for a loader")
+		}
+	}
+	if libraries, err := binary.ImportedLibraries(); err == nil && len(libraries) > 0 { // an error says that there is no such section
+		t.Errorf("it asks for %v", libraries)
+	}
+	bill, err := os.ReadFile(product(t, "-static.cdx.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part, file := range map[string]string{
+		"libzmq@": "libzmq", "libsodium@": "libsodium", "musl@": "musl", "libc%2B%2B@": "libc++", "github.com/pebbe/zmq4@": "modules",
+	} {
+		if !bytes.Contains(bill, []byte("/"+part)) {
+			t.Errorf("the bill does not name %s", part)
+		}
+		if text, err := os.ReadFile(filepath.Join(dir, "LICENSE."+file)); err != nil || len(text) < 500 {
+			t.Errorf("there is no licence of %s: %d bytes, %v", file, len(text), err)
+		}
+	}
+	if said := output(t, filepath.Join(dir, "streamq-proxy"), "demo", "--duration", "1s"); !strings.HasSuffix(said, "lost: 0\n") {
+		t.Errorf("demo: %s", said)
+	}
+}
+
+// The lines of the manual check, unpack and install the static program, here into a directory that nobody else sees.
+func TestStaticShown(t *testing.T) {
+	needsRoot(t)
+	needs(t, "unshare", "mount", "sha256sum", "tar", "install")
+	text, err := os.ReadFile("../../docs/operations/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(text), "<!-- test: TestStaticShown -->\n```sh\n")
+	lines, _, closed := strings.Cut(block, "```")
+	if !found || !closed {
+		t.Fatal("the manual shows no lines for it")
+	}
+	dir := t.TempDir()
+	for _, file := range []string{product(t, ".tar.gz"), product(t, "SHA256SUMS")} {
+		if err := os.Symlink(file, filepath.Join(dir, filepath.Base(file))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := "mount -t tmpfs tmpfs /usr/local/bin\nsudo() { \"$@\"; }\ncd \"$0\"\n" + lines + "/usr/local/bin/streamq-proxy version\n"
+	if said := output(t, "unshare", "-m", "sh", "-euc", script, dir); !strings.Contains(said, "streamq-proxy v") {
+		t.Errorf("it said %q", said)
+	}
+}
+
+// Each part has a name and a version, and is written as package URLs are.
+func TestComponents(t *testing.T) {
+	all, err := components("libzmq 4.3.5 zeromq-src 0.3.6\nlibc++ 20.1 ziglang 0.15.2")
+	if err != nil || len(all) != 2 || all[0].PackageURL != "pkg:generic/libzmq@4.3.5" || all[1].PackageURL != "pkg:generic/libc%2B%2B@20.1" {
+		t.Errorf("%+v, %v", all, err)
+	}
+	for _, said := range []string{"libzmq  zeromq-src 0.3.6", "musl 1.2.5"} {
+		if _, err := components(said); err == nil {
+			t.Errorf("%q is taken for a part", said)
+		}
 	}
 }
 

@@ -47,7 +47,8 @@
     busy = true;
     last = at;
     try {
-      const answer = await fetch(location.href, { cache: "no-store" });
+      // Not location.href, which may have a name and a password in it.
+      const answer = await fetch(location.origin + location.pathname + location.search, { cache: "no-store" });
       if (answer.ok) {
         put(await answer.text());
         say("Live.");
@@ -60,7 +61,7 @@
     busy = false;
   };
 
-  const source = new EventSource("/api/v1/live");
+  const source = new EventSource("api/v1/live");
   source.addEventListener("open", () => say("Live."));
   source.addEventListener("status", look);
   source.addEventListener("error", () => say("Not live: the proxy does not answer."));

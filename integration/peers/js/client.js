@@ -27,8 +27,9 @@ async function main() {
     PLAIN: {plainUsername: "user", plainPassword: "pass"},
     CURVE: {curveServerKey: o["server-public"], curvePublicKey: o["client-public"], curveSecretKey: o["client-secret"]},
   }
+  const beats = o.heartbeat ? {heartbeatInterval: Number(o.heartbeat), heartbeatTimeout: 20 * o.heartbeat} : {}
   const socket = new kinds[o.kind]({
-    linger: 0, receiveTimeout: 30000, sendTimeout: 30000, routingId: o.identity, ...security[o.mechanism],
+    linger: 0, receiveTimeout: 30000, sendTimeout: 30000, routingId: o.identity, ...security[o.mechanism], ...beats,
   })
   socket.connect(o.connect)
 

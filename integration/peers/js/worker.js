@@ -38,7 +38,8 @@ async function main() {
   // A pipe that outlives its connection would carry one client's late replies to the next: hence immediate.
   const context = new zmq.Context()
   const handler = o.mechanism === "PLAIN" ? await authenticate(context) : undefined
-  const socket = new kinds[o.kind]({context, linger: 0, immediate: Boolean(o.connect), ...security[o.mechanism]})
+  const beats = o.heartbeat ? {heartbeatInterval: Number(o.heartbeat), heartbeatTimeout: 20 * o.heartbeat} : {}
+  const socket = new kinds[o.kind]({context, linger: 0, immediate: Boolean(o.connect), ...security[o.mechanism], ...beats})
   if (o.bind) {
     await socket.bind(o.bind)
   } else {

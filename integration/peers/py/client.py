@@ -44,6 +44,7 @@ def main():
     parser.add_argument("--requests", type=int, default=10)
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--size", type=int, default=1000)
+    parser.add_argument("--heartbeat", type=int, help="milliseconds between two; 20 of them without a word end the connection")
     options = parser.parse_args()
 
     context = zmq.Context()
@@ -52,6 +53,8 @@ def main():
     socket.rcvtimeo = socket.sndtimeo = 30000
     socket.identity = options.identity.encode()
     secure(socket, options)
+    if options.heartbeat:
+        socket.heartbeat_ivl, socket.heartbeat_timeout = options.heartbeat, 20 * options.heartbeat
     socket.connect(options.connect)
 
     envelope = [b""] if options.kind == "DEALER" and options.to == "REP" else []

@@ -4,8 +4,6 @@
 import array, json, os, signal, socket, struct, sys
 
 STEP = "hello"
-ALL = ["start", "hello", "offer", "opened", "pool", "ready", "motion"]
-
 s = socket.socket(fileno=int(os.environ["STREAMQ_PROXY_HANDOVER"]))
 
 
@@ -33,11 +31,17 @@ def exactly(n):
 def hear(kind):
     name = exactly(exactly(1)[0]).decode()
     text, blob, rights = struct.unpack(">III", exactly(12))
-    exactly(text)
+    exactly(text // 2)
+    if rights == 0:
+        reach("half " + kind)
+    exactly(text - text // 2)
     exactly(blob)
+    half = rights // 2
     while rights > 0:
         _, fds, _, _ = socket.recv_fds(s, 1, 250)
         rights -= len(fds)
+        if rights <= half:
+            reach("half " + kind)
     if name != kind:
         sys.exit("%s in place of %s" % (name, kind))
     reach(kind)

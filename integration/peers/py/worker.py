@@ -40,12 +40,15 @@ def main():
     parser.add_argument("--bind", help="listen here")
     parser.add_argument("--connect", help="dial in here")
     parser.add_argument("--slots", type=int, default=1, help="how many times to dial in")
+    parser.add_argument("--heartbeat", type=int, help="milliseconds between two; 20 of them without a word end the connection")
     options = parser.parse_args()
 
     context = zmq.Context()
     socket = context.socket(getattr(zmq, options.kind))
     socket.linger = 0
     secure(socket, options)
+    if options.heartbeat:
+        socket.heartbeat_ivl, socket.heartbeat_timeout = options.heartbeat, 20 * options.heartbeat
     authenticator = None
     if options.mechanism == "PLAIN" and zmq.__name__ == "pyomq":  # it asks nobody
         socket.set_plain_auth([("user", "pass")])

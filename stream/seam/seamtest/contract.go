@@ -27,6 +27,7 @@ func Contract(t *testing.T, open func(t *testing.T, take bool, reads uint64) Doo
 		{"reset of who is held", false, 0, resetsHeld},
 		{"sever by a reset", false, plenty, seversByReset},
 		{"take at birth", true, 0, takes},
+		{"stop, part and go on", false, plenty, parts},
 		{"take from now on, and no more", false, plenty, takesFromNowOn},
 		{"the number is whose either has it", false, plenty, keepsNumbers},
 		{"await what is so already", false, plenty, awaitsAlready},
@@ -173,6 +174,39 @@ func writesHeld(d door) {
 		d.t.Errorf("the caller reads %q", got)
 	}
 	d.silent()
+}
+
+func parts(d door) {
+	c, h, _ := d.call()
+	c.Write("one")
+	d.hear("one")
+	reads, ok := d.Stop(h.FD)
+	for !ok {
+		reads, ok = d.Stop(h.FD)
+	}
+	if reads != 1 {
+		d.t.Errorf("libzmq has read %d times", reads)
+	}
+	c.Write("two")
+	d.silent()
+	d.must(d.Allow(h.FD, 2)) // it was thought better of
+	d.hear("two")
+	for ok = false; !ok; {
+		reads, ok = d.Stop(h.FD)
+	}
+	if reads != 2 {
+		d.t.Errorf("libzmq has read %d times", reads)
+	}
+	c.Write("three")
+	d.Part(h.FD)
+	d.Send(h.Peer, "")
+	d.silent()
+	d.inUse(h.FD, true)
+	if got := d.Read(h.FD, 5); got != "three" {
+		d.t.Errorf("the owner reads %q", got)
+	}
+	d.Release(h.FD)
+	d.inUse(h.FD, false)
 }
 
 func takes(d door) {

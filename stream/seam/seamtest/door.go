@@ -14,7 +14,7 @@ type Door interface {
 	// Hear is what libzmq says next. patient: it must come; otherwise ok is false if
 	// nothing has after a moment.
 	Hear(patient bool) (h Heard, ok bool)
-	// Send has libzmq send to a peer that it has announced.
+	// Send has libzmq send to a peer that it has announced; nothing closes the connection.
 	Send(peer, text string)
 	// InUse says whether a descriptor's number is anybody's.
 	InUse(fd int) bool
@@ -23,6 +23,8 @@ type Door interface {
 
 	Claim(fd int) (seam.Birth, error)
 	Allow(fd int, reads uint64) error
+	Stop(fd int) (reads uint64, ok bool)
+	Part(fd int)
 	Sent(fd int) (bytes uint64, ok bool)
 	Await(fd int, bytes uint64) (already bool)
 	Ended(fd int) seam.End

@@ -45,6 +45,7 @@ type fakeConn struct {
 	end      seam.End
 	told     bool // the caller, of a reset
 	severed  bool
+	parted   bool
 	unread   []byte // that the kernel has for the caller
 	sent     uint64
 	failed   bool
@@ -103,7 +104,7 @@ func (f *Fake) say(c *fakeConn, text string) { f.heard = append(f.heard, Heard{c
 
 // read has libzmq read what it may.
 func (f *Fake) read(c *fakeConn) {
-	for !c.severed && !c.birth.Taken && c.reads < c.allowed && len(c.in) > 0 {
+	for !c.severed && !c.parted && !c.birth.Taken && c.reads < c.allowed && len(c.in) > 0 {
 		text := c.in[0]
 		if len(text) > chunk {
 			text = text[:chunk]
@@ -183,7 +184,10 @@ func (f *Fake) Hear(bool) (Heard, bool) {
 // Send implements [Door].
 func (f *Fake) Send(peer, text string) {
 	for _, c := range f.conns {
-		if c.peer == peer && c.libzmq {
+		if c.peer == peer && c.libzmq && text == "" {
+			c.libzmq = false
+			f.forget(c)
+		} else if c.peer == peer && c.libzmq {
 			c.pending = append(c.pending, text...)
 		}
 	}
@@ -226,6 +230,16 @@ func (f *Fake) Allow(fd int, reads uint64) error {
 	f.settle()
 	return nil
 }
+
+// Stop implements [Door].
+func (f *Fake) Stop(fd int) (reads uint64, ok bool) {
+	c := f.own(fd)
+	c.allowed = 0
+	return c.reads, true
+}
+
+// Part implements [Door].
+func (f *Fake) Part(fd int) { f.own(fd).parted = true }
 
 // Sent implements [Door].
 func (f *Fake) Sent(fd int) (bytes uint64, ok bool) {

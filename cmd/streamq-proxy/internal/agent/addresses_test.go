@@ -25,7 +25,7 @@ func TestAddresses(t *testing.T) {
 	addresses, err := NewAddresses(setting(t, "127.64.0.0/30")) // of two
 	must(t, err)
 	a, err := New(Config{
-		Proxy: proxy.endpoint(), Worker: worker.endpoint(), Slots: 1, SlotsMax: 1, Threads: 1,
+		Proxy: proxy.endpoint(), Worker: worker.endpoint(), Slots: 1, SlotsMax: 1, Threads: 1, Descriptors: 4096,
 		Addresses: addresses, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	must(t, err)
@@ -37,9 +37,9 @@ func TestAddresses(t *testing.T) {
 	var pairs []net.Conn
 	for _, want := range []string{"127.64.0.1", "127.64.0.2"} {
 		slot := proxy.nextSlot(t, s)
-		say(t, slot, "hello")
+		say(t, slot, hello)
 		c := worker.next(t)
-		expect(t, c, "hello")
+		expect(t, c, hello)
 		seen := netip.MustParseAddrPort(c.RemoteAddr().String()).Addr()
 		if seen.String() != want || addresses.Slot(seen) != slot.RemoteAddr().String() {
 			t.Errorf("a client of slot %v is seen as %v, of slot %s", slot.RemoteAddr(), seen, addresses.Slot(seen))
@@ -47,7 +47,7 @@ func TestAddresses(t *testing.T) {
 		pairs = append(pairs, c, slot)
 	}
 	slot := proxy.nextSlot(t, s)
-	say(t, slot, "hello")
+	say(t, slot, hello)
 	expectEnd(t, slot)
 	eventually(t, "it is counted", func() bool { return a.figures.unaddressed.Load() == 1 })
 	if !a.State().Worker {

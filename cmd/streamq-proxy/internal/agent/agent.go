@@ -21,6 +21,7 @@ type Agent struct {
 	end     context.CancelFunc
 	helpers sync.WaitGroup // goroutines that wait for an answer in the loop's place
 	ended   chan struct{}  // closed when the loop is no more
+	doubts  chan struct{}  // that the worker is still there, see doubt
 
 	loop // everything else, which is the loop's alone
 }
@@ -40,12 +41,12 @@ func New(cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{
-		cfg: cfg, ended: make(chan struct{}), loop: newLoop(proxy, worker, cfg.Slots),
+		cfg: cfg, ended: make(chan struct{}), doubts: make(chan struct{}, 1), loop: newLoop(proxy, worker, cfg.Slots),
 		dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: net.KeepAliveConfig{
 			Enable: true, Idle: aliveIdle, Interval: aliveInterval, Count: aliveCount,
 		}},
 	}
-	if a.relay, err = splice.New(cfg.Threads, splice.MaxPipes); err != nil {
+	if a.relay, err = splice.New(cfg.Threads, cfg.pipes()); err != nil {
 		return nil, err
 	}
 	if err := a.equip(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/streamq/streamq-proxy/stream/endpoint"
+	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
 // MaxSlots bounds [Config.SlotsMax].
@@ -26,14 +27,20 @@ type Config struct {
 	Label string
 	// Name tells the proxy whose slot the connection is whose own end is endpoint, IP:PORT,
 	// once it has been dialled; nil for nobody. anew: the proxy could not be reached before, and may be one that
-	// knows nothing yet. It is called from any goroutine, several at once. A slot that could not be named stays.
+	// knows nothing yet. It is called from any goroutine, several at once. A slot that could not be named stays; but
+	// the agent is not ready while no slot was named and the last answer was one that wraps [ErrNameRefused].
 	Name func(ctx context.Context, endpoint string, anew bool) error
 	// Addresses that the worker sees of clients; nil: it sees this machine's own.
 	Addresses *Addresses
+	// Descriptors that its connections may take. A slot is worth two, and offers itself only if there are: who comes by it is served.
+	Descriptors int
 	// Threads of the relay, 1 to splice.MaxThreads.
 	Threads int
 	Log     *slog.Logger
 }
+
+// ErrNameRefused is wrapped by an error of [Config.Name]: the proxy was reached, and will not take the name.
+var ErrNameRefused = errors.New("refused")
 
 // Times that nobody needs to choose.
 const (
@@ -48,7 +55,7 @@ const (
 	// restarted, is found then, and replaced.
 	aliveIdle, aliveInterval, aliveCount = 10 * time.Second, 5 * time.Second, 3
 	// settled is how long a slot has to have been there for its end to be nothing
-	// but a renewal.
+	// but a renewal, and for what is said on it to be a client's in any case.
 	settled = time.Second
 	// calm is for how long there must have been no want of slots before fewer are kept.
 	calm = 30 * time.Second
@@ -57,6 +64,12 @@ const (
 	// flushTimeout is for what a side that is about to be reset has not received yet.
 	flushTimeout = 2 * time.Second
 )
+
+// pipes are those of the relay, two descriptors each.
+func (c *Config) pipes() int { return min(c.Descriptors/64, splice.MaxPipes) }
+
+// room is for how many slots and pairs there are descriptors.
+func (c *Config) room() int { return c.Descriptors/2 - c.pipes() }
 
 // check says all that is wrong, and where the two ends are.
 func (c *Config) check() (proxy, worker string, err error) {
@@ -76,10 +89,16 @@ func (c *Config) check() (proxy, worker string, err error) {
 		return e.HostPort()
 	}
 	proxy, worker = address("proxy", c.Proxy), address("worker", c.Worker)
-	if c.SlotsMax < 1 || c.SlotsMax > MaxSlots {
+	switch {
+	case c.Slots < 1:
+		errs = append(errs, fmt.Errorf("slots: %d is below 1", c.Slots))
+	case c.SlotsMax < 1 || c.SlotsMax > MaxSlots:
 		errs = append(errs, fmt.Errorf("slots-max: %d is not from 1 to %d", c.SlotsMax, MaxSlots))
-	} else if c.Slots < 1 || c.Slots > c.SlotsMax {
+	case c.Slots > c.SlotsMax:
 		errs = append(errs, fmt.Errorf("slots: %d is not from 1 to slots-max, %d", c.Slots, c.SlotsMax))
+	}
+	if c.room() < c.Slots {
+		errs = append(errs, fmt.Errorf("slots: there are descriptors (ulimit -n) for %d only", c.room()))
 	}
 	return proxy, worker, errors.Join(errs...)
 }

@@ -27,7 +27,7 @@
 // Of a worker on this machine the kernel's list of listeners tells it, every fifth
 // of a second and unseen by the worker: one that has gone, or is another socket
 // than before, is learnt anew. Of one elsewhere only a dial that fails does; until one
-// succeeds there are no slots.
+// succeeds there are no slots. A client on whom it closes without a word is a reason to dial it once more, and no more than that.
 //
 // # Who owns what
 //

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -10,13 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/streamq/streamq-proxy/internal/freeport"
+	"github.com/streamq/streamq-proxy/internal/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.Main(m) }
 
 // patience is for what must come.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -37,6 +39,9 @@ func eventually(t testing.TB, what string, holds func() bool) {
 
 // sign is libzmq's signature.
 func sign() signature { return signature{0xFF, 8: 1, 9: 0x7F} }
+
+// hello is how a client begins, the same.
+const hello = "\xFF\x00\x00\x00\x00\x00\x00\x00\x01\x7F"
 
 // far is a listener, as a worker or a proxy, whose connections the test takes.
 type far struct {
@@ -72,6 +77,14 @@ func (f *far) stop() {
 	for c := range f.conns {
 		_ = c.Close()
 	}
+}
+
+// free is an address that the test can listen at again: one that the kernel chose may be another's meanwhile.
+func free(t testing.TB) string {
+	t.Helper()
+	port, err := freeport.Next(1)
+	must(t, err)
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 func (f *far) endpoint() string { return "tcp://" + f.Addr().String() }
@@ -123,12 +136,17 @@ func expectEnd(t testing.TB, c net.Conn) {
 // start runs an agent until the test ends, or the returned function is called.
 func start(t testing.TB, proxy, worker string, slots, most int) (*Agent, context.CancelFunc) {
 	t.Helper()
-	a, err := New(Config{Proxy: proxy, Worker: worker, Slots: slots, SlotsMax: most, Threads: 1, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	a, err := New(Config{Proxy: proxy, Worker: worker, Slots: slots, SlotsMax: most, Descriptors: 4096, Threads: 1, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	must(t, err)
+	return a, run(t, a)
+}
+
+// run has an agent run, likewise.
+func run(t testing.TB, a *Agent) context.CancelFunc {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { a.Run(ctx); close(done) }()
 	stop := func() { cancel(); <-done }
 	t.Cleanup(func() { stop(); a.Close() })
-	return a, stop
+	return stop
 }

@@ -25,18 +25,22 @@ type loop struct {
 	shown   *signature // nil while the worker is not there
 	proxyIs pace
 
-	waiting map[*slot]struct{} // for an answer, each until its deadline
-	halves  map[*slot]struct{} // pairs of which one side has ended
-	resets  map[*slot]struct{} // owed when what is before them has been received
-	sweepAt time.Time          // of waiting and halves
-	probing *slot              // by which it shows whether the proxy keeps slots
-	probeAt time.Time
-	fillAt  time.Time // when to fill again; zero: when something has happened
+	waiting   map[*slot]struct{} // for an answer, each until its deadline
+	halves    map[*slot]struct{} // pairs of which one side has ended
+	resets    map[*slot]struct{} // owed when what is before them has been received
+	sweepAt   time.Time          // of waiting and halves
+	ends      int                // of new slots, see forgiven
+	probing   *slot              // by which it shows whether the proxy keeps slots
+	probeAt   time.Time
+	cramped   time.Time // when it was logged that there is no room for a slot
+	endsSince time.Time // from when on they are counted
+	fillAt    time.Time // when to fill again; zero: when something has happened
 
-	unnamed     bool // the proxy could not be told of the last slot
-	unaddressed bool // there was no address for the last client
-	over        bool // no slots any more
-	abandoned   bool // no pairs any more
+	unnamed     bool  // the proxy could not be told of the last slot
+	nameRefused error // how the proxy refused the name last, nil when it has taken it since
+	unaddressed bool  // there was no address for the last client
+	over        bool  // no slots any more
+	abandoned   bool  // no pairs any more
 	stopping    bool
 	drained     []chan struct{} // closed when no pair is left
 }
@@ -170,11 +174,24 @@ func (a *Agent) expire(now time.Time) {
 
 // State is of now.
 func (a *Agent) State() (s State) {
-	look := func() { s = State{a.shown != nil, a.idle, a.target, int(a.figures.pairs.Load()), a.over} }
+	look := func() { s = State{a.shown != nil, a.idle, a.target, int(a.figures.pairs.Load()), a.over, a.refusal()} }
 	if !a.do(look) {
 		look() // the loop is no more
 	}
 	return s
+}
+
+// refusal is how the proxy has refused the slots' name, nil if it took that of one that waits: an identity may have
+// so many connections and no more.
+func (a *Agent) refusal() error {
+	if a.nameRefused != nil {
+		for _, s := range a.slots {
+			if s.known && s.phase == idle {
+				return nil
+			}
+		}
+	}
+	return a.nameRefused
 }
 
 // retire closes every idle slot, and lets none come.

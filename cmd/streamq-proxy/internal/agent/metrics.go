@@ -9,10 +9,13 @@ type State struct {
 	Wanted int  // slots that there are to be
 	Pairs  int
 	Over   bool // it takes no more clients
+	// Refused is how the proxy refused the slots' name, nil while it takes it, or was not reached. Where it gives
+	// clients to named workers only, slots without one get none.
+	Refused error
 }
 
 // Ready says whether a client that comes to the proxy can get to the worker by this agent.
-func (s State) Ready() bool { return s.Worker && s.Idle > 0 && !s.Over }
+func (s State) Ready() bool { return s.Worker && s.Idle > 0 && !s.Over && s.Refused == nil }
 
 // Collectors are the agent's metrics.
 func (a *Agent) Collectors() (all []prometheus.Collector) {

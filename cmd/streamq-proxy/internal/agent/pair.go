@@ -3,7 +3,6 @@ package agent
 import (
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -81,14 +80,12 @@ func (s *slot) reached(err error) {
 func (s *slot) greeted() {
 	a := s.agent
 	n, err := sockets.Read(s.sides[server].FD, a.buffer[:])
-	switch {
-	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
 		return
-	case err == nil && n == 0:
-		err = io.ErrUnexpectedEOF
 	}
-	if err != nil {
-		s.failed(fmt.Errorf("greeting: %w", err))
+	if err != nil || n == 0 {
+		s.close()
+		a.doubt()
 		return
 	}
 	taken := copy(s.sign[s.signed:], a.buffer[:n])

@@ -49,9 +49,9 @@ func TestNames(t *testing.T) {
 	worker.next(t)
 	for range 3 {
 		slot := proxy.nextSlot(t, s)
-		say(t, slot, "hello")
+		say(t, slot, hello)
 		served := worker.next(t)
-		expect(t, served, "hello")
+		expect(t, served, hello)
 		say(t, served, "world")
 		expect(t, slot, "world")
 		slot.Close()

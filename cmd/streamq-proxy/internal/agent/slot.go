@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"net/netip"
 	"os"
@@ -37,6 +36,7 @@ type slot struct {
 	to    [2]sockets.Remote     // of dials under way
 
 	anew     bool       // the proxy could not be reached before
+	known    bool       // the proxy knows whose it is
 	since    time.Time  // when it was shown to the proxy
 	deadline time.Time  // while it is in loop.waiting
 	first    []byte     // what the client has said
@@ -53,14 +53,6 @@ const (
 	client = iota // the connection to the proxy
 	server        // that to the worker
 )
-
-// mostFirst is how much of a client's first bytes is read, in bytes; the relay reads
-// the rest. Nearly always it is the ten of a signature.
-const mostFirst = 64
-
-// probation is for how long one slot has to be there before the others follow, after
-// the proxy could not be reached.
-const probation = 100 * time.Millisecond
 
 // newSlot is one that nothing has been done for yet.
 func (a *Agent) newSlot() *slot {
@@ -129,76 +121,6 @@ func (s *slot) close() {
 	delete(a.slots, s.id)
 }
 
-// offer dials the proxy, and shows it the signature.
-func (s *slot) offer() {
-	a := s.agent
-	now := time.Now()
-	s.anew = a.proxyIs.failing()
-	to, known := a.proxy.known(now)
-	if !known {
-		a.lookUp(&a.proxy, netip.Addr{}, func(c sockets.Connection, err error) {
-			if s.sides[client] = c; s.phase == over {
-				sockets.Close(c.FD)
-				return
-			}
-			s.offered(err)
-		})
-		return
-	}
-	connected := false
-	var err error
-	s.to[client] = to
-	if s.sides[client], connected, err = to.Connect(); err == nil && !connected {
-		s.wait(now)
-		if err = a.hand.Watch(s.sides[client].FD, unix.EPOLLOUT, s.token(client)); err == nil {
-			return
-		}
-	}
-	s.offered(err)
-}
-
-// offered is the outcome of the dial.
-func (s *slot) offered(err error) {
-	a, c := s.agent, &s.sides[client]
-	if err == nil {
-		err = ready(c)
-	}
-	if err == nil {
-		_, err = sockets.Write(c.FD, s.shown[:]) // there is room for it: it is the first
-	}
-	if err == nil {
-		err = s.watch(client, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLONESHOT)
-	}
-	if err != nil {
-		s.close()
-		a.proxy.lost()
-		a.proxyBad("cannot reach the proxy", err)
-		return
-	}
-	s.since = time.Now()
-	if a.cfg.Name == nil {
-		s.await()
-		return
-	}
-	s.become(naming)
-	own, anew := c.Own.String(), s.anew
-	a.help(func() {
-		ctx, cancel := context.WithTimeout(a.life, dialTimeout)
-		defer cancel()
-		err := a.cfg.Name(ctx, own, anew)
-		a.post(func() { s.named(err) })
-	})
-}
-
-// ready sets the options of a new connection. One of this machine alone is never forgotten on its way.
-func ready(c *sockets.Connection) error {
-	err := sockets.NoDelay(c.FD)
-	if err == nil && !c.Peer.Addr().IsLoopback() {
-		err = sockets.KeepAlive(c.FD, aliveIdle, aliveInterval, aliveCount)
-	}
-	return err
-}
-
 // watch has the loop told of events of one side, in place of what it was told of before.
 func (s *slot) watch(side int, mask uint32) error {
 	a, fd := s.agent, s.sides[side].FD
@@ -207,34 +129,6 @@ func (s *slot) watch(side int, mask uint32) error {
 		err = a.hand.Change(fd, mask, s.token(side))
 	}
 	return err
-}
-
-// named is what came of telling the proxy whose slot it is. Of failures in a row the first is logged.
-func (s *slot) named(err error) {
-	a := s.agent
-	switch {
-	case a.life.Err() != nil:
-	case err == nil:
-		a.unnamed = false
-	case !a.unnamed:
-		a.unnamed = true
-		a.cfg.Log.Warn("the proxy was not told whose slots these are", "error", err)
-	}
-	if a.unnamed {
-		a.figures.unnamed.Add(1)
-	}
-	if s.phase == naming {
-		s.await()
-	}
-}
-
-// await has it wait for a client.
-func (s *slot) await() {
-	a := s.agent
-	s.become(idle)
-	if a.proxyIs.failing() && a.probing == nil {
-		a.probing, a.probeAt = s, time.Now().Add(probation)
-	}
 }
 
 // happens is about one of its sides.
@@ -255,36 +149,6 @@ func (s *slot) happens(side int) {
 	case s.phase == greeting && side == server:
 		s.greeted()
 	}
-}
-
-// hear takes a client's first bytes, or the end of a slot without any.
-func (s *slot) hear() {
-	a := s.agent
-	n, err := sockets.Read(s.sides[client].FD, a.buffer[:mostFirst])
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
-		if err = s.watch(client, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLONESHOT); err == nil {
-			return
-		}
-	}
-	if n > 0 {
-		s.first = append([]byte(nil), a.buffer[:n]...)
-		s.become(reaching)
-		a.proxyGood()
-		a.used(time.Now())
-		s.reach()
-		return
-	}
-	renewed := time.Since(s.since) >= settled
-	s.close()
-	if renewed { // the proxy renews its slots, or ends
-		a.figures.renewed.Add(1)
-		a.proxyGood()
-		return
-	}
-	if err == nil {
-		err = errors.New("it closed a new connection")
-	}
-	a.proxyBad("the proxy keeps no slot", err)
 }
 
 // tooLate: what was waited for has not come.

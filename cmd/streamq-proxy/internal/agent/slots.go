@@ -2,7 +2,8 @@ package agent
 
 import "time"
 
-// fill dials what slots are missing, and notes when to look again.
+// fill dials what slots are missing, and notes when to look again: if not at once, and not after a pause, then when
+// something has happened.
 func (a *Agent) fill(now time.Time) {
 	a.fillAt = time.Time{}
 	if a.shown == nil || a.over {
@@ -11,28 +12,47 @@ func (a *Agent) fill(now time.Time) {
 	if a.target > a.cfg.Slots && now.Sub(a.wanted) > calm {
 		a.target, a.wanted = max(a.cfg.Slots, a.target/2), now
 	}
-	// The proxy counts what comes back, and would take one that does not for lost: what is
-	// renewed may be left out to have fewer, but not what was used.
-	missing := max(a.target-a.idle-a.dialled, min(a.inPlace, a.cfg.SlotsMax-a.idle-a.dialled))
-	if missing <= 0 {
-		return
-	}
-	if wait := a.proxyIs.wait(now); wait > 0 {
-		a.fillAt = now.Add(wait)
-		return
-	}
-	if a.proxyIs.failing() { // one tries for all
-		missing = min(missing, max(0, 1-a.dialled))
-	}
-	if missing > fillShare {
-		missing, a.fillAt = fillShare, now
-	}
-	for range missing {
+	missing := a.missing(now)
+	for range min(missing, a.mostNow(now)) {
 		a.inPlace = max(0, a.inPlace-1)
 		a.newSlot().offer()
 	}
-	if wait := a.proxyIs.wait(now); wait > 0 { // one has failed at once
-		a.fillAt = now.Add(wait)
+	switch pause := a.proxyIs.wait(now); {
+	case missing > 0 && pause > 0: // perhaps one has failed at once
+		a.fillAt = now.Add(pause)
+	case missing > fillShare && !a.proxyIs.failing():
+		a.fillAt = now
+	}
+}
+
+// missing is how many slots there are too few, as far as there are descriptors for them. The proxy counts what comes
+// back, and would take one that does not for lost: what is renewed may be left out to have fewer, but not what was used.
+func (a *Agent) missing(now time.Time) int {
+	there := a.idle + a.dialled
+	missing := max(a.target-there, min(a.inPlace, a.cfg.SlotsMax-there))
+	if room := a.cfg.room() - len(a.slots); missing > room {
+		a.noRoom(now)
+		return room
+	}
+	return missing
+}
+
+// mostNow is how many slots may be dialled in this turn. At a proxy that could not be reached one tries for all.
+func (a *Agent) mostNow(now time.Time) int {
+	switch {
+	case !a.proxyIs.failing():
+		return fillShare
+	case a.proxyIs.wait(now) > 0, a.dialled > 0, a.probing != nil:
+		return 0
+	}
+	return 1
+}
+
+// noRoom notes that there are no descriptors for a slot that is missing, which is logged now and then.
+func (a *Agent) noRoom(now time.Time) {
+	if a.cramped.IsZero() || now.Sub(a.cramped) > calm {
+		a.cramped = now
+		a.cfg.Log.Warn("no descriptors (ulimit -n) for as many slots as are wanted", "slots-and-pairs", a.cfg.room(), "worker", a.cfg.Worker)
 	}
 }
 
@@ -55,6 +75,19 @@ func (a *Agent) withdraw() {
 			s.close()
 		}
 	}
+}
+
+// forgiven says whether a new slot's end says nothing of the proxy: it may have been a stranger's, whom the proxy
+// has refused before a byte was passed on. So may be as many within a second as there may be slots.
+func (a *Agent) forgiven(now time.Time) bool {
+	if a.proxyIs.failing() {
+		return false
+	}
+	if now.Sub(a.endsSince) >= time.Second {
+		a.endsSince, a.ends = now, 0
+	}
+	a.ends++
+	return a.ends <= a.cfg.SlotsMax
 }
 
 // proxyGood notes that a slot has been of use.

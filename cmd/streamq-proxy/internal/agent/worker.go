@@ -30,6 +30,7 @@ func (s *signature) check() error {
 func (a *Agent) watchWorker(ctx context.Context) {
 	var pause pace
 	var source listener // what the worker listens with, if that can be seen
+	var met time.Time   // when a doubt was settled last
 	for ctx.Err() == nil {
 		wait := watchEvery
 		if a.State().Worker {
@@ -45,11 +46,48 @@ func (a *Agent) watchWorker(ctx context.Context) {
 			}
 			continue
 		}
+		doubts := a.doubts
+		if time.Since(met) < watchEvery {
+			doubts = nil
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
+		case <-doubts:
+			met = time.Now()
+			a.meetAgain(ctx)
 		}
 	}
+}
+
+// doubt has the worker met again: it has closed on a client before it said its signature. So does a forwarder
+// behind which the worker has gone; but so does libzmq too, where ZAP is asked, when the first that it reads is a
+// client of ZMTP 1.0 (4.3.4: zmtp_engine_t::handshake_v1_0_unversioned), and no stranger is to cost the others their slots.
+func (a *Agent) doubt() {
+	select {
+	case a.doubts <- struct{}{}:
+	default:
+	}
+}
+
+// meetAgain settles a doubt. The slots stay, unless the worker does not say what they have shown.
+func (a *Agent) meetAgain(ctx context.Context) {
+	var shown *signature
+	if a.do(func() { shown = a.shown }); shown == nil {
+		return
+	}
+	conn, sign, err := a.meet(ctx)
+	if err == nil {
+		_ = conn.Close()
+		if *sign != *shown {
+			err = errOther
+		}
+	}
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	a.figures.workerFailed.Add(1)
+	a.do(func() { a.lost(shown, err) })
 }
 
 // errGone is of a worker whose listening socket has gone, or is another.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -29,7 +30,7 @@ func excerpt(text []byte, line, column int) string {
 		if n == line {
 			marker = ">"
 		}
-		runes := []rune(strings.TrimSuffix(lines[n-1], "\r"))
+		runes := []rune(hidePasswords(strings.TrimSuffix(lines[n-1], "\r")))
 		margin := fmt.Sprintf("%s %2d | ", marker, n)
 		to := min(from+maxLine, len(runes))
 		b.WriteString(margin + escape(string(runes[min(from, to):to])))
@@ -45,9 +46,20 @@ func excerpt(text []byte, line, column int) string {
 	return strings.TrimRight(b.String(), "\n ")
 }
 
+// password is what stands between a user's name and the host of a URL.
+var password = regexp.MustCompile(`(://[^\s:@/]*:)([^\s]*)@`)
+
+// hidePasswords has nobody read them who reads what was wrong near by. A place after one stays where it is.
+func hidePasswords(line string) string {
+	return password.ReplaceAllStringFunc(line, func(s string) string {
+		parts := password.FindStringSubmatch(s)
+		return parts[1] + strings.Repeat("*", utf8.RuneCountInString(parts[2])) + "@"
+	})
+}
+
 // brief is a message on one line, cut like a line of the file.
 func brief(text string) string {
-	runes := []rune(text)
+	runes := []rune(hidePasswords(text))
 	if len(runes) > maxLine {
 		return escape(string(runes[:maxLine])) + "..."
 	}

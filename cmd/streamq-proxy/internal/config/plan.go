@@ -36,6 +36,9 @@ const maxIOThreads = 64
 type Plan struct {
 	CPUs         int           // that the process may use, at least 1
 	HTTP         string        // HOST:PORT, "" for none
+	WebConfig    string        // file of users and TLS of HTTP, "" for neither
+	HTTPAdmin    []string      // users who may steer over HTTP
+	GrafanaURL   string        // where the console's link to Grafana leads, "" for to the dashboard's file
 	IOThreads    int           // of libzmq
 	RelayThreads int           // of the relay of open pairs
 	DrainDelay   time.Duration // from the first signal until it drains: unready, and serving
@@ -46,6 +49,7 @@ type Plan struct {
 	Access       bool           // log each client that ended
 	Control      control.Config // without endpoints there is none
 	Nameservers  []string       // HOST:PORT, in place of the system's
+	Shared       Shared         // what is remembered together with other proxies, the zero value for nothing
 	Pools        []stream.Config
 	Finders      [][]discovery.Spec // of workers, for each of the pools
 }
@@ -64,6 +68,7 @@ func (s *Settings) Plan(cpus int) (*Plan, error) {
 		pool, finders := c.pool(i, &s.Pools[i])
 		p.Pools, p.Finders = append(p.Pools, pool), append(p.Finders, finders)
 	}
+	c.shared(p)
 	c.groups(p.Pools)
 	c.across(p.Pools)
 	c.prefixes(p.Pools)
@@ -115,7 +120,9 @@ func (c *checker) process(p *Plan) {
 	if s.HTTP != nil {
 		p.HTTP = *s.HTTP
 	}
-	c.fail(-1, "http", checkHTTP(p.HTTP))
+	if !c.fail(-1, "http", checkHTTP(p.HTTP)) {
+		c.web(p)
+	}
 	p.IOThreads = c.number(-1, "io-threads", s.IOThreads, DefaultIOThreads, 1, maxIOThreads)
 	p.RelayThreads = c.number(-1, "relay-threads", s.RelayThreads, stream.RelayThreads(p.CPUs), 1, stream.MaxRelayThreads)
 	p.DrainDelay = c.span(-1, "drain-delay", s.DrainDelay, 0, 0, 0)

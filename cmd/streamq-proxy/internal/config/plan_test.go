@@ -21,6 +21,7 @@ import (
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 	"github.com/streamq/streamq-proxy/stream/clientaddr"
+	"github.com/streamq/streamq-proxy/stream/shared"
 )
 
 // testCPUs are those of the tests' process.
@@ -36,6 +37,10 @@ drain-delay: 15s
 drain-timeout: 1m
 ready: all
 nameservers: [127.0.0.1:5353, "::1"]
+shared: rediss://proxy@redis.example:6380/2?addr=other.example:6380
+shared-wait: 5ms
+shared-prefix: shop
+shared-password-file: /run/secrets/redis
 log: {level: warn, format: json, access: false}
 control: {endpoints: ['ipc:///run/c.sock', 'tcp://127.0.0.1:7000'], mode: "0660", loopback-level: operator, rate: 10}
 pools:
@@ -129,20 +134,27 @@ pools:
 	p.HintMax, p.HintTTL, p.SourceMax = 6, 3*time.Minute, 2
 	p.FinishTimeout, p.RetryMin, p.RetryMax = 4*time.Second, 2*time.Second, time.Minute
 	p.SlowStart, p.Failback, p.EndOnDown = 45*time.Second, 90*time.Second, true
+	p.SharedWait = 5 * time.Millisecond
 	for i, usual, said := 0, reflect.ValueOf(stream.DefaultConfig().Pairing), reflect.ValueOf(*p); i < said.NumField(); i++ {
 		if name := said.Type().Field(i).Name; name != "Seed" && said.Field(i).Equal(usual.Field(i)) {
 			t.Errorf("no file sets what pairing calls %s", name)
 		}
 	}
 	standard := stream.DefaultConfig()
-	standard.Name = "defaults"
+	standard.Name, standard.Pairing.SharedWait = "defaults", p.SharedWait
 	standard.Frontend, standard.Backend = []string{"tcp://[::1]:0"}, []string{"tcp://[::1]:0"}
 	anything := standard
 	anything.Name, anything.ExpectAny = "anything", true
 	anything.Backend, anything.Workers = nil, []pairing.WorkerConfig{{Name: "127.0.0.1:1", Endpoint: "tcp://127.0.0.1:1", Weight: 1}}
 	anything.ClientAddresses = clientaddr.Setting{Prefix: netip.MustParsePrefix("127.64.0.0/10"), Stable: true}
+	server, err := shared.ParseServer("rediss://proxy@redis.example:6380/2?addr=other.example:6380")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.PasswordFile = "/run/secrets/redis"
 	want := &Plan{
-		CPUs: testCPUs, IOThreads: 2, RelayThreads: 3, DrainDelay: 15 * time.Second, DrainTimeout: time.Minute, ReadyAll: true, LogLevel: slog.LevelWarn, LogJSON: true,
+		Shared: Shared{server, 5 * time.Millisecond, "shop"},
+		CPUs:   testCPUs, IOThreads: 2, RelayThreads: 3, DrainDelay: 15 * time.Second, DrainTimeout: time.Minute, ReadyAll: true, LogLevel: slog.LevelWarn, LogJSON: true,
 		Control: control.Config{
 			Endpoints: []string{"ipc:///run/c.sock", "tcp://127.0.0.1:7000"},
 			Mode:      0o660, LoopbackLevel: wire.Operator, Rate: 10,
@@ -300,6 +312,17 @@ func TestMistakesInFiles(t *testing.T) {
 		{"mechanism", pool("    mechanisms: [CURVE, curve]\n"), `f.yaml:5:25: mechanisms: "curve" is no mechanism's name`},
 		{"http", "http: 9555\n" + pool(""), `f.yaml:1:7: http: "9555" is no address, want HOST:PORT, or "" for none`},
 		{"http port", "http: localhost:http\n" + pool(""), `f.yaml:1:7: http: "localhost:http": port "http" is not a number`},
+		{"web-config that is not there", "web-config: testdata/none.yaml\n" + pool(""), `f.yaml:1:13: web-config: "testdata/none.yaml": open testdata/none.yaml: no such file or directory`},
+		{"web-config that is none", "web-config: plan_test.go\n" + pool(""), `f.yaml:1:13: web-config: "plan_test.go": yaml: `},
+		{"web-config of nothing", "http: \"\"\nweb-config: testdata/users.yaml\n" + pool(""), `f.yaml:1:7: http: there is a web-config or an http-admin, and nothing is served over HTTP`},
+		{"http-admin of nothing", "http: \"\"\nhttp-admin: [all]\n" + pool(""), `f.yaml:1:7: http: there is a web-config or an http-admin`},
+		{"admin who is no user", "web-config: testdata/users.yaml\nhttp-admin: [alice, carol]\n" + pool(""), `f.yaml:2:21: http-admin: "carol" is no user of a web-config (basic_auth_users), nor all`},
+		{"admin without users", "http-admin: [alice]\n" + pool(""), `f.yaml:1:14: http-admin: "alice" is no user of a web-config`},
+		{"whoever steers", "http: 0.0.0.0:9555\nhttp-admin: [all]\n" + pool(""), `f.yaml:2:13: http-admin: whoever reaches 0.0.0.0:9555 could steer: say who may come by a web-config with basic_auth_users, or serve HTTP at 127.0.0.1`},
+		{"whoever steers, by a file of no users", "http: \":9555\"\nweb-config: testdata/no-users.yaml\nhttp-admin: [all]\n" + pool(""), `f.yaml:3:13: http-admin: whoever reaches :9555 could steer`},
+		{"passwords in clear", "http: 192.0.2.1:9555\nweb-config: testdata/users.yaml\nhttp-admin: [alice]\n" + pool(""), `f.yaml:3:13: http-admin: passwords would go to 192.0.2.1:9555 in clear: say tls_server_config in the web-config, or serve HTTP at 127.0.0.1`},
+		{"a page that is none", "grafana-url: javascript:alert(1)\n" + pool(""), `f.yaml:1:14: grafana-url: "javascript:alert(1)" is no page's, want https://HOST/PATH`},
+		{"a page with a password", "grafana-url: https://a:b@c/d\n" + pool(""), `f.yaml:1:14: grafana-url: "https://a:b@c/d" is no page's`},
 		{"level", "log:\n  level: loud\n" + pool(""), `f.yaml:2:10: log.level: "loud" is unknown, want debug, info, warn or error`},
 		{"format", "log:\n  format: xml\n" + pool(""), `f.yaml:2:11: log.format: "xml" is unknown, want text or json`},
 		{"no frontend", "pools:\n  - name: a\n    backend: [tcp://*:1]\n", `f.yaml:2:5: pool a has no frontend`},
@@ -563,5 +586,21 @@ func TestGroups(t *testing.T) {
 	of := func(i int) *stream.Group { return p.Pools[i].Group }
 	if of(0) != of(1) || of(2) != of(3) || of(0) == of(2) || of(4) != nil || of(0).Name() != "g" || of(4).Name() != "" {
 		t.Errorf("they are %v", []*stream.Group{of(0), of(1), of(2), of(3), of(4)})
+	}
+}
+
+// Who may steer is taken where nobody else can: on this machine, or by a password.
+func TestAdminsAreTaken(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"http-admin: [all]\n",
+		"http: localhost:9555\nhttp-admin: [all]\n",
+		"http: \"[::1]:9555\"\nweb-config: testdata/users.yaml\nhttp-admin: [alice, bob]\n",
+		"http: 0.0.0.0:9555\nweb-config: testdata/users.yaml\n",
+		"http: 0.0.0.0:9555\n",
+	} {
+		if err := planned(text + "pools:\n  - frontend: [tcp://*:1]\n    backend: [tcp://*:2]\n"); err != nil {
+			t.Errorf("%s%v", text, err)
+		}
 	}
 }

@@ -4,15 +4,23 @@ package config
 // what was not said. The zero value has no pool.
 type Settings struct {
 	HTTP         *string  `yaml:"http"`
+	WebConfig    string   `yaml:"web-config"`
+	HTTPAdmin    []string `yaml:"http-admin"`
+	GrafanaURL   string   `yaml:"grafana-url"`
 	IOThreads    string   `yaml:"io-threads"`
 	RelayThreads string   `yaml:"relay-threads"`
 	DrainDelay   string   `yaml:"drain-delay"`
 	DrainTimeout string   `yaml:"drain-timeout"`
 	Ready        string   `yaml:"ready"`
 	Nameservers  []string `yaml:"nameservers"`
-	Log          Log      `yaml:"log"`
-	Control      Control  `yaml:"control"`
-	Pools        []Pool   `yaml:"pools"`
+	// Shared is the URL of a store, which may have a password.
+	Shared             string  `yaml:"shared"`
+	SharedWait         string  `yaml:"shared-wait"`
+	SharedPrefix       string  `yaml:"shared-prefix"`
+	SharedPasswordFile string  `yaml:"shared-password-file"`
+	Log                Log     `yaml:"log"`
+	Control            Control `yaml:"control"`
+	Pools              []Pool  `yaml:"pools"`
 
 	source *source         // of the file; nil when there is none
 	flags  map[string]bool // settings that a flag replaced

@@ -74,7 +74,7 @@ func (c *client) connect() (*zmq4.Socket, error) {
 		return nil, err
 	}
 	err = errors.Join(
-		s.SetLinger(0),
+		s.SetLinger(lingerTime),
 		s.SetRcvtimeo(c.wait),
 		s.SetSndtimeo(c.wait),
 		s.ClientAuthCurve(c.server, own.public, own.secret),

@@ -35,6 +35,7 @@ func Run(ctx context.Context, o Options, screen *Screen) error {
 	}
 	defer s.close()
 	screen.picture(s, o)
+	screen.glass(s, o)
 	screen.invitation(s)
 	if screen.failed != nil {
 		return screen.failed
@@ -46,7 +47,11 @@ func Run(ctx context.Context, o Options, screen *Screen) error {
 		return err
 	}
 	screen.table(s, o, tally, end)
-	return cmp.Or(verdict(tally.seen()), screen.failed)
+	seen := tally.seen()
+	if o.Held {
+		seen.lost = 0 // who looked at it may have ended a pair
+	}
+	return cmp.Or(verdict(seen), screen.failed)
 }
 
 func verdict(end seen) error {
@@ -73,10 +78,14 @@ func perform(ctx context.Context, s *stage, o Options, screen *Screen, t *tally)
 	house, open := errgroup.WithContext(open)
 	s.ran = true
 	house.Go(func() error { return s.pool.Run(open) })
+	house.Go(func() error { return s.glass.serve(open) })
 	for _, w := range s.workers {
 		house.Go(func() error { return w.serve(open) })
 	}
 	s.awaitSlots(ctx, o)
+	if o.Held {
+		house.Go(func() error { return s.troubles(o).run(open) })
+	}
 
 	started := time.Now()
 	askers := startClients(ctx, open, s, o, t)
@@ -100,7 +109,10 @@ type asking struct {
 // startClients lets the clients ask until o.Duration is over, or one of the two
 // contexts has ended.
 func startClients(ctx, house context.Context, s *stage, o Options, t *tally) *asking {
-	ctx, stop := context.WithTimeout(ctx, o.Duration)
+	ctx, stop := context.WithCancel(ctx)
+	if !o.Held {
+		ctx, stop = context.WithTimeout(ctx, o.Duration)
+	}
 	unhook := context.AfterFunc(house, stop)
 	clients, ctx := errgroup.WithContext(ctx)
 	for i := range o.Clients {

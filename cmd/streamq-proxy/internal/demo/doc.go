@@ -12,6 +12,9 @@
 //	client (REQ) --tcp--> frontend | pool |--tcp--> worker that listens (ROUTER, REP)
 //	                       backend |      |<--tcp-- worker that dials in (REP, IMMEDIATE=1)
 //
+// One that is held goes on, and shows what goes wrong in a day: troubles. The console shows either,
+// and a held one has a control socket, by which it can be steered, too.
+//
 // # Who owns what
 //
 // Each client and each worker has one goroutine, which alone uses its sockets.

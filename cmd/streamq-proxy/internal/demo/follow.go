@@ -13,7 +13,10 @@ func (s *Screen) follow(st *stage, o Options, t *tally, done <-chan struct{}) {
 	step := 100 * time.Millisecond
 	if !s.live {
 		step = time.Second
-		if o.Duration > 20*time.Second {
+		switch {
+		case o.Held:
+			step = 10 * time.Second
+		case o.Duration > 20*time.Second:
 			step = 2 * time.Second
 		}
 	} else {
@@ -21,7 +24,7 @@ func (s *Screen) follow(st *stage, o Options, t *tally, done <-chan struct{}) {
 	}
 	tick := time.NewTicker(step)
 	defer tick.Stop()
-	p := progress{started: time.Now(), total: o.Duration}
+	p := progress{started: time.Now(), total: o.Duration, endless: o.Held}
 	for {
 		select {
 		case <-tick.C:
@@ -52,6 +55,7 @@ func pairs(st *stage) int {
 type progress struct {
 	started time.Time
 	total   time.Duration
+	endless bool // and total says nothing
 	elapsed time.Duration
 	seen    seen
 	pairs   int
@@ -86,6 +90,9 @@ const barWidth = 20
 func (s *Screen) liveLine(p *progress) string {
 	full := min(barWidth, int(float64(barWidth)*float64(p.elapsed)/float64(p.total)))
 	bar := s.paint(cyan, strings.Repeat("━", full)) + s.paint(dim, strings.Repeat("─", barWidth-full))
+	if p.endless {
+		bar = "Ctrl-C ends it"
+	}
 	lost := s.paint(green, "lost 0")
 	if p.seen.lost > 0 {
 		lost = s.paint(red, fmt.Sprintf("lost %d", p.seen.lost))

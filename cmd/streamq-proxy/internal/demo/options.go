@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/streamq/streamq-proxy/control/wire"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -18,18 +19,24 @@ const (
 type Options struct {
 	// Duration that clients ask for; above zero.
 	Duration time.Duration
+	// Held demos go on until ctx ends, whatever Duration is, and show what goes wrong in a day, too.
+	Held bool
+	// Version is what the console shows of the program.
+	Version wire.Version
 	// Clients at work at any moment, 1 to MaxClients.
 	Clients int
 	// Workers, MinWorkers to MaxWorkers; every third one dials in, and at least one.
 	Workers int
 	// RelayThreads of the pool, 1 to [stream.MaxRelayThreads].
 	RelayThreads int
+
+	drainEvery, drainFor time.Duration // of a held one
 }
 
 // DefaultOptions are ten seconds of eight clients and three workers, in a process
 // that may use so many CPUs.
 func DefaultOptions(cpus int) Options {
-	return Options{Duration: 10 * time.Second, Clients: 8, Workers: 3, RelayThreads: stream.RelayThreads(cpus)}
+	return Options{Duration: 10 * time.Second, Clients: 8, Workers: 3, RelayThreads: stream.RelayThreads(cpus), drainEvery: 20 * time.Second, drainFor: 8 * time.Second}
 }
 
 // Validate finds what cannot be shown. The error is one line, in the words of

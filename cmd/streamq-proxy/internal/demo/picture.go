@@ -70,6 +70,27 @@ func (s *Screen) arrows(slots int) (in, dials, dialled string) {
 	return s.paint(dim, in), s.paint(dim, padded(dials, width)), s.paint(dim, padded(dialled, width))
 }
 
+// glass prints where one can look at it, and what there is to see.
+func (s *Screen) glass(st *stage, o Options) {
+	s.print("See it in a browser: %s", s.paint(bold, st.glass.url()))
+	if !o.Held {
+		s.print("(it goes on until Ctrl-C, with a slow reader, a failing worker, a wrong key and drains, by: streamq-proxy demo --hold)")
+		s.print("")
+		return
+	}
+	s.print("and in a shell:      streamq-proxy ctl --control %s workers", st.glass.control.Bound()[0])
+	s.print("")
+	for _, one := range [][2]string{
+		{failingWorker, "a worker at whose port nobody listens: set aside (Workers; ctl workers)"},
+		{wrongKey, "a client with another server's key: refused-by-worker (Ends, Handshakes; ctl failing)"},
+		{slowReader, "a client that reads less than it asks for, and delays no other (Pairs; ctl explain " + slowReader + ")"},
+		{drained, fmt.Sprintf("is drained now and then, every %v (Workers; ctl events); drain another by its button", o.drainEvery)},
+	} {
+		s.print("  %-12s %s", one[0], one[1])
+	}
+	s.print("")
+}
+
 // invitation prints what joins from outside, to be pasted as it is.
 func (s *Screen) invitation(st *stage) {
 	s.print("Join in while it runs: paste this into python3 (pyzmq, Debian's python3-zmq)")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
+	"golang.org/x/sys/unix"
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
@@ -22,11 +23,13 @@ type stage struct {
 	workers  []*worker
 	frontend string
 	backend  string
+	glass    *glass
+	closed   int // socket of the failing worker's port, 0 for none
 }
 
 // newStage makes everything, or nothing.
 func newStage(o Options) (*stage, error) {
-	s := &stage{}
+	s := &stage{glass: newGlass()}
 	if err := s.open(o); err != nil {
 		s.close()
 		return nil, err
@@ -89,7 +92,15 @@ func (s *stage) openWorkers(o Options) error {
 // --backend and a --worker for each worker that listens.
 func (s *stage) openPool(o Options) error {
 	cfg := stream.DefaultConfig()
-	cfg.Name = "demo"
+	cfg.Name, cfg.Events = "demo", s.glass.record
+	if o.Held {
+		fd, endpoint, err := closedPort()
+		if err != nil {
+			return err
+		}
+		s.closed = fd
+		cfg.Workers = append(cfg.Workers, pairing.WorkerConfig{Name: failingWorker, Endpoint: endpoint})
+	}
 	for _, w := range s.workers {
 		if !w.dialsIn {
 			cfg.Workers = append(cfg.Workers, pairing.WorkerConfig{Name: w.name, Endpoint: w.endpoint})
@@ -113,7 +124,12 @@ func (s *stage) openPool(o Options) error {
 	}
 	frontend, backend := s.pool.Bound()
 	s.frontend, s.backend = loopback(frontend[0]), loopback(backend[0])
-	return nil
+	return s.glass.open(s.pool, o.Version, o.Held)
+}
+
+// troubles are what a held demo has happen.
+func (s *stage) troubles(o Options) *troubles {
+	return &troubles{pool: s.pool, zctx: s.peers, server: s.server, frontend: s.frontend, drainEvery: o.drainEvery, drainFor: o.drainFor}
 }
 
 // loopback is a bound endpoint in the spelling that every client takes: a socket
@@ -145,6 +161,10 @@ func (s *stage) awaitSlots(ctx context.Context, o Options) {
 
 // close releases what is there, once nothing of it runs any more.
 func (s *stage) close() {
+	s.glass.close()
+	if s.closed != 0 {
+		_ = unix.Close(s.closed)
+	}
 	if s.pool != nil && !s.ran {
 		s.pool.Close()
 	}

@@ -16,6 +16,10 @@ import (
 // heed is how long a worker may take to see that it is to stop.
 const heed = 50 * time.Millisecond
 
+// lingerTime is for what is half sent when a socket is closed. Without any libzmq may read on, when the connection ends, in
+// a pipe that it has given up, and abort the process (4.3.4: session_base_t::clean_pipes).
+const lingerTime = time.Second
+
 // worker answers each request with the request itself and its own name in one
 // more frame. One goroutine, serve, uses its socket.
 type worker struct {
@@ -59,7 +63,7 @@ func (w *worker) open(zctx *zmq4.Context, server keys, ready func(*zmq4.Socket) 
 		return fmt.Errorf("worker %s: %w", w.name, err)
 	}
 	err = errors.Join(
-		s.SetLinger(0),
+		s.SetLinger(lingerTime),
 		s.SetRcvtimeo(heed),
 		s.SetSndtimeo(heed),
 		s.SetCurveServer(1),

@@ -14,6 +14,11 @@ class Library {
         ZMQ.Socket socket = context.createSocket(SocketType.valueOf(options.get("kind")));
         // A connection that it makes may stay without a greeting for so long, and only then makes room for the next: docs/peers.md.
         socket.setHandshakeIvl(5000);
+        if (options.containsKey("heartbeat")) {
+            int every = Integer.parseInt(options.get("heartbeat"));
+            socket.setHeartbeatIvl(every);
+            socket.setHeartbeatTimeout(20 * every);
+        }
         String mechanism = options.getOrDefault("mechanism", "NULL");
         if (mechanism.equals("PLAIN") && serves) {
             File passwords = File.createTempFile("passwords", null);

@@ -78,6 +78,11 @@ async fn open(context: &Context, o: &Options, serves: bool) -> Result<rzmq::Sock
     }
     socket.set_option(HANDSHAKE_IVL, 30_000i32).await?;
     socket.set_option(RECONNECT_IVL, 100i32).await?;
+    if o.get("heartbeat").is_some() {
+        let every = o.number("heartbeat", 0) as i32;
+        socket.set_option(HEARTBEAT_IVL, every).await?;
+        socket.set_option(HEARTBEAT_TIMEOUT, 20 * every).await?;
+    }
     secure(&socket, o, serves).await?;
     if o.text("kind") == "SUB" {
         socket.set_option_raw(SUBSCRIBE, b"").await?;

@@ -1,0 +1,114 @@
+package stream
+
+import (
+	"context"
+	"time"
+
+	"github.com/streamq/streamq-proxy/pairing"
+)
+
+// Steer has an operator's word about a worker count, who says it now: here, or everywhere, and then whoever calls has to
+// tell others what is returned. Errors: as [pairing.Table.Steer]'s. The pairs of a worker in maintenance are ended, 100 a
+// second or all within 5 s; for those that are left when it is not in maintenance any more that is off.
+func (p *Pool) Steer(ctx context.Context, s pairing.Steering) (pairing.Steering, error) {
+	type said struct {
+		pairing.Steering
+		err error
+	}
+	s.At = time.Now().UnixMilli()
+	is, err := query(ctx, p, func(l *loop) said {
+		s, err := l.steer(s)
+		return said{s, err}
+	})
+	if err == nil {
+		err = is.err
+	}
+	return is.Steering, err
+}
+
+// steerHere is Steer for this pool only.
+func (p *Pool) steerHere(ctx context.Context, worker string, r pairing.Register, value int) error {
+	_, err := p.Steer(ctx, pairing.Steering{Worker: worker, Register: r, Said: pairing.Said{Value: value}})
+	return err
+}
+
+func (l *loop) steer(s pairing.Steering) (pairing.Steering, error) {
+	said, actions, err := l.table.Steer(l.now(), s)
+	return said, l.steered(&said, actions, err)
+}
+
+// steered sees to what a word has brought about.
+func (l *loop) steered(s *pairing.Steering, actions []pairing.Action, err error) error {
+	if s.Register == pairing.RegisterState {
+		l.stayTogether(s.Worker, pairing.Drained)
+	}
+	l.act(actions)
+	if err != nil || s.Register != pairing.RegisterState || pairing.State(s.Value) != pairing.Maintenance {
+		return err
+	}
+	pairs, err := l.table.PairsOf(s.Worker)
+	l.part(parting{worker: s.Worker, why: pairing.Drained, pairs: pairs}, partWithin)
+	return err
+}
+
+func (l *loop) heedWords(words []pairing.Steering) (heeded []pairing.Steering) {
+	for i := range words {
+		is, actions, err := l.table.Heed(l.now(), words[i])
+		if is && l.steered(&words[i], actions, err) == nil {
+			heeded = append(heeded, words[i])
+		}
+	}
+	return heeded
+}
+
+// Heed has words count that were said everywhere, at other proxies, and says which of them do: those that are the last about a
+// worker that the pool has.
+func (p *Pool) Heed(ctx context.Context, words []pairing.Steering) (heeded []pairing.Steering, err error) {
+	return query(ctx, p, func(l *loop) []pairing.Steering { return l.heedWords(words) })
+}
+
+// Words are the last that were said of all workers, see [pairing.Table.Said].
+func (p *Pool) Words(ctx context.Context) ([]pairing.Steering, error) {
+	return query(ctx, p, func(l *loop) []pairing.Steering { return l.table.Said(true) })
+}
+
+// WorkersMade is how often a worker became known, ever.
+func (p *Pool) WorkersMade(ctx context.Context) (uint64, error) {
+	return query(ctx, p, func(l *loop) uint64 { return l.table.WorkersMade() })
+}
+
+// SetWorkerState drains a worker, puts it in maintenance or enables it again, in this pool, see [Pool.Steer].
+func (p *Pool) SetWorkerState(ctx context.Context, name string, state pairing.State) error {
+	return p.steerHere(ctx, name, pairing.RegisterState, int(state))
+}
+
+// SetWeight changes the weight of a worker, in this pool.
+func (p *Pool) SetWeight(ctx context.Context, name string, weight int) error {
+	return p.steerHere(ctx, name, pairing.RegisterWeight, weight)
+}
+
+// SetMaxPairs changes how many pairs a worker may have, 0 for no limit, in this pool.
+func (p *Pool) SetMaxPairs(ctx context.Context, name string, n int) error {
+	return p.steerHere(ctx, name, pairing.RegisterMaxPairs, n)
+}
+
+// Idle is a pool that does not run yet, as far as it can be steered: by whoever runs it later.
+type Idle struct{ pool *Pool }
+
+// Idle is the pool until it is run.
+func (p *Pool) Idle() Idle { return Idle{p} }
+
+// WorkersMade is [Pool.WorkersMade].
+func (i Idle) WorkersMade(context.Context) (uint64, error) {
+	return i.pool.loop.table.WorkersMade(), nil
+}
+
+// Words are [Pool.Words].
+func (i Idle) Words(context.Context) ([]pairing.Steering, error) {
+	return i.pool.loop.table.Said(true), nil
+}
+
+// Heed is [Pool.Heed].
+func (i Idle) Heed(_ context.Context, words []pairing.Steering) ([]pairing.Steering, error) {
+	return i.pool.loop.heedWords(words), nil
+}
