@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
 // name checks an identity, or the name of a worker or a pool.
 func name(what, s string) error {
-	if err := wire.CheckName(what, s); err != nil {
+	if err := pairing.CheckName(what, s); err != nil {
 		return wire.Errorf(wire.Malformed, "%v", err)
 	}
 	return nil
@@ -33,16 +34,8 @@ func names(list string) ([]string, error) {
 		return nil, nil
 	}
 	all := strings.Split(list, ",")
-	switch {
-	case len(all) > wire.MaxPrefer:
-		return nil, wire.Errorf(wire.Malformed, "the list names %d workers, more than %d", len(all), wire.MaxPrefer)
-	case len(list) > wire.MaxList:
-		return nil, wire.Errorf(wire.Malformed, "the list of workers has %d bytes, more than %d", len(list), wire.MaxList)
-	}
-	for _, n := range all {
-		if err := name("worker", n); err != nil {
-			return nil, err
-		}
+	if err := pairing.CheckPrefer(all); err != nil {
+		return nil, wire.Errorf(wire.Malformed, "%v", err)
 	}
 	return all, nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -77,13 +78,13 @@ func TestManualHasEveryBound(t *testing.T) {
 		t.Error("the manual says that there may be as many last workers as hints")
 	}
 	for _, bound := range []string{
-		fmt.Sprintf("at most %d names and %d KiB", wire.MaxPrefer, wire.MaxList>>10),
+		fmt.Sprintf("at most %d names and %d KiB", pairing.MaxPrefer, pairing.MaxList>>10),
 		fmt.Sprintf("at most %s hints for connections to come", thousands(p.HintMax)),
 		fmt.Sprintf("has at most %s; beyond", thousands(p.SourceMax)),
 		fmt.Sprintf("takes at most %d KiB: %d MiB for one address, %d MiB for a pool",
 			hintBytes>>10, p.SourceMax*hintBytes>>20, (p.HintMax*hintBytes+1<<20-1)>>20),
 		fmt.Sprintf("the last %s connections", thousands(maxCallers)),
-		fmt.Sprintf("%d in a pool, %d KiB each", maxNames, maxNames*(wire.MaxName+1+32)>>10), // 16 bytes of a string twice, for room to grow
+		fmt.Sprintf("%d in a pool, %d KiB each", maxNames, maxNames*(pairing.MaxName+1+32)>>10), // 16 bytes of a string twice, for room to grow
 	} {
 		if !strings.Contains(text, bound) {
 			t.Errorf("it does not say %q", bound)

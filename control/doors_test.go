@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -54,7 +55,7 @@ func TestDoorThatCannotBe(t *testing.T) {
 		{""},
 		{"a,b"},
 		{"a\nb"},
-		{strings.Repeat("a", wire.MaxName+1)},
+		{strings.Repeat("a", pairing.MaxName+1)},
 		{"alice", "of"},
 		{"alice", "ttl=0s"},
 		{"alice", "ttl=-1s"},

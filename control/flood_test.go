@@ -41,7 +41,7 @@ func floodRig(t *testing.T) (r *rig, operator, peer *client.Client) {
 // waits for the answers.
 func (r *rig) flood() {
 	r.t.Helper()
-	prefer := "prefer=" + strings.Repeat("w1,", wire.MaxPrefer-1) + "w1"
+	prefer := "prefer=" + strings.Repeat("w1,", pairing.MaxPrefer-1) + "w1"
 	var sockets []*zmq4.Socket
 	for range floodConnections {
 		sockets = append(sockets, r.socket(zmq4.DEALER, r.server.Bound()[1]))

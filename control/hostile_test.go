@@ -14,6 +14,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 )
 
@@ -45,7 +46,7 @@ func TestNonsense(t *testing.T) {
 		{"a bad state", []any{"CLIENTS", "state=asleep"}, "400"},
 		{"no kind", []any{"HELLO", "broker", "x"}, "400"},
 		{"an identity of 10 KiB", []any{"HELLO", "client", strings.Repeat("x", 10<<10)}, "400"},
-		{"a long identity", []any{"HELLO", "client", strings.Repeat("x", wire.MaxName+1)}, "400"},
+		{"a long identity", []any{"HELLO", "client", strings.Repeat("x", pairing.MaxName+1)}, "400"},
 		{"an identity with a newline", []any{"HELLO", "client", "a\nb"}, "400"},
 		{"a bad endpoint", []any{"HELLO", "client", "x", "endpoint=here"}, "400"},
 		{"no such pool", []any{"WORKERS", "pool=none"}, "404"},

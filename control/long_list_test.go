@@ -5,15 +5,16 @@ import (
 	"testing"
 
 	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/pairing"
 )
 
 // A list of workers that is too long is refused, whoever says it, and changes nothing.
 func TestLongLists(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.dial()
-	most := strings.Repeat("w,", wire.MaxPrefer-1) + "w"
-	long := strings.Repeat("x", wire.MaxName)
-	wide := strings.Join([]string{long, long, long, long[:wire.MaxList-3*(wire.MaxName+1)-2], "y"}, ",")
+	most := strings.Repeat("w,", pairing.MaxPrefer-1) + "w"
+	long := strings.Repeat("x", pairing.MaxName)
+	wide := strings.Join([]string{long, long, long, long[:pairing.MaxList-3*(pairing.MaxName+1)-2], "y"}, ",")
 	for _, list := range []string{most, wide} {
 		r.say(c, wire.OK, "HELLO", "client", "ann", "prefer="+list)
 		r.say(c, wire.OK, "HINT", "ann", "prefer="+list)

@@ -7,9 +7,6 @@ const (
 	MaxFrame    = 16 << 10 // bytes
 	MaxFrames   = 32       // the verb and its arguments
 	MaxArgument = 4096     // bytes
-	MaxName     = 255      // bytes of an identity, a worker's or a pool's name
-	MaxPrefer   = 16       // workers that an identity prefers or is pinned to
-	MaxList     = 1 << 10  // bytes of the list of these
 	MaxPage     = 1000     // rows of one page of a list
 	MaxUnderWay = 256      // requests of one connection whose replies it has not read; beyond, replies may be dropped
 )

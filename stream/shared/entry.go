@@ -70,17 +70,19 @@ func decode(text string) (pairing.Recollection, error) {
 
 // encodeJSON writes names and numbers.
 func encodeJSON(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
+	var text strings.Builder
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false) // it would make some names six times as long
+	if err := e.Encode(v); err != nil {
 		panic("shared: names and numbers cannot be written as JSON: " + err.Error())
 	}
-	return version + string(text)
+	return version + strings.TrimSuffix(text.String(), "\n")
 }
 
 // decodeJSON reads what encodeJSON has written of v's kind, if it is not longer than most.
 func decodeJSON(text string, most int, v any) error {
 	body, ok := strings.CutPrefix(text, version)
-	if !ok || len(text) > most {
+	if !ok || len(text) > most || !utf8.ValidString(text) {
 		return errNonsense
 	}
 	d := json.NewDecoder(strings.NewReader(body))

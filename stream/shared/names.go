@@ -43,10 +43,12 @@ func (n *name) encode() (text string, ok bool) {
 	return text, len(text) <= nameMax && n.sane()
 }
 
-// sane says whether a proxy may write it.
+// sane says whether a proxy may write it: what HELLO may say, and no more.
 func (n *name) sane() bool {
-	words := append([]string{n.Identity}, n.Prefer...)
-	return (n.Identity == "") == n.Contested && !slices.ContainsFunc(words, func(s string) bool { return !readable(s) })
+	if n.Contested {
+		return n.Identity == "" && n.Prefer == nil
+	}
+	return pairing.CheckName("identity", n.Identity) == nil && pairing.CheckPrefer(n.Prefer) == nil
 }
 
 // decodeName reads what encode has written, and refuses all else.

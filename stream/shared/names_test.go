@@ -253,6 +253,10 @@ func TestNamesNonsense(t *testing.T) {
 			"ann", "1 ann", "2 {}", "1 {}", `1 {"identity":"a\nn"}`, `1 {"identity":"ann","contested":true}`, `1 {"identity":"ann","more":1}`,
 			`1 {"identity":"ann"} {}`, `1 {"identity":"` + strings.Repeat("a", 300) + `"}`, "1 " + strings.Repeat(" ", 1<<20),
 			`1 {"identity":"ann","prefer":["` + strings.Repeat("w", 300) + `"]}`,
+			`1 {"identity":"ann","prefer":["w"` + strings.Repeat(`,"w"`, pairing.MaxPrefer) + `]}`,
+			`1 {"identity":"ann","prefer":["w"` + strings.Repeat(`,"`+strings.Repeat("w", 250)+`"`, 5) + `]}`,
+			`1 {"identity":"ann","prefer":["w1,w2"]}`, `1 {"identity":"ann","prefer":[""]}`, `1 {"identity":"a,nn"}`, "1 {\"identity\":\"a\xff\"}",
+			`1 {"contested":true,"prefer":["w1"]}`,
 		} {
 			s.Put(key, text)
 			if is := p.identify(far); is.Known || is.Identity != "" {
@@ -271,6 +275,24 @@ func TestNamesNonsense(t *testing.T) {
 		p.names().Say(pairing.Saying{Address: "10.0.0.2", Identity: "a\x00"}, time.Hour)
 		if n := p.Stats(); n.Pending != 0 || n.Nonsense == 0 {
 			t.Errorf("%+v", n)
+		}
+	})
+}
+
+// TestLongestName: whatever HELLO may say of a client is told.
+func TestLongestName(t *testing.T) {
+	onBoth(t, func(t *testing.T, s sharedtest.Store) {
+		a, b := newProxy(t, s, long), newProxy(t, s, long)
+		for _, letter := range []string{"a", `"`, "<", "&", "é"} {
+			name := func(size int) string { return strings.Repeat(letter, size/len(letter)) }
+			said := pairing.Saying{Endpoint: far.Endpoint, Identity: name(pairing.MaxName), Prefer: slices.Repeat([]string{name(pairing.MaxName)}, 4)}
+			if err := pairing.CheckPrefer(said.Prefer); err != nil {
+				t.Fatal(err)
+			}
+			a.says(said)
+			if is := b.identify(far); is.Identity != said.Identity || !slices.Equal(is.Prefer, said.Prefer) {
+				t.Errorf("of %q it is %+v", letter, is)
+			}
 		}
 	})
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/streamq/streamq-proxy/control/wire"
+	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream"
 	"github.com/streamq/streamq-proxy/stream/endpoint"
 )
@@ -27,7 +27,7 @@ func (c *checker) doors(i int, p *Pool, cfg *stream.Config) {
 		if first := slices.IndexFunc(p.Doors, same); first < k {
 			c.add(i, setting("identity"), fmt.Sprintf("%q has a door already", d.Identity))
 		}
-		c.fail(i, setting("identity"), wire.CheckName("identity", d.Identity))
+		c.fail(i, setting("identity"), pairing.CheckName("identity", d.Identity))
 		ep, err := endpoint.Parse(d.Endpoint)
 		if err == nil && !ep.Addressed() {
 			err = fmt.Errorf("%q has no port, as a door has", d.Endpoint)
