@@ -37,6 +37,7 @@ type Config struct {
 	said   web.Config
 	hashes []string    // of the users, in order
 	tls    *tls.Config // nil for none
+	files  files       // that it is made of
 }
 
 // Read reads a file. The error says what the toolkit would not take (of users, of TLS, or of the
@@ -102,6 +103,7 @@ func parse(file string, text []byte) (*Config, error) {
 	slices.Sort(c.hashes)
 	c.said.TLSConfig.SetDirectory(filepath.Dir(file))
 	var err error
+	c.files = c.filesNow() // first: what changes meanwhile is read again
 	c.tls, err = c.certified()
 	return c, err
 }

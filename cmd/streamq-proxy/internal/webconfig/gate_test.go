@@ -246,6 +246,75 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	}
 }
 
+// Certificates are parsed when their files have changed, and not for each connection and request; of a change as late as
+// the last that was seen it is not trusted to show.
+func TestCertificatesAreParsedOnce(t *testing.T) {
+	t.Parallel()
+	o := open(t, secured)
+	dir := filepath.Dir(o.name)
+	dated := func(at time.Time) {
+		t.Helper()
+		for _, name := range []string{"cert.pem", "key.pem"} {
+			if err := os.Chtimes(filepath.Join(dir, name), at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	shown := func() *tls.Config { return o.certified(o.now()) }
+	old := time.Now().Add(-time.Hour)
+	dated(old)
+	first := shown()
+	for range 3 {
+		if shown() != first {
+			t.Fatal("it is parsed again")
+		}
+	}
+	certificate(t, dir, 2)
+	if second := shown(); second == first || leaf(t, second) != 2 {
+		t.Errorf("%d is shown, want 2", leaf(t, second))
+	}
+	now := time.Now().Add(time.Hour) // whatever the clock does
+	dated(now)
+	before := shown()
+	size := func() (all [2]int64) {
+		for i, name := range []string{"cert.pem", "key.pem"} {
+			info, err := os.Stat(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[i] = info.Size()
+		}
+		return all
+	}
+	for was := size(); ; { // lengths of signatures differ
+		if certificate(t, dir, 3); size() == was {
+			break
+		}
+	}
+	dated(now)
+	if after := shown(); after == before || leaf(t, after) != 3 {
+		t.Errorf("%d is shown, want 3", leaf(t, after))
+	}
+	if err := os.Remove(filepath.Join(dir, "key.pem")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := leaf(t, shown()); got != 3 || o.InForce() {
+			t.Errorf("without a key %d is shown, in force %v", got, o.InForce())
+		}
+	}
+}
+
+// leaf is the serial number of what is shown.
+func leaf(t *testing.T, c *tls.Config) int64 {
+	t.Helper()
+	is, err := x509.ParseCertificate(c.Certificates[0].Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return is.SerialNumber.Int64()
+}
+
 // A client that was let in by its certificate is held against the file again when it comes back.
 func TestCertificatesAreCheckedAgain(t *testing.T) {
 	t.Parallel()
