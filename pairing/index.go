@@ -7,14 +7,14 @@ import (
 
 // A paged direct index rather than a map: the caller numbers its connections one
 // after the other (side<<32 | number), so that the number itself says where to
-// look. Three loads find a peer however many there are, where a map hashes,
+// look. Four loads find a peer however many there are, where a map hashes,
 // probes, and outgrows the processor's cache; and a page costs nothing until
-// there is somebody on it. In the worst case every page holds a single survivor
-// of its 256 numbers: 2 KiB for a connection that takes 21 kB of libzmq anyway.
+// there is somebody on it, and is small, so that a hundred peers do not pay for a
+// million. In the worst case every leaf holds a single survivor of its 256 numbers:
+// 2 KiB for a connection.
 const (
 	leafBits = 8
-	midBits  = 12
-	rootBits = 12
+	midBits  = 9
 	sides    = 4 // ids up to sides<<32 are found directly, others by map
 )
 
@@ -28,7 +28,7 @@ type (
 		used   int
 	}
 	root struct {
-		mids [1 << rootBits]*mid
+		mids []*mid // as far as numbers have come
 		used int
 		// One empty page of each kind is kept: a connection that comes and goes
 		// alone on its page would otherwise make and drop one each time.
@@ -46,7 +46,7 @@ type index struct {
 
 func split(id PeerID) (side, hi, lo, at uint64) {
 	v := uint64(id)
-	return v >> 32, v >> (midBits + leafBits) & (1<<rootBits - 1), v >> leafBits & (1<<midBits - 1), v & (1<<leafBits - 1)
+	return v >> 32, v & (1<<32 - 1) >> (midBits + leafBits), v >> leafBits & (1<<midBits - 1), v & (1<<leafBits - 1)
 }
 
 func (x *index) get(id PeerID) *Peer {
@@ -55,7 +55,7 @@ func (x *index) get(id PeerID) *Peer {
 		return x.other[id]
 	}
 	r := x.roots[side]
-	if r == nil {
+	if r == nil || hi >= uint64(len(r.mids)) {
 		return nil
 	}
 	m := r.mids[hi]
@@ -84,6 +84,9 @@ func (x *index) put(p *Peer) {
 		x.roots[side] = new(root)
 	}
 	r := x.roots[side]
+	if n := int(hi) + 1 - len(r.mids); n > 0 {
+		r.mids = append(r.mids, make([]*mid, n)...)
+	}
 	if r.mids[hi] == nil {
 		r.mids[hi] = takeSpare(&r.spareMid)
 		r.used++
