@@ -14,8 +14,8 @@
 //	─────┼──────────┼────────┼──────┼───────┼──────────────────────┼────────
 //	     ▼          ▼        ▼      ▼       ▼                      ▼   kernel
 //
-// The C functions accept4, accept, epoll_ctl, recv, send, getpeername and close, and for
-// connections that are taken getsockname, setsockopt and fcntl, are defined here, as are getnameinfo, for which
+// The C functions accept4, accept, epoll_ctl, recv, send, getpeername, getsockname, fcntl and close, and for
+// connections that are taken setsockopt, are defined here, as are getnameinfo, for which
 // musl has no name of a unix socket's peer, and getpid, which libzmq
 // calls ten times a connection, and which is asked of the kernel once for each process that fork(3) makes; and a
 // program that this package is part of exports them: the dynamic linker resolves every

@@ -38,7 +38,7 @@ FOUND_BY_LIBZMQ int accept4(int listener, struct sockaddr *address, socklen_t *l
 	struct sockaddr_storage peer;
 	socklen_t size = sizeof peer;
 	uint64_t mark = atomic_load(&l->mark);
-	int fd = seam_accept(listener, atomic_load(&l->favoured), &peer, &size, flags | SOCK_NONBLOCK);
+	int fd = seam_accept(listener, atomic_load(&l->favoured), &peer, &size, flags | SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		// A listener that was shut says EINVAL, which libzmq takes for a mistake of its own.
 		if (errno == EINVAL) errno = ECONNABORTED;
@@ -153,16 +153,11 @@ FOUND_BY_LIBZMQ int GETNAMEINFO(const struct sockaddr *of, socklen_t length, cha
 	return real ? real(of, length, host, room, port, port_room, flags) : EAI_SYSTEM;
 }
 
-// taken says whether a connection is none of libzmq's business: what libzmq asks and
-// sets in its last moment with it is answered here, without a system call.
-static int taken(int fd) {
-	seam_entry *e = connection(fd);
-	return e && e->taken;
-}
-
+// What libzmq asks of a connection at its beginning, and is known, is answered without a system call: its own
+// name, which libzmq only tells monitors of sockets, is none, and accept4 has made it as libzmq wants it.
 FOUND_BY_LIBZMQ int getsockname(int fd, struct sockaddr *address, socklen_t *length) {
 	seam_entry *e = connection(fd);
-	if (!e || !e->taken || e->peer.any.sa_family == AF_UNSPEC) return (int)syscall(SYS_getsockname, fd, address, length);
+	if (!e || e->peer.any.sa_family == AF_UNSPEC) return (int)syscall(SYS_getsockname, fd, address, length);
 	struct sockaddr_in6 none = {.sin6_family = e->peer.any.sa_family};
 	socklen_t size = none.sin6_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof none;
 	memcpy(address, &none, size < *length ? size : *length);
@@ -170,21 +165,23 @@ FOUND_BY_LIBZMQ int getsockname(int fd, struct sockaddr *address, socklen_t *len
 	return 0;
 }
 
-FOUND_BY_LIBZMQ int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
-	if (taken(fd)) return 0;
-	return (int)syscall(SYS_setsockopt, fd, level, name, value, length);
-}
-
 FOUND_BY_LIBZMQ int fcntl(int fd, int command, ...) {
 	va_list arguments;
 	va_start(arguments, command);
 	void *argument = va_arg(arguments, void *);
 	va_end(arguments);
-	if (taken(fd)) {
+	if (connection(fd)) {
 		if (command == F_GETFL) return O_RDWR | O_NONBLOCK;
 		if (command == F_SETFL || command == F_SETFD) return 0;
 	}
 	return (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
+// What is taken is none of libzmq's business.
+FOUND_BY_LIBZMQ int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
+	seam_entry *e = connection(fd);
+	if (e && e->taken) return 0;
+	return (int)syscall(SYS_setsockopt, fd, level, name, value, length);
 }
 
 // libzmq asks who it is before and behind each wake-up of another thread of its own, lest it goes on
