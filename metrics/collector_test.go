@@ -204,7 +204,7 @@ func everything(pools ...Source) *prometheus.Registry {
 	}), NewWebCollector(func() WebStats {
 		return WebStats{InForce: true, Right: 3, Wrong: 2, Limited: 1}
 	}), NewSharedCollector(func() (shared.Stats, bool) {
-		s := shared.Stats{State: shared.Up, Changes: 1, Pending: 2, Lookups: map[string]uint64{"known": 7}, Names: map[string]uint64{"known": 3}, Writes: map[string]uint64{"stored": 6}}
+		s := shared.Stats{State: shared.Up, Changes: 1, Pending: 2, Lookups: map[string]uint64{"known": 7}, Names: map[string]uint64{"known": 3}, LeftOut: map[string]int64{"workers": 2}, Writes: map[string]uint64{"stored": 6}}
 		s.Times.Observe(time.Millisecond)
 		return s, true
 	}))

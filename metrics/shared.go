@@ -10,7 +10,7 @@ import (
 type sharedCollector struct {
 	stats                                           func() (shared.Stats, bool)
 	state, changes, lookups, times, writes, pending *prometheus.Desc
-	nonsense, names                                 *prometheus.Desc
+	nonsense, names, leftOut                        *prometheus.Desc
 }
 
 // NewSharedCollector shows what stats returns, which may be called from any goroutine; false for nothing.
@@ -27,12 +27,13 @@ func NewSharedCollector(stats func() (shared.Stats, bool)) prometheus.Collector 
 		times:    desc("lookup_seconds", "Time that look-ups took which were answered."),
 		writes:   desc("writes_total", "What the store was to be told, by what came of it.", "result"),
 		nonsense: desc("nonsense_total", "Values that were read in the store and are nothing that a proxy writes."),
+		leftOut:  desc("loads_left_out", "Workers of whose pairs the other proxies are not told, and other proxies that are not read, because it would be too much.", "what"),
 		pending:  desc("writes_pending", "Keys that wait to be written to the store."),
 	}
 }
 
 func (c *sharedCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range [...]*prometheus.Desc{c.state, c.changes, c.lookups, c.times, c.writes, c.pending, c.nonsense, c.names} {
+	for _, d := range [...]*prometheus.Desc{c.state, c.changes, c.lookups, c.times, c.writes, c.pending, c.nonsense, c.names, c.leftOut} {
 		to <- d
 	}
 }
@@ -55,6 +56,9 @@ func (c *sharedCollector) Collect(to chan<- prometheus.Metric) {
 	to <- histogram{desc: c.times, from: s.Times}
 	for result, n := range s.Lookups {
 		to <- prometheus.MustNewConstMetric(c.lookups, prometheus.CounterValue, float64(n), result)
+	}
+	for what, n := range s.LeftOut {
+		to <- prometheus.MustNewConstMetric(c.leftOut, prometheus.GaugeValue, float64(n), what)
 	}
 	for result, n := range s.Names {
 		to <- prometheus.MustNewConstMetric(c.names, prometheus.CounterValue, float64(n), result)

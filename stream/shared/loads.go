@@ -1,7 +1,11 @@
 package shared
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -14,8 +18,11 @@ const (
 	// loadsAgain is when it tells what has not changed, and loadsTTL how long it counts.
 	loadsAgain = 2 * time.Second
 	loadsTTL   = 5 * time.Second
-	// loadsMax bounds what a proxy tells, in bytes: some thousand workers. One with more tells nothing.
-	loadsMax = 64 << 10
+	// loadsMax bounds what a proxy tells of a pool, in bytes: 10,000 workers with names of forty. Of more it
+	// tells of those that have most pairs.
+	loadsMax = 512 << 10
+	// roundMax bounds what the others of a pool are heard of at a time, in bytes.
+	roundMax = 8 << 20
 	// loadsWorkers bounds the workers of a pool that are counted: a store that lies could name any number.
 	loadsWorkers = 1 << 16
 )
@@ -36,6 +43,7 @@ type balance struct {
 	text  string    // that was told last
 	told  time.Time // when that was
 	heard time.Time // when the others were heard last, zero for never, or too long ago
+	left  [leftOuts]int
 }
 
 // Balance has a pool of a space know how many pairs its workers have at other proxies, and these
@@ -55,6 +63,8 @@ func (s *Store) Balance(ctx context.Context, space Space, pool Loaded) {
 	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), slowest)
 	defer cancel()
 	_ = pool.Elsewhere(done, nil) // of a pool that has ended it does not matter
+	b.leave(leftWorkers, 0)
+	b.leave(leftProxies, 0)
 }
 
 // key is what a proxy tells of a pool's workers.
@@ -65,8 +75,13 @@ func (b *balance) tell(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	text := encodeJSON(loads)
-	if len(text) > loadsMax || text == b.text && time.Since(b.told) < loadsAgain {
+	text, untold := encodeLoads(loads)
+	if b.leave(leftWorkers, untold); untold > 0 {
+		b.store.untold.Do(func() {
+			b.store.cfg.Log.Warn("shared: a pool has more workers than there is room to tell of, the others do not know of the pairs of those that have the fewest", "space", string(b.space), "workers", untold)
+		})
+	}
+	if text == b.text && time.Since(b.told) < loadsAgain {
 		return
 	}
 	b.text, b.told = text, time.Now()
@@ -100,12 +115,23 @@ func (b *balance) others(ctx context.Context) (map[string]int, error) {
 		return nil, err
 	}
 	sum := map[string]int{}
-	err = s.readProxies(ctx, backend, names, b.key, loadsMax, func(_, text string) error {
+	unread, err := s.readProxies(ctx, backend, names, b.key, loadsMax, func(_, text string) error {
 		loads, err := decodeLoads(text)
 		add(sum, loads)
 		return err
 	})
+	if b.leave(leftProxies, unread); unread > 0 {
+		s.unread.Do(func() {
+			s.cfg.Log.Warn("shared: the other proxies tell more of workers than is read, the pairs of some do not count", "space", string(b.space), "proxies", unread)
+		})
+	}
 	return sum, err
+}
+
+// leave notes how many are left out of what the proxies know of each other's pairs in this pool.
+func (b *balance) leave(what leftOut, n int) {
+	b.store.stats.leftOut[what].Add(int64(n - b.left[what]))
+	b.left[what] = n
 }
 
 // add adds loads to a sum, in which there is room for so many workers.
@@ -113,6 +139,36 @@ func add(sum, loads map[string]int) {
 	for worker, n := range loads {
 		if _, is := sum[worker]; is || len(sum) < loadsWorkers {
 			sum[worker] += n
+		}
+	}
+}
+
+// encodeLoads writes what a proxy tells of workers. Of so many, with the fewest pairs, there is no room to tell, or
+// nobody would believe their names.
+func encodeLoads(loads map[string]int) (text string, untold int) {
+	told := make(map[string]int, len(loads))
+	for worker, n := range loads {
+		if worker != "" && readable(worker) {
+			told[worker] = n
+		}
+	}
+	if text = encodeJSON(told); len(text) > loadsMax {
+		shorten(told)
+		text = encodeJSON(told)
+	}
+	return text, len(loads) - len(told)
+}
+
+// shorten leaves those with most pairs for whom there is room.
+func shorten(loads map[string]int) {
+	workers := slices.SortedFunc(maps.Keys(loads), func(a, b string) int {
+		return cmp.Or(cmp.Compare(loads[b], loads[a]), cmp.Compare(a, b))
+	})
+	size := len(version + "{}")
+	for _, worker := range workers {
+		size += len(encodeJSON(worker)) - len(version) + len(":,") + len(strconv.Itoa(loads[worker]))
+		if size > loadsMax {
+			delete(loads, worker)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package shared_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"strings"
 	"sync"
@@ -92,4 +93,95 @@ func TestLoads(t *testing.T) {
 		s.Start()
 		until(t, "the store is back", func() bool { return a.knows(map[string]int{"w1": 2}) })
 	})
+}
+
+// TestManyWorkers: the other proxies know of the most loaded workers, and it is said that they do not know of all.
+func TestManyWorkers(t *testing.T) {
+	onBoth(t, func(t *testing.T, s sharedtest.Store) {
+		a, b := newProxy(t, s, long), named(t, s, "b")
+		many := map[string]int{}
+		for i := range 10_000 {
+			many[fmt.Sprint(i, strings.Repeat("x", 200))] = i + 1
+		}
+		pool, stop := a.balanced(many)
+		other, _ := b.balanced(nil)
+		leftOut := func() int64 { return a.Stats().LeftOut["workers"] }
+		until(t, "b knows of some", func() bool {
+			other.mu.Lock()
+			defer other.mu.Unlock()
+			return leftOut() > 0 && len(other.told) == len(many)-int(leftOut())
+		})
+		const said = "more workers than there is room to tell of"
+		if n := a.log.count(said); n != 1 {
+			t.Errorf("it is logged %d times", n)
+		}
+		pool.has(map[string]int{"w1": 1})
+		until(t, "there is room again", func() bool { return leftOut() == 0 && other.knows(map[string]int{"w1": 1}) })
+		pool.has(many)
+		until(t, "there is none", func() bool { return leftOut() > 0 })
+		if stop(); leftOut() != 0 {
+			t.Errorf("of a pool that is not there %d workers are left out", leftOut())
+		}
+		if n := a.log.count(said); n != 1 {
+			t.Errorf("it is logged %d times", n)
+		}
+	})
+}
+
+// talkative is a store that says of each key as much as is read of it, and lists more proxies than there are.
+type talkative struct {
+	shared.Backend
+	mu            sync.Mutex
+	rounds, bytes int
+	most          int // of a round that has ended, in bytes
+}
+
+func (s *talkative) Enrolled(_ context.Context, _ string, most int) (names []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rounds, s.bytes, s.most = s.rounds+1, 0, max(s.most, s.bytes)
+	for i := range most {
+		names = append(names, fmt.Sprint("proxy-", i))
+	}
+	return names, nil
+}
+
+func (s *talkative) Look(_ context.Context, keys []string, most int) ([]shared.Value, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	values := make([]shared.Value, len(keys))
+	for i := range keys {
+		values[i] = shared.Value{Text: "1 {}" + strings.Repeat(" ", most-len("1 {}")), Found: true}
+		s.bytes += most
+	}
+	return values, nil
+}
+
+// TestStoreTellsTooMuch: of a store that tells far too much a bounded part is read at a time, and it is said that not all is.
+func TestStoreTellsTooMuch(t *testing.T) {
+	store := &talkative{}
+	log := &journal{}
+	s := shared.Open(shared.Config{Name: "a", Where: "here", Wait: long, Log: slog.New(slog.NewTextHandler(log, nil)), Dial: func(ctx context.Context) (b shared.Backend, err error) {
+		store.Backend, err = sharedtest.NewFake().Dial()(ctx)
+		return store, err
+	}})
+	t.Cleanup(s.Close)
+	p := &proxy{t, s, s.Memory(shared.OfPool("a")), log}
+	p.becomes(shared.Up)
+	_, stop := p.balanced(nil)
+	until(t, "a few rounds", func() bool {
+		store.mu.Lock()
+		defer store.mu.Unlock()
+		return store.rounds > 3
+	})
+	if left := s.Stats().LeftOut["proxies"]; left < 900 {
+		t.Errorf("%d proxies are not read", left)
+	}
+	stop()
+	if store.most == 0 || store.most > 8<<20 {
+		t.Errorf("%d bytes are read in a round", store.most)
+	}
+	if n := log.count("tell more of workers than is read"); n != 1 {
+		t.Errorf("it is logged %d times", n)
+	}
 }

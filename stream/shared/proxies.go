@@ -101,41 +101,48 @@ func (s *Store) Proxies(ctx context.Context) ([]Proxy, error) {
 	}
 	names = append(names, s.cfg.Name) // which may not be on the list yet
 	all := make([]Proxy, 0, len(names))
-	if err := s.readProxies(ctx, b, names, s.proxyKey, proxyMax, func(name, text string) error {
+	if _, err := s.readProxies(ctx, b, names, s.proxyKey, proxyMax, func(name, text string) error {
 		p, err := decodeProxy(text, name)
 		if err == nil {
 			all = append(all, p)
 		}
 		return err
-	}); err != nil {
+	}); err != nil { // never unread: that is 1 MiB
 		return nil, fmt.Errorf("the proxies cannot be read: %w", err)
 	}
 	slices.SortFunc(all, func(a, b Proxy) int { return cmp.Compare(a.Name, b.Name) })
 	return all, nil
 }
 
-// readProxies reads what each proxy has at its key, some at a time and up to so many bytes of each. What take does not take
-// is nonsense, and the others are read all the same; an error is the store's.
-func (s *Store) readProxies(ctx context.Context, b Backend, names []string, key func(name string) string, most int, take func(name, text string) error) error {
-	for some := range slices.Chunk(names, asksAtOnce) {
-		keys := make([]string, len(some))
-		for i, name := range some {
-			keys[i] = key(name)
+// readProxies reads what each proxy has at its key, some at a time, up to so many bytes of each, and of all together
+// up to [roundMax]: so many are unread then. What take does not take is nonsense, and the others are read all
+// the same; an error is the store's.
+func (s *Store) readProxies(ctx context.Context, b Backend, names []string, key func(name string) string, most int, take func(name, text string) error) (unread int, err error) {
+	for room := roundMax; len(names) > 0; {
+		some := min(len(names), asksAtOnce, room/most)
+		if some <= 0 {
+			break
+		}
+		keys := make([]string, some)
+		for i := range keys {
+			keys[i] = key(names[i])
 		}
 		values, err := b.Look(ctx, keys, most)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		for i, v := range values {
+			room -= len(v.Text)
 			switch {
 			case v.Err != nil:
 				s.disbelieve(keys[i])
-			case v.Found && take(some[i], v.Text) != nil:
+			case v.Found && take(names[i], v.Text) != nil:
 				s.disbelieve(keys[i])
 			}
 		}
+		names = names[some:]
 	}
-	return nil
+	return len(names), nil
 }
 
 // otherProxies are the names on the list of the proxies that are there, or were, but for this one's.

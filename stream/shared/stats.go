@@ -37,6 +37,17 @@ const (
 
 var writeNames = [writeResults]string{"stored", "spared", "dropped", "refused"}
 
+// leftOut is what is left out of what proxies know of each other's pairs, because it is too much.
+type leftOut uint8
+
+const (
+	leftWorkers leftOut = iota // of this proxy, of which the others are not told
+	leftProxies                // others that are not read
+	leftOuts
+)
+
+var leftOutNames = [leftOuts]string{"workers", "proxies"}
+
 // counters are since the start.
 type counters struct {
 	lookups [lookupResults]atomic.Uint64
@@ -45,6 +56,7 @@ type counters struct {
 	times   pairing.Histogram // of those that were answered
 	// nonsense is whatever was read and is nothing that a proxy writes.
 	nonsense atomic.Uint64
+	leftOut  [leftOuts]atomic.Int64 // now
 
 	// Under the store's lock.
 	writes  [writeResults]uint64
@@ -79,6 +91,9 @@ type Stats struct {
 	Changes uint64
 	// Nonsense values were read that no proxy writes, of whatever kind.
 	Nonsense uint64
+	// LeftOut are the workers and the proxies whose pairs do not count everywhere now, since there is too much
+	// to tell: in all pools together, the proxies in each.
+	LeftOut map[string]int64
 	// Times that look-ups took that were answered, the way to the store included.
 	Times pairing.Histogram
 }
@@ -90,6 +105,7 @@ func (s *Store) Stats() Stats {
 	is := Stats{
 		State: s.state, Where: s.cfg.Where, Since: s.since, Pending: s.pending.len(), Changes: s.stats.changes, Nonsense: s.stats.nonsense.Load(),
 		Lookups: map[string]uint64{}, Names: map[string]uint64{}, Writes: map[string]uint64{},
+		LeftOut: map[string]int64{},
 	}
 	if s.why != nil {
 		is.Why = s.why.Error()
@@ -97,6 +113,9 @@ func (s *Store) Stats() Stats {
 	for r, name := range lookupNames {
 		is.Lookups[name] = s.stats.lookups[r].Load()
 		is.Names[name] = s.stats.names[r].Load()
+	}
+	for what, name := range leftOutNames {
+		is.LeftOut[name] = s.stats.leftOut[what].Load()
 	}
 	for r, name := range writeNames {
 		is.Writes[name] = s.stats.writes[r]

@@ -89,7 +89,7 @@ type Store struct {
 	watchers watchers
 
 	// What is said once, whatever comes after.
-	nonsense, refused sync.Once
+	nonsense, refused, untold, unread sync.Once
 
 	mu      sync.Mutex
 	backend Backend // nil until there is one
