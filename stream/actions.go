@@ -63,7 +63,7 @@ func (l *loop) perform(a pairing.Action) {
 // join makes a pair: what each side has sent before goes to the other, the
 // worker's greeting first.
 func (l *loop) join(client, worker *conn) {
-	f := &flow{client: client, worker: worker, shaking: &shaking{begun: l.clock, late: l.clock}}
+	f := &flow{pool: l.pool, client: client, worker: worker, shaking: &shaking{begun: l.clock, late: l.clock}}
 	client.flow, worker.flow = f, f
 	unwatched := l.cfg.ExpectAny
 	if !unwatched {

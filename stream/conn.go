@@ -101,6 +101,7 @@ func (c *conn) stranger() stranger {
 
 // flow is what the two connections of a pair share.
 type flow struct {
+	pool           *Pool // that hears of the loan; is not changed, since the relay's threads read it
 	client, worker *conn
 
 	shaking *shaking            // the handshake, nil when it is through
@@ -108,9 +109,9 @@ type flow struct {
 	passed  [2]uint64           // bytes from client to worker and back, less those that loan has moved
 	counted *[2]splice.Counters // where they are counted for the worker, see workerbytes.go
 	active  time.Duration       // when bytes last passed
-	loan    *loan               // nil while the loop moves the bytes, see lend.go
-	end     splice.End          // what its loans had come to, before this one
+	loan    *splice.Pair        // nil while the loop moves the bytes, see lend.go
 	half    *list.Element       // in loop.halves; nil as long as no side has ended
+	end     splice.End          // what its loans had come to, before this one
 	open    bool                // the handshake is through, and no longer watched
 	young   bool                // and has just been, see young.go
 	chunks  uint8               // that have passed since, up to youngChunks
@@ -120,7 +121,7 @@ type flow struct {
 func (f *flow) sides() [2]*conn { return [2]*conn{f.client, f.worker} }
 
 // side is a connection's place in sides.
-func (f *flow) side(c *conn) int {
+func (f *flow) side(c *conn) int8 {
 	if c == f.client {
 		return 0
 	}

@@ -80,7 +80,7 @@ func TestNewsOfFormerLoan(t *testing.T) {
 			if !client.lent() || client.flow.loan == former {
 				t.Error("the pair is not lent again")
 			}
-			l.pool.relayTold(former)
+			client.flow.Told(former)
 			l.hearOfLent()
 		})
 		if n := r.halfClosed(); n != 0 {

@@ -18,13 +18,6 @@ import (
 //	                        | both ways have ended, or a side was reset
 //	                        +-------------> relayed: the pair ends
 
-// loan is a pair for the time that the relay has it. Lent again after a halt it
-// is another loan.
-type loan struct {
-	*splice.Pair
-	flow *flow
-}
-
 // lent says whether the relay has the connection.
 func (c *conn) lent() bool { return c.flow != nil && c.flow.loan != nil }
 
@@ -38,9 +31,7 @@ func (l *loop) lend(f *flow) {
 		c.paused = false
 	}
 	rest := [2][]byte{f.worker.out.all(), f.client.out.all()}
-	loan := &loan{flow: f}
-	var err error
-	loan.Pair, err = l.ctx.relay.Start(f.client.link.descriptor(), f.worker.link.descriptor(), rest, f.end, l.counters(f), func() { l.pool.relayTold(loan) })
+	loan, err := l.ctx.relay.Start(f.client.link.descriptor(), f.worker.link.descriptor(), rest, f.end, l.counters(f), f)
 	if err != nil { // for want of memory
 		l.cfg.Log.Error("cannot relay a pair", "pool", l.cfg.Name, "error", err)
 		l.act(l.table.End(l.clock, f.client.id, pairing.QueueFull))
@@ -57,8 +48,8 @@ func (l *loop) lend(f *flow) {
 
 // lendable: both connections are the loop's own, and none is broken of which the relay would not know.
 func (f *flow) lendable() bool {
-	for side, c := range f.sides() {
-		known := f.end.Abort && f.end.Gone == side
+	for _, c := range f.sides() {
+		known := f.end.Abort && f.end.Gone == f.side(c)
 		if c.phase != live || c.own() == nil || c.broken && !known {
 			return false
 		}
@@ -99,18 +90,25 @@ func (l *loop) lastActive(c *conn) time.Duration {
 // news are loans of which the relay has something to tell.
 type news struct {
 	mu    sync.Mutex
-	loans []*loan
+	loans []lent
 }
 
-// relayTold adds a loan; it is called by the relay's threads.
-func (p *Pool) relayTold(loan *loan) {
+// lent is a pair's loan. Lent again after a halt the pair has another one.
+type lent struct {
+	flow *flow
+	loan *splice.Pair
+}
+
+// Told has the pool hear of a loan; it is called by the relay's threads.
+func (f *flow) Told(loan *splice.Pair) {
+	p := f.pool
 	p.news.mu.Lock()
-	p.news.loans = append(p.news.loans, loan)
+	p.news.loans = append(p.news.loans, lent{f, loan})
 	p.news.mu.Unlock()
 	p.wake.wake()
 }
 
-func (n *news) take() []*loan {
+func (n *news) take() []lent {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	loans := n.loans
@@ -121,13 +119,13 @@ func (n *news) take() []*loan {
 // hearOfLent ends the pairs that the relay has brought to their end, and notes
 // those that have begun to.
 func (l *loop) hearOfLent() {
-	for _, loan := range l.pool.news.take() {
+	for _, n := range l.pool.news.take() {
 		switch {
-		case loan.flow.loan != loan: // taken back since, and perhaps lent again
-		case loan.End().Over:
-			l.relayed(loan.flow)
+		case n.flow.loan != n.loan: // taken back since, and perhaps lent again
+		case n.loan.End().Over:
+			l.relayed(n.flow)
 		default:
-			l.halfClose(loan.flow)
+			l.halfClose(n.flow)
 		}
 	}
 }

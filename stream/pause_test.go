@@ -13,6 +13,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/pairing"
 	"github.com/streamq/streamq-proxy/stream/sockets"
+	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
 // plenty is more than the kernel's buffers between two sides take, in bytes.
@@ -99,7 +100,7 @@ func (r *rig) pauseWithBacklog() {
 // paused, is passed on and is the reason of the end.
 func TestResetBeforePause(t *testing.T) {
 	lentPairs(t, func(t *testing.T, r *rig, client, worker net.Conn) {
-		var loan *loan
+		var loan *splice.Pair
 		r.onLoop(func(l *loop) { c, _ := l.sides(); loan = c.flow.loan })
 		release := r.stall()
 		paused := make(chan error, 1)

@@ -14,7 +14,7 @@ func TestSizes(t *testing.T) {
 	}{
 		{"conn", unsafe.Sizeof(conn{}), 96},
 		{"ownLink", unsafe.Sizeof(ownLink{}), 32},
-		{"flow", unsafe.Sizeof(flow{}), 192},
+		{"flow", unsafe.Sizeof(flow{}), 176},
 	} {
 		if c.size > c.most {
 			t.Errorf("%s takes %d bytes, want %d at most", c.what, c.size, c.most)

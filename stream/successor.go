@@ -143,7 +143,7 @@ func (l *loop) flowsOf(conns []*conn, saved []SavedFlow) (flows []*flow, err err
 		if min(s.Client, s.Worker) < 0 || max(s.Client, s.Worker) >= len(conns) {
 			return nil, fmt.Errorf("a pair of %d and %d of %d connections", s.Client, s.Worker, len(conns))
 		}
-		f := &flow{client: conns[s.Client], worker: conns[s.Worker], open: true}
+		f := &flow{pool: l.pool, client: conns[s.Client], worker: conns[s.Worker], open: true}
 		if f.shaken, err = s.Handshake.shaken(); err != nil {
 			return nil, err
 		}

@@ -35,8 +35,9 @@ func (f *flow) noteBroken() bool {
 	if !f.direct() {
 		return false
 	}
-	for side, c := range f.sides() {
+	for _, c := range f.sides() {
 		if c.broken && !f.end.Abort {
+			side := f.side(c)
 			f.begins(side)
 			f.end.Reset = f.end.First == side && !f.end.InOrder || f.end.Reset
 			f.end.Abort, f.end.Gone = true, side
@@ -46,7 +47,7 @@ func (f *flow) noteBroken() bool {
 }
 
 // begins notes that a side has ended its sending, if it is the first.
-func (f *flow) begins(side int) {
+func (f *flow) begins(side int8) {
 	if !f.end.Begun {
 		f.end.Begun, f.end.First = true, side
 	}

@@ -4,10 +4,10 @@
 // for the traffic that there is.
 //
 //	r, err := splice.New(threads, pipes)
-//	p, err := r.Start(a, b, rest, end, counters, notify) // two connected, non-blocking stream sockets
-//	...                                                  // notify() tells that an end has begun, and that all is over
-//	end = p.End()                                        // which side it began with, and how
-//	rest = p.Stop()                                      // the sockets are the caller's again
+//	p, err := r.Start(a, b, rest, end, counters, owner) // two connected, non-blocking stream sockets
+//	...                                                 // owner.Told(p) tells that an end has begun, and that all is over
+//	end = p.End()                                       // which side it began with, and how
+//	rest = p.Stop()                                     // the sockets are the caller's again
 //
 // # What is kept
 //

@@ -44,7 +44,7 @@ func (r *resetCase) test(t *testing.T, src *source) {
 	s.turnUntil(t, "the first end", func() bool { return e.pair.End().Begun })
 	e.reset(r.gone)
 	s.turnUntil(t, "the reset", func() bool { return e.pair.End().Over })
-	if end := e.pair.End(); end.First != r.first || !end.Abort || end.Gone != r.gone {
+	if end := e.pair.End(); int(end.First) != r.first || !end.Abort || int(end.Gone) != r.gone {
 		t.Errorf("%+v", end)
 	}
 	passed := int(e.pair.Moved(r.gone)) - len(e.pair.Stop()[r.gone])
@@ -91,7 +91,7 @@ func TestBothReset(t *testing.T) {
 					waitFor(t, "the reset has arrived", func() bool { return polled(e.inner[side])&unix.POLLERR != 0 })
 				}
 				s.turnUntil(t, "the end", func() bool { return e.pair.End().Over })
-				if end := e.pair.End(); end.First != first || !end.Reset || end.InOrder || !end.Abort {
+				if end := e.pair.End(); int(end.First) != first || !end.Reset || end.InOrder || !end.Abort {
 					t.Errorf("%+v", end)
 				}
 			}
@@ -119,7 +119,7 @@ func TestStartFromEnd(t *testing.T) {
 				t.Fatalf("%+v", before)
 			}
 			var err error
-			if e.pair, err = s.Start(e.inner[0], e.inner[1], e.pair.Stop(), before, &e.passed, func() {}); err != nil {
+			if e.pair, err = s.Start(e.inner[0], e.inner[1], e.pair.Stop(), before, &e.passed, toldOf(func() {})); err != nil {
 				t.Fatal(err)
 			}
 			go func() { _, _ = io.Copy(io.Discard, e.outer[0]) }()
@@ -304,7 +304,7 @@ func TestStartFails(t *testing.T) {
 		"second is in a pair": {e.inner[0], other.inner[0]},
 		"first is in a pair":  {other.inner[1], e.inner[0]},
 	} {
-		if _, err := r.Start(fds[0], fds[1], [2][]byte{}, End{}, &e.passed, func() {}); err == nil {
+		if _, err := r.Start(fds[0], fds[1], [2][]byte{}, End{}, &e.passed, toldOf(func() {})); err == nil {
 			t.Errorf("%s: started", what)
 		}
 		roundTrip(t, what, other)
@@ -334,7 +334,7 @@ func TestStartFailsWithDataThere(t *testing.T) {
 		if _, err := e.outer[0].Write([]byte("data")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Start(e.inner[0], int(regular.Fd()), [2][]byte{}, End{}, &e.passed, func() {}); err == nil {
+		if _, err := r.Start(e.inner[0], int(regular.Fd()), [2][]byte{}, End{}, &e.passed, toldOf(func() {})); err == nil {
 			t.Fatal("started")
 		}
 		if n, err := unix.Read(e.inner[0], buf); string(buf[:max(0, n)]) != "data" {

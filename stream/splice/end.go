@@ -3,9 +3,9 @@ package splice
 // End is how a pair has come to its end.
 type End struct {
 	// First is the side that ended first, 0 or 1 in the order that Start was given.
-	First int
+	First int8
 	// Gone is the side that was reset, with Abort: not always the First.
-	Gone int
+	Gone int8
 	// Begun: one side has ended its sending, or is gone. Nothing else is set before.
 	Begun bool
 	// InOrder: its FIN has been read.
@@ -37,9 +37,9 @@ func (p *Pair) over() bool {
 func (p *Pair) begin(side int, inOrder, reset bool) {
 	e := p.End()
 	if !e.Begun {
-		e.Begun, e.First = true, side
+		e.Begun, e.First = true, int8(side)
 	}
-	if e.First == side && !e.InOrder && !e.Reset {
+	if int(e.First) == side && !e.InOrder && !e.Reset {
 		e.InOrder, e.Reset = inOrder, reset
 		p.end.Store(&e)
 	}
@@ -49,7 +49,7 @@ func (p *Pair) begin(side int, inOrder, reset bool) {
 func (p *Pair) gone(side int) {
 	p.begin(side, false, true)
 	if e := p.End(); !e.Abort {
-		e.Abort, e.Gone = true, side
+		e.Abort, e.Gone = true, int8(side)
 		p.end.Store(&e)
 	}
 }

@@ -51,10 +51,10 @@ func (h *Hand) Change(fd int, mask, token uint32) error {
 }
 
 // Start is [Relay.Start] on the hand, of two TCP sockets, both of which must be watched by it. They
-// are from then on watched as the pair's, and after [Pair.Stop] no more. notify may be called
+// are from then on watched as the pair's, and after [Pair.Stop] no more. The owner may be told
 // within Work.
-func (h *Hand) Start(a, b int, rest [2][]byte, passed *[2]Counters, notify func()) (*Pair, error) {
-	p := h.thread.relay.newPair(a, b, rest, passed, notify)
+func (h *Hand) Start(a, b int, rest [2][]byte, passed *[2]Counters, owner Owner) (*Pair, error) {
+	p := h.thread.relay.newPair(a, b, rest, passed, owner)
 	if err := h.thread.relay.begin(p, h.thread); err != nil {
 		return nil, err
 	}

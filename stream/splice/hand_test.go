@@ -84,7 +84,7 @@ func (l *looped) start(a, b int, rest [2][]byte, passed *[2]Counters, notify fun
 			}
 		}
 		if err == nil {
-			p, err = l.hand.Start(a, b, rest, passed, notify)
+			p, err = l.hand.Start(a, b, rest, passed, toldOf(notify))
 		}
 	})
 	return p, err

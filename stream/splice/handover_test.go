@@ -85,7 +85,7 @@ func again(r *Relay, e *ends) error {
 		}
 	}
 	var err error
-	e.pair, err = r.Start(e.inner[0], e.inner[1], [2][]byte{}, End{}, &e.passed, func() { e.told.Add(1) })
+	e.pair, err = r.Start(e.inner[0], e.inner[1], [2][]byte{}, End{}, &e.passed, toldOf(func() { e.told.Add(1) }))
 	return err
 }
 
@@ -138,7 +138,7 @@ func TestStopWhileGoingRound(t *testing.T) {
 			t.Fatal(err)
 		}
 		var passed [2]Counters
-		p, err := r.Start(fds[0], fds[1], [2][]byte{}, End{}, &passed, func() {})
+		p, err := r.Start(fds[0], fds[1], [2][]byte{}, End{}, &passed, toldOf(func() {}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -116,7 +116,7 @@ func (s *source) ends(t testing.TB) *ends {
 func (e *ends) start(t testing.TB, r *Relay) {
 	t.Helper()
 	var err error
-	if e.pair, err = r.Start(e.inner[0], e.inner[1], [2][]byte{}, End{}, &e.passed, func() { e.told.Add(1) }); err != nil {
+	if e.pair, err = r.Start(e.inner[0], e.inner[1], [2][]byte{}, End{}, &e.passed, toldOf(func() { e.told.Add(1) })); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -279,3 +279,8 @@ func descriptors(t testing.TB) int {
 	}
 	return len(entries)
 }
+
+// toldOf is an owner that is called.
+type toldOf func()
+
+func (f toldOf) Told(*Pair) { f() }

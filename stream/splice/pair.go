@@ -6,11 +6,19 @@ import (
 	"time"
 )
 
+// Owner is whose pair it is.
+type Owner interface {
+	// Told is called by a thread of the relay when one of the pair's sides has begun to
+	// end, and again when there is nothing left to move. It must neither block nor call the
+	// pair's methods.
+	Told(*Pair)
+}
+
 // Pair is two sockets whose bytes a [Relay] moves.
 type Pair struct {
 	relay         *Relay
 	passed        *[2]Counters
-	notify        func()
+	owner         Owner
 	place, serial uint32
 
 	late   atomic.Uint32       // what happened while somebody else held mu

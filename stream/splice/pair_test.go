@@ -42,7 +42,7 @@ func wire(t *testing.T, r *Relay) *wired {
 		w.outer[i], w.inner[i] = connection(t)
 	}
 	var err error
-	w.pair, err = r.Start(w.inner[0], w.inner[1], [2][]byte{}, End{}, &w.passed, func() { w.told.Add(1) })
+	w.pair, err = r.Start(w.inner[0], w.inner[1], [2][]byte{}, End{}, &w.passed, toldOf(func() { w.told.Add(1) }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestHalfClose(t *testing.T) {
 		if got, err := io.ReadAll(b); string(got) != "question" || err != nil {
 			t.Fatalf("%q %v", got, err)
 		}
-		if e := w.pair.End(); !e.Begun || e.First != first || e.Over {
+		if e := w.pair.End(); !e.Begun || int(e.First) != first || e.Over {
 			t.Errorf("%+v", e)
 		}
 		_, _ = b.Write(bytes.Repeat([]byte("answer"), 1000))
@@ -163,7 +163,7 @@ func TestHalfClose(t *testing.T) {
 			t.Fatalf("%d %v", len(got), err)
 		}
 		until(t, "over", func() bool { return w.pair.End().Over && w.told.Load() == 2 })
-		if e := w.pair.End(); e.First != first || e.Reset || e.Abort {
+		if e := w.pair.End(); int(e.First) != first || e.Reset || e.Abort {
 			t.Errorf("%+v", e)
 		}
 	}
@@ -181,7 +181,7 @@ func TestReset(t *testing.T) {
 		_ = a.SetLinger(0)
 		_ = a.Close()
 		until(t, "over", func() bool { return w.pair.End().Over })
-		if e := w.pair.End(); e.First != first || !e.Reset || !e.Abort || e.Gone != first {
+		if e := w.pair.End(); int(e.First) != first || !e.Reset || !e.Abort || int(e.Gone) != first {
 			t.Errorf("%+v", e)
 		}
 	}

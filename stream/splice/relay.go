@@ -97,14 +97,12 @@ func (r *Relay) now() time.Duration { return time.Since(r.start) }
 // now on, rest[0] for b and rest[1] for a first, which has been counted already.
 // Of sockets that were in a pair before, end is what that one had come to: it goes
 // on from there. What has passed is added to the counters, passed[0] from a to b and
-// passed[1] back. notify is called by a thread of the relay when one of the
-// sides has begun to end, and again when there is nothing left to move; it must
-// neither block nor call the pair's methods.
+// passed[1] back. The owner is told of its end.
 //
 // The error is the kernel's, for want of memory or of watches (epoll(7)); the
 // sockets are then as they were.
-func (r *Relay) Start(a, b int, rest [2][]byte, end End, passed *[2]Counters, notify func()) (*Pair, error) {
-	p := r.newPair(a, b, rest, passed, notify)
+func (r *Relay) Start(a, b int, rest [2][]byte, end End, passed *[2]Counters, owner Owner) (*Pair, error) {
+	p := r.newPair(a, b, rest, passed, owner)
 	p.ways[0].thorough, p.ways[1].thorough = !tcp(a), !tcp(b)
 	p.resume(end)
 	if err := r.begin(p, nil); err != nil {
@@ -113,8 +111,8 @@ func (r *Relay) Start(a, b int, rest [2][]byte, end End, passed *[2]Counters, no
 	return p, nil
 }
 
-func (r *Relay) newPair(a, b int, rest [2][]byte, passed *[2]Counters, notify func()) *Pair {
-	p := &Pair{relay: r, passed: passed, notify: notify, stopped: true}
+func (r *Relay) newPair(a, b int, rest [2][]byte, passed *[2]Counters, owner Owner) *Pair {
+	p := &Pair{relay: r, passed: passed, owner: owner, stopped: true}
 	p.ways[0] = way{source: int32(a), sink: int32(b), readable: true, writable: true}
 	p.ways[1] = way{source: int32(b), sink: int32(a), readable: true, writable: true}
 	for side := range p.ways {

@@ -41,8 +41,8 @@ func TestEchoAllocatesNothing(t *testing.T) {
 
 // What a pair costs in memory that only waits.
 func TestIdlePairIsSmall(t *testing.T) {
-	const most = 300 // bytes, its place among them
-	if size := unsafe.Sizeof(Pair{}); size > most-100 {
+	const most = 300                               // bytes, its place among them
+	if size := unsafe.Sizeof(Pair{}); size > 192 { // the next that Go allocates is 208
 		t.Errorf("a Pair is %d bytes", size)
 	}
 	var limit unix.Rlimit
@@ -63,7 +63,7 @@ func TestIdlePairIsSmall(t *testing.T) {
 	}
 	pairs := make([]*Pair, n)
 	var passed [2]Counters
-	notify := func() {}
+	notify := toldOf(func() {})
 	before := heap()
 	for i, s := range sockets {
 		var err error

@@ -298,7 +298,7 @@ func storm(t *testing.T, network string, threads int, byHand bool) {
 		t.Fatal(err)
 	}
 	w.start, w.stop = func(a, b int, passed *[2]Counters, notify func()) (*Pair, error) {
-		return w.relay.Start(a, b, [2][]byte{}, End{}, passed, notify)
+		return w.relay.Start(a, b, [2][]byte{}, End{}, passed, toldOf(notify))
 	}, func() {}
 	if byHand {
 		l, stop := newLooped(t, w.relay)

@@ -168,7 +168,7 @@ func (t *thread) serve(p *Pair, events uint32) {
 		tell := t.pump(p, events)
 		p.mu.Unlock()
 		if tell {
-			p.notify()
+			p.owner.Told(p)
 		}
 		if p.late.Load() == 0 {
 			return

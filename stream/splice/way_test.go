@@ -72,7 +72,7 @@ func TestSwitching(t *testing.T) {
 				}
 				defer e.close()
 				var err error
-				if e.pair, err = s.Start(e.inner[0], e.inner[1], [2][]byte{}, End{}, &e.passed, func() {}); err != nil {
+				if e.pair, err = s.Start(e.inner[0], e.inner[1], [2][]byte{}, End{}, &e.passed, toldOf(func() {})); err != nil {
 					t.Fatal(err)
 				}
 				c := &conversation{T: t, steps: s, ends: e, from: rapid.IntRange(0, 1).Draw(t, "from")}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamq/streamq-proxy/stream/sockets"
 	"github.com/streamq/streamq-proxy/stream/source"
+	"github.com/streamq/streamq-proxy/stream/splice"
 )
 
 // errOther is of a worker whose signature is another than the proxy was shown.
@@ -109,7 +110,7 @@ func (s *slot) start(more []byte) {
 	a := s.agent
 	a.count(client, len(s.first))
 	a.count(server, len(more))
-	pair, err := a.hand.Start(s.sides[client].FD, s.sides[server].FD, [2][]byte{s.first, more}, &a.passed, func() { a.post(s.moved) })
+	pair, err := a.hand.Start(s.sides[client].FD, s.sides[server].FD, [2][]byte{s.first, more}, &a.passed, s)
 	if err != nil {
 		a.cfg.Log.Error("cannot relay a pair", "error", err)
 		s.close()
@@ -143,6 +144,9 @@ func (s *slot) failed(err error) {
 	a.lost(s.shown, err)
 }
 
+// Told has the loop look at the pair; the relay calls it.
+func (s *slot) Told(*splice.Pair) { s.agent.post(s.moved) }
+
 // moved is told when the pair's end has begun, and when it is over.
 func (s *slot) moved() {
 	a := s.agent
@@ -152,7 +156,7 @@ func (s *slot) moved() {
 	end := s.pair.End()
 	switch {
 	case end.Over && end.Abort:
-		s.owed = 1 - end.Gone
+		s.owed = 1 - int(end.Gone)
 		s.rest = s.pair.Stop()[end.Gone]
 		s.become(resetting)
 		delete(a.halves, s)
