@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -122,4 +124,59 @@ func TestEverywhereOverTheSocket(t *testing.T) {
 	}
 	r.say(c, wire.Malformed, "DRAIN", "w1", "everywhere", "everywhere")
 	r.say(c, wire.Malformed, "REMOVE", "w1", "everywhere")
+}
+
+// TestClientSteersEverywhere says it by the client: whatever steers a worker counts, and whether the others are told is what it returns.
+func TestClientSteersEverywhere(t *testing.T) {
+	o := &others{}
+	var mu sync.Mutex
+	r := newRig(t, func(r *rig, _ *Config, _ *stream.Config) {
+		r.everywhere = func(ctx context.Context, pool *stream.Pool, w pairing.Steering) (bool, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return o.everywhere(ctx, pool, w)
+		}
+	})
+	c := r.dial()
+	r.say(c, wire.OK, "ADD", "w1", "tcp://127.0.0.1:1")
+	e := c.Pool("default").Everywhere()
+	for i, steer := range []func() (told bool, err error){
+		func() (told bool, err error) {
+			left, told, err := e.Drain(r.context(), "w1")
+			if left != 0 {
+				t.Errorf("%d pairs are left", left)
+			}
+			return told, err
+		},
+		func() (bool, error) { return e.Maint(r.context(), "w1") },
+		func() (bool, error) { return e.Enable(r.context(), "w1") },
+		func() (bool, error) { return e.Weight(r.context(), "w1", 7) },
+		func() (bool, error) { return e.MaxConn(r.context(), "w1", 9) },
+	} {
+		for _, want := range []bool{true, false} {
+			mu.Lock()
+			o.told = want
+			mu.Unlock()
+			if told, err := steer(); err != nil || told != want {
+				t.Errorf("%d: the others are told: %v, and it says %v, %v", i, want, told, err)
+			}
+		}
+	}
+	var said []string
+	mu.Lock()
+	for i := range o.said {
+		said = append(said, fmt.Sprint(o.said[i].Worker, " ", o.said[i].Register, " ", o.said[i].Text()))
+	}
+	mu.Unlock()
+	if want := []string{
+		"w1 state draining", "w1 state draining", "w1 state maintenance", "w1 state maintenance", "w1 state ready", "w1 state ready", "w1 weight 7", "w1 weight 7", "w1 max 9", "w1 max 9",
+	}; !slices.Equal(said, want) {
+		t.Errorf("others are told %v", said)
+	}
+	if _, err := e.Maint(r.context(), "nobody"); wire.CodeOf(err) != wire.NotFound {
+		t.Errorf("of a worker that is not there it says %v", err)
+	}
+	if _, _, err := newRig(t, nil).dial().Pool("").Everywhere().Drain(r.context(), "w1"); wire.CodeOf(err) != wire.Conflict {
+		t.Errorf("a proxy alone says %v", err)
+	}
 }

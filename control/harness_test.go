@@ -44,6 +44,8 @@ type rig struct {
 	reloads   int
 	reloadErr error
 	shutdowns []time.Duration
+	// everywhere stands for what tells other proxies, nil for none.
+	everywhere func(context.Context, *stream.Pool, pairing.Steering) (told bool, err error)
 }
 
 // newRig serves one pool, whose control socket is an ipc file unless change says otherwise.
@@ -70,7 +72,7 @@ func newRig(t testing.TB, change func(*rig, *Config, *stream.Config)) *rig {
 	if r.pool, err = stream.Open(zctx, pool); err != nil {
 		t.Fatal(err)
 	}
-	proxy := Proxy{Pools: []*stream.Pool{r.pool}, Version: wire.Version{Version: "test"}, Reload: r.reload, Upgrade: func(context.Context) error { return nil }, Shutdown: r.shutdown, Level: r.level, Proxies: func(context.Context) ([]wire.ProxyInfo, error) {
+	proxy := Proxy{Pools: []*stream.Pool{r.pool}, Version: wire.Version{Version: "test"}, Reload: r.reload, Upgrade: func(context.Context) error { return nil }, Shutdown: r.shutdown, Level: r.level, Everywhere: r.everywhere, Proxies: func(context.Context) ([]wire.ProxyInfo, error) {
 		return []wire.ProxyInfo{{Proxy: "here", Here: true}}, nil
 	}}
 	if r.server, err = Open(cfg, proxy, feed); err != nil {
