@@ -99,6 +99,7 @@ func (m *Memory) Follow(ctx context.Context, pool Steered) {
 	defer next.Stop()
 	for ctx.Err() == nil {
 		f.round(ctx)
+		f.log(nil) // a flood may be over
 		pause(ctx, wordsGap)
 		select {
 		case <-ctx.Done():

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -330,6 +331,32 @@ func TestSteeredFlood(t *testing.T) {
 	if n := heeded(); n < 1 || float64(n) > 40*took.Seconds() {
 		t.Errorf("%d of the words of %v were heeded", n, took)
 	}
+}
+
+// TestFloodIsLoggedInSum: of more words than are logged in a minute it is said how many are not, also when no more come.
+func TestFloodIsLoggedInSum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sharedtest.NewFake()
+		p := newSteered(t, s, "a")
+		p.becomes(shared.Up)
+		p.follow()
+		for n := range 700 {
+			s.Put("streamq:p:a:ww:w1", fmt.Sprintf("1 %d b %d", time.Now().UnixMilli(), 1+n%200))
+			time.Sleep(60 * time.Millisecond)
+		}
+		if n := p.log.count("steered at another proxy"); n != 600 {
+			t.Errorf("%d are logged", n)
+		}
+		time.Sleep(time.Minute)
+		if n := p.log.count("not all are logged"); n != 1 || p.log.count("unlogged=100") != 1 {
+			t.Errorf("it is said %d times that not all are logged, and how many are not %d times", n, p.log.count("unlogged="))
+		}
+		s.Put("streamq:p:a:ww:w1", fmt.Sprintf("1 %d b 7", time.Now().UnixMilli()))
+		time.Sleep(2 * time.Minute)
+		if p.log.count("steered at another proxy") != 601 || p.log.count("not all are logged") != 1 {
+			t.Error("what comes later is not logged, or what is logged is said to be not")
+		}
+	})
 }
 
 // TestSteeringRefused: a store that does not take it is told of.
