@@ -19,13 +19,23 @@ func (t *Table) name(p *Peer, n naming) {
 	if p.named = true; p.greeted && p.state == PeerConnected {
 		t.offer(p)
 	}
-	if w := p.worker; (n.weight > 0 || n.max > 0) && w.name == n.identity {
-		if n.weight > 0 {
-			w.weight = min(n.weight, MaxWeight)
-		}
-		if n.max > 0 {
-			w.max = n.max
-		}
+	if w := p.worker; w.name == n.identity {
+		t.heedWorker(w, n)
+	}
+}
+
+// heedWorker has what a worker says of itself count, but for what an operator has said of it, here or
+// everywhere: it says so again with each of its connections.
+func (t *Table) heedWorker(w *worker, n naming) {
+	weighs := n.weight > 0 && w.said[RegisterWeight].At == 0
+	bounds := n.max > 0 && w.said[RegisterMaxPairs].At == 0
+	if weighs {
+		w.weight = min(n.weight, MaxWeight)
+	}
+	if bounds {
+		w.max = n.max
+	}
+	if weighs || bounds {
 		t.place(w)
 	}
 }

@@ -202,3 +202,38 @@ func TestRemovedWorkerBeginsAnew(t *testing.T) {
 		t.Errorf("of it is known %+v", r.Said(true))
 	}
 }
+
+// TestOperatorBeforeWorker: what a worker says of itself counts until an operator says something else, here or everywhere.
+func TestOperatorBeforeWorker(t *testing.T) {
+	for _, everywhere := range []bool{false, true} {
+		table, next := New(traceConfig()), PeerID(0)
+		dialsIn := func(weight, most int) {
+			next++
+			from := fmt.Sprint("10.0.0.1:", next)
+			table.Hint(0, Hint{Identity: "w", Endpoint: from, Worker: true, Weight: weight, MaxPairs: most})
+			table.WorkerConnected(0, next, from, Origin{Address: "10.0.0.1", Endpoint: from}, nil)
+		}
+		is := func(what string, want ...int) {
+			t.Helper()
+			if at := standing(table, "w"); !slices.Equal(at[1:], want) {
+				t.Errorf("everywhere: %v: %s: %v, not %v", everywhere, what, at[1:], want)
+			}
+		}
+		says := func(r Register, value int) {
+			t.Helper()
+			if _, _, err := table.Steer(0, Steering{"w", r, Said{Stamp{1, "a"}, value, everywhere}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dialsIn(3, 30)
+		is("a worker has said it", 3, 30)
+		dialsIn(4, 40)
+		is("it has said something else", 4, 40)
+		says(RegisterWeight, 7)
+		dialsIn(5, 50)
+		is("an operator has said its weight", 7, 50)
+		says(RegisterMaxPairs, 70)
+		dialsIn(6, 60)
+		is("an operator has said both", 7, 70)
+	}
+}

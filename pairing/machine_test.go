@@ -555,7 +555,7 @@ func (m *machine) operate() error {
 	case 4:
 		return m.both(text, func(now time.Duration) ([]Action, error) { return m.steer(now, m.word(name, RegisterWeight, n)) },
 			func() bool {
-				return m.twin.change(name, func(w *twinWorker) { w.weight, w.kept = max(n, 1), true })
+				return m.twin.change(name, func(w *twinWorker) { w.weight, w.weighed, w.kept = max(n, 1), true, true })
 			})
 	case 8:
 		source := one(m, machineSources)

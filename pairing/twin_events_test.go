@@ -91,7 +91,7 @@ func (m *twin) name(p *twinPeer, n naming) {
 		p.worker = m.joinAnew(n.identity)
 		m.sweep()
 	}
-	if n.weight > 0 && p.worker.name == n.identity {
+	if n.weight > 0 && p.worker.name == n.identity && !p.worker.weighed {
 		p.worker.weight = min(n.weight, MaxWeight)
 	}
 }
@@ -678,7 +678,7 @@ func (m *twin) removeWorker(name string) bool {
 	if w == nil || w.removed || m.dialsIn(w) {
 		return false
 	}
-	w.removed, w.everywhere = true, false
+	w.removed, w.everywhere, w.weighed = true, false, false
 	m.undialled(w)
 	return true
 }

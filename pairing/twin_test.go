@@ -73,6 +73,7 @@ type twinPeer struct {
 type twinWorker struct {
 	name, endpoint, source                           string
 	weight, max, maxHandshakes, attempt, elsewhere   int
+	weighed                                          bool // by an operator
 	state                                            State
 	everywhere                                       bool // the last word about its state was for all
 	listed, kept, removed, failing, ejected, probing bool
@@ -368,7 +369,7 @@ func (m *twin) join(name string) *twinWorker {
 func (m *twin) joinAnew(name string) *twinWorker {
 	w := m.join(name)
 	if w.removed {
-		w.removed, w.kept, w.state, w.max, w.weight, w.maxHandshakes = false, false, Ready, 0, 1, 0
+		w.removed, w.kept, w.weighed, w.state, w.max, w.weight, w.maxHandshakes = false, false, false, Ready, 0, 1, 0
 	}
 	return w
 }
