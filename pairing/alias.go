@@ -20,13 +20,13 @@ func (t *Table) name(p *Peer, n naming) {
 		t.offer(p)
 	}
 	if w := p.worker; w.name == n.identity {
-		t.heedWorker(w, n)
+		t.describe(w, n)
 	}
 }
 
-// heedWorker has what a worker says of itself count, but for what an operator has said of it, here or
+// describe has what a worker says of itself count, but for what an operator has said of it, here or
 // everywhere: it says so again with each of its connections.
-func (t *Table) heedWorker(w *worker, n naming) {
+func (t *Table) describe(w *worker, n naming) {
 	weighs := n.weight > 0 && w.said[RegisterWeight].At == 0
 	bounds := n.max > 0 && w.said[RegisterMaxPairs].At == 0
 	if weighs {

@@ -80,7 +80,7 @@ func (t *Table) Identified(now time.Duration, id PeerID, is Heard) []Action {
 		}
 		return t.finish()
 	}
-	t.heed(&is)
+	t.reconcile(&is)
 	switch {
 	case is.Identity != "":
 		t.give(p, &is.Saying)
@@ -116,9 +116,9 @@ func (t *Table) give(p *Peer, s *Saying) {
 	t.say(h, n, p)
 }
 
-// heed has what is held of an address be as others know it: what they would know, and do not, has
+// reconcile has what is held of an address be as others know it: what they would know, and do not, has
 // been used up there.
-func (t *Table) heed(is *Heard) {
+func (t *Table) reconcile(is *Heard) {
 	w := t.hints.next[is.Address]
 	switch {
 	case !is.Known || is.Address == "" || w == nil:
@@ -146,7 +146,7 @@ func (t *Table) HelloAfter(now time.Duration, h Hint, is Heard) ([]Action, error
 		is = Heard{}
 	}
 	is.Address = h.Address
-	if t.heed(&is); is.Known && is.Identity != "" {
+	if t.reconcile(&is); is.Known && is.Identity != "" {
 		t.await(is.hint(h.Address))
 	}
 	p, err := t.meant(h)
