@@ -61,7 +61,8 @@ func (l *loop) dialFailed(client pairing.PeerID, worker string, err error) {
 	l.act(l.table.DialFailed(l.now(), client, worker))
 }
 
-// probe finds out whether a worker that failed can be reached again.
+// probe finds out whether a worker that failed can be reached again. It must hear nothing of that where it is over TCP: JeroMQ's
+// PUSH and DEALER give a message to what they have accepted, also when it has said nothing yet.
 func (l *loop) probe(a pairing.Action) {
 	worker := a.Worker
 	l.dialler.connect(0, a, func(_ pairing.PeerID, to connection, err error) {

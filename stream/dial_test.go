@@ -1,8 +1,10 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -463,6 +465,30 @@ func TestDialThatFailsForWantOfMemory(t *testing.T) {
 			r.expectQuiet()
 		})
 	}
+}
+
+// A worker that was gone is found by probes of which it hears nothing: what it accepts first is the client that has waited.
+func TestProbesAreNotHeard(t *testing.T) {
+	heard := func() bool {
+		endpoint := refusingEndpoint(t)
+		r := newRig(t, withWorker(endpoint), func(c *Config) { c.Pairing.RetryMin, c.Pairing.RetryMax = time.Millisecond, time.Millisecond })
+		send(t, r.client(), nullPeer())
+		eventually(t, "the worker is probed", func() bool { return r.snapshot().Stats.Probes > 1 })
+		l, err := net.Listen("tcp", endpoint[len("tcp://"):])
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, len(nullPeer()))
+		_, _ = io.ReadFull(accepting(t, l)(), b)
+		return !bytes.Equal(b, nullPeer())
+	}
+	// The kernel sends an ACK after 200 ms, in which a busy machine may not have come to close a probe; but not again and again.
+	for range 5 {
+		if !heard() {
+			return
+		}
+	}
+	t.Error("the worker accepts a connection that says nothing")
 }
 
 // A worker behind a unix socket, with a file or without.

@@ -228,10 +228,14 @@ func (d *dialler) try(x *dial) {
 
 // connectOne begins a connection to an address, from where it is to come.
 func (d *dialler) connectOne(x *dial, to sockets.Remote) (sockets.Connection, bool, error) {
-	if x.client != 0 && d.loop.shown.setting.Some() {
+	switch {
+	case x.client == 0:
+		return to.Probe(d.sources(x.source, to)...)
+	case d.loop.shown.setting.Some():
 		return d.connectShown(x, to)
+	default:
+		return to.Connect(d.sources(x.source, to)...)
 	}
-	return to.Connect(d.sources(x.source, to)...)
 }
 
 // await waits for an attempt; a host's next address is tried beside it after a

@@ -68,6 +68,19 @@ func (r Remote) SetUp(fd int) error {
 // there already. It comes from the first of the sources that has a port; from where
 // the kernel likes if there are none.
 func (r Remote) Connect(sources ...source.Address) (c Connection, connected bool, err error) {
+	return r.connect(func(int) {}, sources)
+}
+
+// Probe is Connect for a connection that is closed as soon as it is there: over TCP accept(2) never returns it to who
+// listens, since the handshake ends with an RST in the place of its last ACK. A unix socket has no handshake.
+func (r Remote) Probe(sources ...source.Address) (c Connection, connected bool, err error) {
+	return r.connect(func(fd int) {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) // the last ACK waits for what is sent (tcp(7)); else the probe is accepted
+		DropUnsent(fd)
+	}, sources)
+}
+
+func (r Remote) connect(prepare func(fd int), sources []source.Address) (c Connection, connected bool, err error) {
 	// connect(2) can find all ports in use for an instant in which they are not;
 	// Go's net tries three times, too.
 	for i := range max(3, len(sources)) {
@@ -75,7 +88,7 @@ func (r Remote) Connect(sources ...source.Address) (c Connection, connected bool
 		if len(sources) > 0 {
 			from = sources[i%len(sources)]
 		}
-		if c.FD, err = connectOnce(r.domain, from, r.at); !errors.Is(err, unix.EADDRNOTAVAIL) {
+		if c.FD, err = connectOnce(r.domain, prepare, from, r.at); !errors.Is(err, unix.EADDRNOTAVAIL) {
 			break
 		}
 	}
@@ -92,11 +105,12 @@ func (r Remote) Connect(sources ...source.Address) (c Connection, connected bool
 }
 
 // connectOnce returns a connection that may be under way yet.
-func connectOnce(domain int, from source.Address, to unix.Sockaddr) (fd int, err error) {
+func connectOnce(domain int, prepare func(fd int), from source.Address, to unix.Sockaddr) (fd int, err error) {
 	fd, err = unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
+	prepare(fd)
 	if from.IsValid() {
 		_, at := Sockaddr(netip.AddrPortFrom(from.Addr, 0))
 		if err = from.Bind(fd, at); err != nil {

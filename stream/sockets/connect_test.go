@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,6 +48,46 @@ func TestConnect(t *testing.T) {
 	Close(c.FD)
 	if _, err := far.Read(b); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the other side saw %v", err)
+	}
+}
+
+// A probe finds out whether somebody listens, and accept(2) never returns it: what is accepted is the connection after all of them.
+func TestProbeIsNotAccepted(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "[::1]"} {
+		l, err := net.Listen("tcp", host+":0")
+		if err != nil {
+			t.Skip(err) // a machine without IPv6
+		}
+		to := At(netip.MustParseAddrPort(l.Addr().String()))
+		slow := map[string]bool{} // the kernel sends an ACK after 200 ms, in which a busy machine may not have come to close it
+		for range 100 {
+			began := time.Now()
+			c, connected, err := to.Probe()
+			if err != nil || !connected {
+				t.Fatalf("connected %v, %v", connected, err)
+			}
+			Close(c.FD)
+			slow[c.Own.String()] = time.Since(began) > 100*time.Millisecond
+		}
+		c, _, err := to.Connect()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for from := ""; from != c.Own.String(); {
+			far, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if from = far.RemoteAddr().String(); from != c.Own.String() && !slow[from] {
+				t.Errorf("accept(2) returned %v, and %v has connected", from, c.Own)
+			}
+			far.Close()
+		}
+		Close(c.FD)
+		l.Close()
+		if c, connected, err := to.Probe(); connected || !errors.Is(err, unix.ECONNREFUSED) {
+			t.Errorf("nobody listens: descriptor %d, connected %v, %v", c.FD, connected, err)
+		}
 	}
 }
 
