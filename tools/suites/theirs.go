@@ -38,6 +38,9 @@ func (r *runner) czmq(ctx context.Context) (suite, error) {
 	return s, nil
 }
 
+// refuse has clients be refused where the worker has gone, as they are without a proxy.
+var refuse = []string{"--no-worker", "refuse", "--no-worker-wait", "0s"}
+
 // pyzmq is its own, of the source distribution, with the wheel.
 func (r *runner) pyzmq(context.Context) (suite, error) {
 	s := suite{}
@@ -50,7 +53,7 @@ func (r *runner) pyzmq(context.Context) (suite, error) {
 		}
 		var flags []string
 		if name == "test_device.py" { // its clients try to connect again when the worker has gone, and LINGER has them be refused before they may end
-			flags = []string{"--no-worker", "refuse", "--no-worker-wait", "0s"}
+			flags = refuse
 		}
 		s.cases = append(s.cases, testCase{
 			name: name, dir: dir, flags: flags, env: []string{"PYTHONPATH=" + r.file("py"), "PYTHONDONTWRITEBYTECODE=1"},
@@ -93,7 +96,7 @@ func (r *runner) jeromq(ctx context.Context) (suite, error) {
 		return s, err
 	}
 	path := strings.Join(append(jars, classes, filepath.Join(dir, "src", "test", "resources")), ":")
-	var sources, all, raw []string
+	var sources, all, raw, broken []string
 	err = filepath.WalkDir(tests, func(file string, _ os.DirEntry, err error) error {
 		if strings.HasSuffix(file, ".java") {
 			sources = append(sources, file)
@@ -120,9 +123,12 @@ func (r *runner) jeromq(ctx context.Context) (suite, error) {
 			return s, err
 		}
 		class := strings.ReplaceAll(strings.TrimSuffix(relative, ".java"), "/", ".")
-		if rawInJava.MatchString(class) {
+		switch {
+		case rawInJava.MatchString(class):
 			raw = append(raw, class)
-		} else {
+		case brokenInJava.MatchString(class):
+			broken = append(broken, class)
+		default:
 			all = append(all, class)
 		}
 	}
@@ -133,6 +139,7 @@ func (r *runner) jeromq(ctx context.Context) (suite, error) {
 		})
 	}
 	one("jeromq-raw", raw, []string{"--expect", "any"})
+	one("jeromq-broken", broken, refuse)
 	for group := range slices.Chunk(all, 10) { // which share a Java machine, since one takes a second to start
 		one("jeromq-"+group[0], group, nil)
 	}
@@ -141,3 +148,7 @@ func (r *runner) jeromq(ctx context.Context) (suite, error) {
 
 // rawInJava are classes that have raw sockets on one side of a connection: their pools look at nothing that is said, as those of libzmq's.
 var rawInJava = regexp.MustCompile(`\.(ConnectRidTest|TestRaw|StreamTest)$`)
+
+// brokenInJava are classes whose clients have IMMEDIATE and a worker that goes: nothing may be sent until it is back, and JeroMQ
+// takes a connection that is accepted for one.
+var brokenInJava = regexp.MustCompile(`\.(ImmediateTest|TestConnectDelay)$`)
