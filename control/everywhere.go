@@ -9,10 +9,14 @@ import (
 // everywhere, behind what a verb wants, has its word count at all proxies that share the store.
 const everywhere = "everywhere"
 
-// steer has a word about a worker count in a pool, everywhere if that was said as the argument of this place. Then
+// word is about a register of the worker that is meant.
+func (c *call) word(r pairing.Register, value int) pairing.Steering {
+	return pairing.Steering{Worker: c.arg(0), Register: r, Said: pairing.Said{Value: value}}
+}
+
+// steer has a word count in a pool, everywhere if that was said as the argument of this place. Then
 // where says what has become of it: it was told to the store, or is queued for when that is back.
-func (c *call) steer(pool *stream.Pool, r pairing.Register, value, place int) (code wire.Code, where string, err error) {
-	w := pairing.Steering{Worker: c.arg(0), Register: r, Said: pairing.Said{Value: value}}
+func (c *call) steer(pool *stream.Pool, w pairing.Steering, place int) (code wire.Code, where string, err error) {
 	if c.arg(place) != everywhere {
 		_, err := pool.Steer(c.ctx, w)
 		return wire.OK, "", err
@@ -30,12 +34,12 @@ func (c *call) steer(pool *stream.Pool, r pairing.Register, value, place int) (c
 }
 
 // steered is the reply of a verb whose word counts, and that has nothing else to tell.
-func (c *call) steered(r pairing.Register, value, place int) (wire.Reply, error) {
+func (c *call) steered(w pairing.Steering, place int) (wire.Reply, error) {
 	pool, err := c.pool()
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	code, where, err := c.steer(pool, r, value, place)
+	code, where, err := c.steer(pool, w, place)
 	switch {
 	case err != nil:
 		return wire.Reply{}, err

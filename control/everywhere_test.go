@@ -108,7 +108,7 @@ func TestEverywhere(t *testing.T) {
 	}
 }
 
-// TestEverywhereOverTheSocket says it in requests, for all that steer a worker, with the pool before and behind it.
+// TestEverywhereOverTheSocket says it in requests, for all that steer a worker, or pin an identity, with the pool before and behind it.
 func TestEverywhereOverTheSocket(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.dial()
@@ -119,6 +119,8 @@ func TestEverywhereOverTheSocket(t *testing.T) {
 		{"ENABLE", "w1", "everywhere", "pool=default"},
 		{"WEIGHT", "w1", "3", "pool=default", "everywhere"},
 		{"MAXCONN", "w1", "3", "everywhere"},
+		{"PIN", "ann", "w1", "everywhere"},
+		{"UNPIN", "ann", "everywhere", "pool=default"},
 	} {
 		r.say(c, wire.Conflict, said[0], said[1:]...)
 	}

@@ -24,9 +24,9 @@ func failure(err error) wire.Reply {
 		return wire.Reply{Code: wire.Conflict, Text: err.Error()}
 	case errors.As(err, &ambiguous):
 		return wire.Reply{Code: wire.Conflict, Text: err.Error() + ": say endpoint=IP:PORT, as the proxy sees it"}
-	case errors.Is(err, pairing.ErrNoWorker):
+	case errors.Is(err, pairing.ErrNoWorker), errors.Is(err, pairing.ErrNotPinned):
 		return wire.Reply{Code: wire.NotFound, Text: err.Error()}
-	case errors.Is(err, pairing.ErrWorkerExists):
+	case errors.Is(err, pairing.ErrWorkerExists), errors.Is(err, pairing.ErrPinsFull):
 		return wire.Reply{Code: wire.Conflict, Text: err.Error()}
 	case errors.Is(err, pairing.ErrDialsIn):
 		return wire.Reply{Code: wire.Conflict, Text: err.Error() + ": DRAIN or MAINT it; when it is stopped, REMOVE forgets it after 10 s"}

@@ -48,7 +48,7 @@ func PairOf(p pairing.PeerInfo) wire.PairInfo {
 func hintInfo(h pairing.HintInfo) wire.HintInfo {
 	return wire.HintInfo{
 		Identity: h.Identity, Endpoint: h.Endpoint, Address: h.Address, Prefer: array(h.Prefer), Pinned: h.Pinned,
-		Left: wire.InSeconds(h.Left),
+		Left: wire.InSeconds(h.Left), Everywhere: wordsOf(h.Everywhere),
 	}
 }
 

@@ -356,7 +356,7 @@ func explain(c *call) (wire.Reply, error) {
 func ExplanationOf(e *stream.Explanation) wire.Explanation {
 	x := wire.Explanation{
 		Identity: e.Identity, Rule: e.Rule.String(), Passed: []wire.Passed{}, Prefer: array(e.Prefer),
-		Pinned: e.Pinned, Last: e.Last, Policy: e.Policy.String(), Clients: []wire.ClientInfo{}, Candidates: []wire.Candidate{},
+		Pinned: e.Pinned, Everywhere: wordsOf(e.Everywhere), Last: e.Last, Policy: e.Policy.String(), Clients: []wire.ClientInfo{}, Candidates: []wire.Candidate{},
 	}
 	x.Balancer, x.BytesIn, x.BytesOut = balancer(e.Balancer), e.BytesIn, e.BytesOut
 	if x.Handshake = handshake(e.Handshake); x.Handshake != nil {

@@ -22,12 +22,12 @@ func steerVerbs() []Verb {
 			Help: "forgets what was said of an identity; its connections stay", run: unhint,
 		},
 		{
-			Name: "PIN", Args: "IDENTITY WORKER[,FALLBACK,...] [pool=NAME]", Level: wire.Operator, Logged: Logged,
-			Help: "has an identity prefer workers until UNPIN, whatever it says itself", run: pin,
+			Name: "PIN", Args: "IDENTITY WORKER[,FALLBACK,...] [everywhere] [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "has an identity prefer workers until UNPIN, whatever it says itself; everywhere: at all proxies that share the store", run: pin,
 		},
 		{
-			Name: "UNPIN", Args: "IDENTITY [pool=NAME]", Level: wire.Operator, Logged: Logged,
-			Help: "ends a pin", run: unpin,
+			Name: "UNPIN", Args: "IDENTITY [everywhere] [pool=NAME]", Level: wire.Operator, Logged: Logged,
+			Help: "ends a pin; everywhere: at all proxies that share the store, whether or not it is known here", run: unpin,
 		},
 		{
 			Name: "DRAIN", Args: "WORKER [everywhere] [pool=NAME]", Level: wire.Operator, Logged: Logged, Web: true,
@@ -134,25 +134,22 @@ func found(yes bool, err error) func(wire.Code, string, ...any) error {
 }
 
 func pin(c *call) (wire.Reply, error) {
-	if err := name("identity", c.arg(0)); err != nil {
-		return wire.Reply{}, err
-	}
 	if c.arg(1) == "" {
 		return wire.Reply{}, wire.Errorf(wire.Malformed, "to which worker? UNPIN ends a pin")
 	}
-	workers, err := names(c.arg(1))
-	if err != nil {
+	if _, err := names(c.arg(1)); err != nil {
 		return wire.Reply{}, err
 	}
-	return c.on(wire.OK, func(p *stream.Pool) error {
-		return found(p.Pin(c.ctx, c.arg(0), workers))(wire.Conflict, "there are as many pins as there may be")
-	})
+	return c.pinned(c.arg(1), 2)
 }
 
-func unpin(c *call) (wire.Reply, error) {
-	return c.on(wire.OK, func(p *stream.Pool) error {
-		return found(p.Unpin(c.ctx, c.arg(0)))(wire.NotFound, "%q is not pinned", c.arg(0))
-	})
+func unpin(c *call) (wire.Reply, error) { return c.pinned("", 1) }
+
+func (c *call) pinned(workers string, place int) (wire.Reply, error) {
+	if err := name("identity", c.arg(0)); err != nil {
+		return wire.Reply{}, err
+	}
+	return c.steered(pairing.Steering{Identity: c.arg(0), Register: pairing.RegisterPin, Workers: workers}, place)
 }
 
 func drain(c *call) (wire.Reply, error) {
@@ -160,7 +157,7 @@ func drain(c *call) (wire.Reply, error) {
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	code, where, err := c.steer(pool, pairing.RegisterState, int(pairing.Draining), 1)
+	code, where, err := c.steer(pool, c.word(pairing.RegisterState, int(pairing.Draining)), 1)
 	if err != nil {
 		return wire.Reply{}, err
 	}
@@ -177,11 +174,11 @@ func drain(c *call) (wire.Reply, error) {
 }
 
 func maintain(c *call) (wire.Reply, error) {
-	return c.steered(pairing.RegisterState, int(pairing.Maintenance), 1)
+	return c.steered(c.word(pairing.RegisterState, int(pairing.Maintenance)), 1)
 }
 
 func enable(c *call) (wire.Reply, error) {
-	return c.steered(pairing.RegisterState, int(pairing.Ready), 1)
+	return c.steered(c.word(pairing.RegisterState, int(pairing.Ready)), 1)
 }
 
 func weigh(c *call) (wire.Reply, error) {
@@ -189,7 +186,7 @@ func weigh(c *call) (wire.Reply, error) {
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	return c.steered(pairing.RegisterWeight, n, 2)
+	return c.steered(c.word(pairing.RegisterWeight, n), 2)
 }
 
 func maxconn(c *call) (wire.Reply, error) {
@@ -197,7 +194,7 @@ func maxconn(c *call) (wire.Reply, error) {
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	return c.steered(pairing.RegisterMaxPairs, n, 2)
+	return c.steered(c.word(pairing.RegisterMaxPairs, n), 2)
 }
 
 func add(c *call) (wire.Reply, error) {

@@ -68,7 +68,7 @@ func TestSpecialVerbs(t *testing.T) {
 
 func TestArguments(t *testing.T) {
 	pin, kick, hello := VerbOf("PIN"), VerbOf("KICK"), VerbOf("HELLO")
-	if places, options := pin.Places(); !slices.Equal(places, []string{"IDENTITY", "WORKER[,FALLBACK,...]"}) || !slices.Equal(options, []string{"pool"}) {
+	if places, options := pin.Places(); !slices.Equal(places, []string{"IDENTITY", "WORKER[,FALLBACK,...]", "everywhere"}) || !slices.Equal(options, []string{"pool"}) {
 		t.Errorf("PIN has %q and %q", places, options)
 	}
 	for _, tc := range []struct {
@@ -79,7 +79,7 @@ func TestArguments(t *testing.T) {
 		{kick, []string{"nobody", "x"}, `KICK: "nobody" is none of pair, client, worker (400)`},
 		{hello, []string{"broker", "x"}, `HELLO: "broker" is none of client, worker (400)`},
 		{hello, []string{"client"}, "HELLO wants " + hello.Args + " (400)"},
-		{pin, []string{"ann", "w1", "more"}, `PIN has no use for "more", it wants ` + pin.Args + " (400)"},
+		{pin, []string{"ann", "w1", "everywhere", "more"}, `PIN has no use for "more", it wants ` + pin.Args + " (400)"},
 		{pin, []string{"ann", "w1", "pool=a", "pool=b"}, "pool= is said twice (400)"},
 	} {
 		if _, _, err := tc.verb.arguments(tc.said); err == nil || err.Error() != tc.want {

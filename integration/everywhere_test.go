@@ -52,6 +52,27 @@ func (f *together) join() (proxy int, at string) {
 	return len(f.proxies) - 1, at
 }
 
+// upgrade has a proxy go on as another process, and waits until that answers at its control socket.
+func (f *together) upgrade(proxy int, at string) {
+	f.t.Helper()
+	say(f.t, f.control[proxy], nil, "UPGRADE")
+	eventually(f.t, "the successor answers", func() bool { // which does not know what the process before was asked at its end
+		if !strings.Contains(f.proxies[proxy].said(), "handed over") {
+			return false
+		}
+		ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Second)
+		defer cancel()
+		c, err := client.Dial(ctx, at, nil)
+		if err != nil {
+			return false
+		}
+		f.t.Cleanup(c.Close)
+		f.control[proxy] = c
+		_, err = c.Do(ctx, "STATUS")
+		return err == nil
+	})
+}
+
 // TestEverywhere has an operator steer workers at one of three proxies, everywhere: the others follow, and so does one that joins
 // later, before it answers anybody. Clients of all of them go elsewhere. It says who has said it, and where.
 func TestEverywhere(t *testing.T) {
@@ -125,22 +146,7 @@ func TestEverywhereWithoutStore(t *testing.T) {
 	if where := f.everywhere(third, "DRAIN", "w1"); where != wire.Queued {
 		t.Errorf("the store: %q", where)
 	}
-	say(t, f.control[third], nil, "UPGRADE")
-	eventually(t, "the successor answers", func() bool { // which does not know what the process before was asked at its end
-		if !strings.Contains(f.proxies[third].said(), "handed over") {
-			return false
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-		c, err := client.Dial(ctx, at, nil)
-		if err != nil {
-			return false
-		}
-		t.Cleanup(c.Close)
-		f.control[third] = c
-		_, err = c.Do(ctx, "STATUS")
-		return err == nil
-	})
+	f.upgrade(third, at)
 	if is := f.has(third, "w1") + ", " + f.has(third, "w2"); is != "draining 1, ready 5" {
 		t.Errorf("the successor has them be %s", is)
 	}
@@ -158,7 +164,7 @@ func TestEverywhereAlone(t *testing.T) {
 	ctx, sec := newContext(t), newSecurity(t, "CURVE")
 	ws := newNamed(t, ctx, sec, 1, 0)
 	_, c := startControlled(t, ws)
-	for _, said := range [][]string{{"DRAIN", "w0"}, {"MAINT", "w0"}, {"ENABLE", "w0"}, {"WEIGHT", "w0", "2"}, {"MAXCONN", "w0", "2"}} {
+	for _, said := range [][]string{{"DRAIN", "w0"}, {"MAINT", "w0"}, {"ENABLE", "w0"}, {"WEIGHT", "w0", "2"}, {"MAXCONN", "w0", "2"}, {"PIN", "ann", "w0"}, {"UNPIN", "ann"}} {
 		if _, err := c.Do(t.Context(), said[0], append(said[1:], "everywhere")...); wire.CodeOf(err) != wire.Conflict {
 			t.Errorf("%v: %v", said, err)
 		}

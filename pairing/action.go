@@ -31,7 +31,7 @@ const (
 	// Ended: a client's stay is over and Record tells of it. There is exactly
 	// one for each client that connected, also for one that was refused.
 	Ended
-	// Recall: ask others which worker Who had last, for the client Peer, which waits for
+	// Recall: ask others which worker Who had last, and how an identity is pinned, for the client Peer, which waits for
 	// the answer. Give that by [Table.Recalled], also when nobody can be asked.
 	Recall
 	// Remember: tell others that Who has Worker, or if that is "" that Who is to be sent

@@ -100,4 +100,5 @@ func (t *Table) configureMemory() {
 	t.habits.configure(t, bounds{c.AffinityMax, c.SourceMax, c.AffinityTTL}, t.now)
 	t.preferred.configure(c.HintMax, c.SourceMax, c.HintTTL, t.now)
 	t.hints.held.configure(c.HintMax, c.SourceMax, c.HintTTL, t.now)
+	t.pins.configure(c.HintMax, t.now)
 }

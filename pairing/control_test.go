@@ -290,8 +290,10 @@ func TestPins(t *testing.T) {
 	for _, name := range []string{"w1", "w2"} {
 		r.add(WorkerConfig{Name: name})
 	}
-	if !r.Pin("ann", []string{"w2"}) || !r.Pin("bob", nil) || r.Pin("cyd", nil) || !r.Pin("ann", []string{"w2"}) {
-		t.Error("the bound of pins is not kept")
+	for i, name := range []string{"ann", "bob", "cyd", "ann"} {
+		if err := r.pin(name, "w2"); (err == nil) != (name != "cyd") || err != nil && !errors.Is(err, ErrPinsFull) {
+			t.Errorf("pin %d, of %s: %v", i, name, err)
+		}
 	}
 	for i := range 3 {
 		at := fmt.Sprint("10.0.0.1:", i+1)
@@ -300,8 +302,8 @@ func TestPins(t *testing.T) {
 			t.Errorf("pinned, and it has %s", w)
 		}
 	}
-	if !r.Unpin("ann") || r.Unpin("ann") {
-		t.Error("unpinned once")
+	if first, again := r.pin("ann", ""), r.pin("ann", ""); first != nil || !errors.Is(again, ErrNotPinned) {
+		t.Errorf("unpinned: %v, and again: %v", first, again)
 	}
 }
 
@@ -360,7 +362,7 @@ func TestPagesOfHints(t *testing.T) {
 		r.Hint(r.now, Hint{Identity: fmt.Sprint("old", i)})
 	}
 	r.now += time.Minute
-	r.Pin("new0", []string{"w"})
+	must(t, r.pin("new0", "w"))
 	for i := range 4 {
 		r.Hint(r.now, Hint{Identity: fmt.Sprint("new", i)})
 	}

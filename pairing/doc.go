@@ -35,7 +35,7 @@
 //	lease       what must be renewed for a pair to live
 //	load        of a worker: its pairs and the dials that are under way to it
 //	outlier     a worker whose pairs fail while those of others open
-//	pin         what an operator has an identity prefer
+//	pin         what an operator has an identity prefer, here or in all tables
 //	seat        where the policy rendezvous has a worker
 //	source      who has said something: an address, or an operator
 //	streak      failures of a worker in a row

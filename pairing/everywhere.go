@@ -8,11 +8,11 @@ import (
 
 // What an operator says of a worker counts in this table, or in all tables, of other processes as
 // well, that have a worker of that name: everywhere. They need not hear of it in the order in which
-// it was said, or only once, and agree all the same: of each register of a worker the word with the
+// it was said, or only once, and agree all the same: of each register of a worker, or of an identity (pin.go), the word with the
 // latest stamp counts, wherever and whenever it is heard (a last-writer-wins register). What is said
 // for one table only has a stamp, too, so that an earlier word that comes late does not undo it.
 
-// Register is one thing about a worker that operators say.
+// Register is one thing about a worker, or an identity, that operators say.
 type Register uint8
 
 // The registers of a worker, and what their values are.
@@ -23,15 +23,21 @@ const (
 	registerCount
 )
 
-// NumRegisters is how many there are.
+// NumRegisters is how many a worker has.
 const NumRegisters = int(registerCount)
+
+// RegisterPin is the register of an identity: to which workers it is pinned.
+const RegisterPin = registerCount
 
 var registerNames = [registerCount]string{"state", "weight", "max"}
 
 // String is the register in lower case.
 func (r Register) String() string {
-	if r < registerCount {
+	switch {
+	case r < registerCount:
 		return registerNames[r]
+	case r == RegisterPin:
+		return "pin"
 	}
 	return fmt.Sprintf("register(%d)", uint8(r))
 }
@@ -58,24 +64,36 @@ type Said struct {
 	Everywhere bool // else it counts in this table only
 }
 
-// Steering is a word about a worker.
+// Steering is a word about a worker, or an identity.
 type Steering struct {
-	Worker   string
+	Worker   string // "" where it is about an identity
 	Register Register
 	Said
+	// Identity, of [RegisterPin], which has no Value, and the names of Workers to which it is pinned, in their order and with
+	// commas between; "" for none, and it is pinned no more.
+	Identity, Workers string
 }
 
 // Text is the value in words.
 func (s *Steering) Text() string {
-	if s.Register == RegisterState {
+	switch s.Register {
+	case RegisterState:
 		return State(s.Value).String()
+	case RegisterPin:
+		return s.Workers
 	}
 	return fmt.Sprint(s.Value)
 }
 
 // Steer has a word of an operator count, who has just said it here: whatever its stamp is, it is
-// after what was heard before, which the returned one tells. Errors: [ErrNoWorker], [ErrWorkerConfig].
+// after what was heard before, which the returned one tells. Errors: [ErrNoWorker], [ErrWorkerConfig], [ErrNotPinned], and [ErrPinsFull].
 func (t *Table) Steer(now time.Duration, s Steering) (Steering, []Action, error) {
+	if s.Register == RegisterPin {
+		t.begin(now)
+		s.At = max(s.At, t.pins.last(s.Identity, t.now).At+1)
+		err := t.setPin(&s)
+		return s, t.finish(), err
+	}
 	if w := t.workers[s.Worker]; w != nil && s.Register < registerCount {
 		s.At = max(s.At, w.said[s.Register].At+1)
 	}
@@ -84,8 +102,13 @@ func (t *Table) Steer(now time.Duration, s Steering) (Steering, []Action, error)
 }
 
 // Heed has a word count that was said everywhere, in another table or in an earlier life of this one,
-// unless a later one was heard: then heeded is false. Errors: as [Table.Steer]'s.
+// unless a later one was heard: then heeded is false. Errors: [ErrNoWorker], [ErrWorkerConfig].
 func (t *Table) Heed(now time.Duration, s Steering) (heeded bool, actions []Action, err error) {
+	if s.Register == RegisterPin {
+		t.begin(now)
+		heeded = t.heedPin(&s)
+		return heeded, t.finish(), nil
+	}
 	if w := t.workers[s.Worker]; w != nil && s.Register < registerCount && !s.After(w.said[s.Register].Stamp) {
 		return false, nil, nil
 	}
@@ -136,7 +159,7 @@ func (t *Table) Said(all bool) (words []Steering) {
 		}
 		for r, said := range w.said {
 			if all || said.At > 0 {
-				words = append(words, Steering{w.name, Register(r), said})
+				words = append(words, Steering{Worker: w.name, Register: Register(r), Said: said})
 			}
 		}
 	}
@@ -147,11 +170,12 @@ func (t *Table) Said(all bool) (words []Steering) {
 func (w *worker) everywhere() (words []Steering) {
 	for r, said := range w.said {
 		if said.Everywhere {
-			words = append(words, Steering{w.name, Register(r), said})
+			words = append(words, Steering{Worker: w.name, Register: Register(r), Said: said})
 		}
 	}
 	return words
 }
 
-// WorkersMade is how often a worker became known, ever.
-func (t *Table) WorkersMade() uint64 { return t.made }
+// Revision is another one when there is something of which others may have said something: a worker, a pin, or a client that
+// waits with an identity.
+func (t *Table) Revision() uint64 { return t.made }

@@ -60,7 +60,7 @@ func TestWordsAgree(t *testing.T) {
 					t.Fatal(err)
 				}
 			case 1, 2, 3:
-				s := Steering{fmt.Sprint("w", random.IntN(3)), Register(random.IntN(NumRegisters)), Said{Stamp{int64(random.IntN(100)), fmt.Sprint("p", i)}, 1 + random.IntN(2), random.IntN(4) > 0}}
+				s := Steering{Worker: fmt.Sprint("w", random.IntN(3)), Register: Register(random.IntN(NumRegisters)), Said: Said{Stamp{int64(random.IntN(100)), fmt.Sprint("p", i)}, 1 + random.IntN(2), random.IntN(4) > 0}}
 				said, _, err := all[i].Steer(0, s)
 				if err != nil {
 					t.Fatal(err)
@@ -103,8 +103,8 @@ func TestWordsAgree(t *testing.T) {
 // TestWordsOfOneMoment: of two words of the same millisecond the one of the later name counts, whichever was heard first, and who
 // says something after having heard of it is later whatever the clock says.
 func TestWordsOfOneMoment(t *testing.T) {
-	a := Steering{"w", RegisterWeight, Said{Stamp{1000, "a"}, 5, true}}
-	b := Steering{"w", RegisterWeight, Said{Stamp{1000, "b"}, 7, true}}
+	a := Steering{Worker: "w", Register: RegisterWeight, Said: Said{Stamp{1000, "a"}, 5, true}}
+	b := Steering{Worker: "w", Register: RegisterWeight, Said: Said{Stamp{1000, "b"}, 7, true}}
 	for _, order := range [][]Steering{{a, b}, {b, a}} {
 		r := newRig(t, nil)
 		r.add(WorkerConfig{Name: "w", Endpoint: "tcp://10.0.0.9:1"})
@@ -116,7 +116,7 @@ func TestWordsOfOneMoment(t *testing.T) {
 		if is := standing(r.Table, "w"); is[RegisterWeight] != 7 {
 			t.Errorf("%v makes %v", order, is)
 		}
-		said, _, err := r.Steer(0, Steering{"w", RegisterWeight, Said{Stamp{3, "a"}, 9, true}})
+		said, _, err := r.Steer(0, Steering{Worker: "w", Register: RegisterWeight, Said: Said{Stamp{3, "a"}, 9, true}})
 		if err != nil || !said.After(b.Stamp) {
 			t.Errorf("it said %+v, %v", said, err)
 		}
@@ -132,13 +132,13 @@ func TestImpossibleWords(t *testing.T) {
 		s    Steering
 		want error
 	}{
-		{Steering{"nobody", RegisterState, Said{Stamp{1, "a"}, 0, true}}, ErrNoWorker},
-		{Steering{"w", RegisterState, Said{Stamp{1, "a"}, int(SetAside), true}}, ErrWorkerConfig},
-		{Steering{"w", RegisterState, Said{Stamp{1, "a"}, 256, true}}, ErrWorkerConfig},
-		{Steering{"w", RegisterState, Said{Stamp{1, "a"}, -1, true}}, ErrWorkerConfig},
-		{Steering{"w", RegisterWeight, Said{Stamp{1, "a"}, MaxWeight + 1, true}}, ErrWorkerConfig},
-		{Steering{"w", RegisterMaxPairs, Said{Stamp{1, "a"}, -1, true}}, ErrWorkerConfig},
-		{Steering{"w", registerCount, Said{Stamp{1, "a"}, 1, true}}, ErrWorkerConfig},
+		{Steering{Worker: "nobody", Register: RegisterState, Said: Said{Stamp{1, "a"}, 0, true}}, ErrNoWorker},
+		{Steering{Worker: "w", Register: RegisterState, Said: Said{Stamp{1, "a"}, int(SetAside), true}}, ErrWorkerConfig},
+		{Steering{Worker: "w", Register: RegisterState, Said: Said{Stamp{1, "a"}, 256, true}}, ErrWorkerConfig},
+		{Steering{Worker: "w", Register: RegisterState, Said: Said{Stamp{1, "a"}, -1, true}}, ErrWorkerConfig},
+		{Steering{Worker: "w", Register: RegisterWeight, Said: Said{Stamp{1, "a"}, MaxWeight + 1, true}}, ErrWorkerConfig},
+		{Steering{Worker: "w", Register: RegisterMaxPairs, Said: Said{Stamp{1, "a"}, -1, true}}, ErrWorkerConfig},
+		{Steering{Worker: "w", Register: RegisterPin + 1, Said: Said{Stamp{1, "a"}, 1, true}}, ErrWorkerConfig},
 	} {
 		if heeded, _, err := r.Heed(0, c.s); heeded || !errors.Is(err, c.want) {
 			t.Errorf("%+v: heeded: %v, %v, not %v", c.s, heeded, err, c.want)
@@ -158,15 +158,15 @@ func TestImpossibleWords(t *testing.T) {
 // TestWordOutlivesItsWorker: a worker that dials in, was drained everywhere and enabled here, is not drained again by the old word when
 // it is back; one of which nothing was said here is forgotten, and hears again.
 func TestWordOutlivesItsWorker(t *testing.T) {
-	drain := Steering{"w", RegisterState, Said{Stamp{1000, "a"}, int(Draining), true}}
+	drain := Steering{Worker: "w", Register: RegisterState, Said: Said{Stamp{1000, "a"}, int(Draining), true}}
 	for _, here := range []bool{true, false} {
 		r := newRig(t, nil)
 		first := r.dialIn(drain.Worker, "")
-		made := r.WorkersMade()
+		made := r.Revision()
 		if _, _, err := r.Heed(r.now, drain); err != nil {
 			t.Fatal(err)
 		}
-		enable := Steering{"w", RegisterState, Said{Stamp{2000, "b"}, int(Ready), !here}}
+		enable := Steering{Worker: "w", Register: RegisterState, Said: Said{Stamp{2000, "b"}, int(Ready), !here}}
 		if _, _, err := r.Steer(r.now, enable); err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +174,7 @@ func TestWordOutlivesItsWorker(t *testing.T) {
 		r.now += time.Hour
 		r.Tick(r.now)
 		r.dialIn(drain.Worker, "")
-		if again := r.WorkersMade() > made; again == here {
+		if again := r.Revision() > made; again == here {
 			t.Errorf("said here: %v: it was made again: %v", here, again)
 		}
 		heeded, _, err := r.Heed(r.now, drain)
@@ -188,7 +188,7 @@ func TestWordOutlivesItsWorker(t *testing.T) {
 func TestRemovedWorkerBeginsAnew(t *testing.T) {
 	r := newRig(t, nil)
 	r.add(WorkerConfig{Name: "w", Endpoint: "tcp://10.0.0.9:1"})
-	if _, _, err := r.Steer(0, Steering{"w", RegisterState, Said{Stamp{1, "a"}, int(Draining), true}}); err != nil {
+	if _, _, err := r.Steer(0, Steering{Worker: "w", Register: RegisterState, Said: Said{Stamp{1, "a"}, int(Draining), true}}); err != nil {
 		t.Fatal(err)
 	}
 	if all := r.Said(true); len(all) != NumRegisters || len(r.Said(false)) != 1 {
@@ -221,7 +221,7 @@ func TestOperatorBeforeWorker(t *testing.T) {
 		}
 		says := func(r Register, value int) {
 			t.Helper()
-			if _, _, err := table.Steer(0, Steering{"w", r, Said{Stamp{1, "a"}, value, everywhere}}); err != nil {
+			if _, _, err := table.Steer(0, Steering{Worker: "w", Register: r, Said: Said{Stamp{1, "a"}, value, everywhere}}); err != nil {
 				t.Fatal(err)
 			}
 		}

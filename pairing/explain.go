@@ -119,9 +119,11 @@ type Explanation struct {
 	Passed []Candidate
 	// Rule decided for the newest client among Peers.
 	Rule Rule
-	// Prefer is what the identity prefers, Pinned whether an operator has said so.
-	Prefer []string
-	Pinned bool
+	// Prefer is what the identity prefers, Pinned whether an operator has said so, and Everywhere the word, if
+	// that was said for all tables.
+	Prefer     []string
+	Pinned     bool
+	Everywhere []Steering
 	// Last is the worker that is remembered for it, "" for none.
 	Last string
 	// Failing is what is known of the address of the newest client among Peers, or of the address
@@ -164,7 +166,8 @@ func (t *Table) Explain(now time.Duration, who string) (Explanation, bool) {
 	if e.Identity != "" {
 		preferred, _ := t.preference(e.Identity)
 		e.Prefer = slices.Clone(preferred)
-		_, e.Pinned = t.pins[e.Identity]
+		is, pinned := t.pins.held.get(e.Identity, t.now)
+		e.Pinned, e.Everywhere = pinned, is.everywhere(e.Identity)
 	}
 	if newest != nil {
 		e.Rule = newest.rule

@@ -211,8 +211,8 @@ func (t *Table) claim(p *Peer, key hintKey) bool {
 // preference is the workers that an identity has said it prefers, or is pinned
 // to, if that is remembered still.
 func (t *Table) preference(name string) ([]string, bool) {
-	if workers, pinned := t.pins[name]; pinned {
-		return workers, true
+	if is, pinned := t.pins.held.get(name, t.now); pinned {
+		return is.workers, true
 	}
 	return t.preferred.get(name, t.now)
 }
@@ -242,6 +242,9 @@ func (t *Table) identify(p *Peer, name, source string) {
 	p.identity, p.identityAt = i, int32(len(i.peers))
 	i.peers = append(i.peers, p)
 	t.leaseIdentity(i)
+	if p.state == PeerWaiting {
+		t.awaitsPin(p)
+	}
 	t.release(p)
 }
 

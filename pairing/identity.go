@@ -1,7 +1,6 @@
 package pairing
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
@@ -31,7 +30,7 @@ func (t *Table) Identity(now time.Duration, name string) (IdentityInfo, bool) {
 	preferred, held := t.preference(name)
 	info.Held = held
 	info.Prefer = slices.Clone(preferred)
-	_, info.Pinned = t.pins[name]
+	_, info.Pinned = t.pins.held.get(name, t.now)
 	if t.cfg.Lease.Strategy == LeaseHeartbeat {
 		info.TTL = t.cfg.Lease.TTL
 	}
@@ -76,26 +75,6 @@ func (t *Table) Unhint(now time.Duration, name string) (actions []Action, found 
 	return t.finish(), found
 }
 
-// Pin has an identity prefer these workers until [Table.Unpin], whatever it
-// says itself. At most [Config.HintMax] are held: false when there is no room.
-func (t *Table) Pin(name string, workers []string) bool {
-	if _, pinned := t.pins[name]; !pinned && len(t.pins) >= t.cfg.HintMax {
-		return false
-	}
-	if t.pins == nil {
-		t.pins = map[string][]string{}
-	}
-	t.pins[name] = slices.Clone(workers)
-	return true
-}
-
-// Unpin ends a pin, and says whether there was one.
-func (t *Table) Unpin(name string) bool {
-	_, pinned := t.pins[name]
-	delete(t.pins, name)
-	return pinned
-}
-
 // HintInfo is one thing that is held of an identity.
 type HintInfo struct {
 	Identity string
@@ -104,10 +83,12 @@ type HintInfo struct {
 	Endpoint, Address string
 	Prefer            []string
 	Pinned            bool
+	Everywhere        []Steering    // of a pin: the word, if it was said for all tables
 	Left              time.Duration // until it is forgotten, 0 for a pin and while the identity has a connection
 }
 
-// Hints lists what is held, of one identity or of all (""): pins by name, then
+// Hints lists what is held, of one identity or of all (""): pins (those that were said here, then
+// the others), then
 // what identities prefer (those with connections, then what operators said, then
 // the others), then what waits for connections, each the oldest first.
 // Those after the first skip ones, most at most. Nothing is sorted, but it does
@@ -130,10 +111,13 @@ func (t *Table) Hints(now time.Duration, identity string, skip, most int) (page 
 		page = append(page, h)
 		return true
 	}
-	for _, name := range slices.Sorted(maps.Keys(t.pins)) {
-		if !add(name, func() HintInfo { return HintInfo{Prefer: slices.Clone(t.pins[name]), Pinned: true} }) {
-			return page, more
-		}
+	t.pins.held.each(t.now, func(name string, is pin, _ time.Duration) bool {
+		return add(name, func() HintInfo {
+			return HintInfo{Prefer: slices.Clone(is.workers), Pinned: true, Everywhere: is.everywhere(name)}
+		})
+	})
+	if more {
+		return page, more
 	}
 	t.preferred.each(t.now, func(name string, workers []string, left time.Duration) bool {
 		return add(name, func() HintInfo { return HintInfo{Prefer: slices.Clone(workers), Left: left} })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -396,6 +397,10 @@ func (m *machine) recalled(id PeerID) error {
 	if m.pick(4) > 0 {
 		is.Worker = one(m, machineNames)
 	}
+	if m.pick(2) == 0 {
+		is.Pin = m.pin(one(m, machineIdentity))
+		is.Pin.Everywhere = true
+	}
 	return m.both(fmt.Sprintf("recalled %d %+v", id, is), func(now time.Duration) ([]Action, error) {
 		return m.table.Recalled(now, id, is), nil
 	}, func() bool { m.twin.recalled(id, is); return true })
@@ -469,19 +474,28 @@ var errNotHeld = errors.New("nothing is held")
 
 // sayOfIdentity does what is done to one beside hints.
 func (m *machine) sayOfIdentity() error {
-	name, n := one(m, machineIdentity[1:]), 1+m.pick(2)
-	var workers []string
-	for range n {
-		workers = append(workers, one(m, machineNames))
-	}
-	var got, want bool
+	name := one(m, machineIdentity[1:])
 	switch m.pick(4) {
 	case 0:
-		m.log = append(m.log, fmt.Sprint("pin ", name, workers))
-		got, want = m.table.Pin(name, workers), m.twin.pin(name, workers)
+		s := m.pin(name)
+		return m.both(fmt.Sprintf("pin %+v", s), func(now time.Duration) ([]Action, error) {
+			said, actions, err := m.table.Steer(now, s)
+			if err == nil && !said.After(m.twin.pinOf(name).Stamp) {
+				err = fmt.Errorf("%+v counts, and %+v was said before", said, m.twin.pinOf(name))
+			}
+			return actions, err
+		}, func() bool { return m.twin.pin(s) })
 	case 1:
-		m.log = append(m.log, "unpin "+name)
-		got, want = m.table.Unpin(name), m.twin.unpin(name)
+		s := m.pin(name)
+		s.Everywhere = true
+		return m.both(fmt.Sprintf("heed %+v", s), func(now time.Duration) ([]Action, error) {
+			heeded, actions, err := m.table.Heed(now, s)
+			actions = slices.Clone(actions)
+			if again, _, _ := m.table.Heed(now, s); !heeded || again {
+				err = errors.Join(err, errNotHeld)
+			}
+			return actions, err
+		}, func() bool { return m.twin.heedPin(s) })
 	case 2:
 		return m.both("unhint "+name, func(now time.Duration) ([]Action, error) {
 			actions, found := m.table.Unhint(now, name)
@@ -495,10 +509,17 @@ func (m *machine) sayOfIdentity() error {
 			return m.table.Bye(now, name), nil
 		}, func() bool { m.twin.bye(name); return true })
 	}
-	if got != want {
-		return fmt.Errorf("%s: it said %v, not %v", m.log[len(m.log)-1], got, want)
+}
+
+// pin is a word about an identity, which is the last or has come late.
+func (m *machine) pin(name string) Steering {
+	m.words++
+	var workers []string
+	for range m.pick(3) {
+		workers = append(workers, one(m, machineNames))
 	}
-	return m.compare()
+	said := Said{Stamp: Stamp{max(1, m.words-int64(m.pick(8))), one(m, machineSources)}, Everywhere: m.pick(2) == 0}
+	return Steering{Identity: name, Register: RegisterPin, Workers: strings.Join(workers, ","), Said: said}
 }
 
 // rebalance begins one, or stops it.
@@ -573,7 +594,7 @@ func (m *machine) operate() error {
 // word is one that an operator has just said, here or at another table.
 func (m *machine) word(name string, r Register, value int) Steering {
 	m.words++
-	return Steering{name, r, Said{Stamp{m.words, one(m, machineSources)}, value, m.pick(2) == 0}}
+	return Steering{Worker: name, Register: r, Said: Said{Stamp{m.words, one(m, machineSources)}, value, m.pick(2) == 0}}
 }
 
 // steer has a word count that comes from an operator, or late and twice from another table.
@@ -610,7 +631,7 @@ func (m *machine) rare() error {
 		return m.tick()
 	case 6, 7:
 		m.log = append(m.log, "stats")
-		hints := len(m.twin.pins) + len(m.twin.prefer.items) + len(m.twin.held.items) // as compared just before
+		hints := len(m.twin.pinned.items) + len(m.twin.prefer.items) + len(m.twin.held.items) // as compared just before
 		m.twin.had.memory.expire(m.twin.had.at(m.now))
 		listed, _ := m.table.Hints(m.now, "", 0, 1000)
 		s := m.table.Stats(m.now)
@@ -723,6 +744,7 @@ func (m *machine) compare() error {
 		compareMemory("preferences", &m.table.preferred, &m.twin.prefer, m.table.now, as[[]string]),
 		compareMemory("hints", &m.table.hints.held, &m.twin.held, m.table.now, as[naming]),
 		m.twin.had.compare(m.table, m.now),
+		m.twin.comparePins(m.table),
 		m.twin.compareMoves(m.table),
 	)
 	return errors.Join(err, m.table.check())

@@ -158,7 +158,7 @@ func TestFullMemory(t *testing.T) {
 // STATUS counts what HINTS lists, also when some of it is out of date.
 func TestHintsAreCounted(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.HintMax, c.HintTTL = 1000, time.Minute })
-	r.Pin("pinned", []string{"w"})
+	must(t, r.pin("pinned", "w"))
 	for i := range 10 {
 		r.now = time.Duration(i) * 10 * time.Second
 		r.flood(fmt.Sprint("10.0.0.", i%3), 10*(i+1))

@@ -26,6 +26,17 @@ func (q *queue) admit(p *Peer, now time.Duration) {
 func (q *queue) push(p *Peer)   { q.fresh.pushBack(&p.turn) }
 func (q *queue) rejoin(p *Peer) { heap.Push(&q.back, p) }
 
+// each calls f for all, those who were dialled for first, until it returns false.
+func (q *queue) each(f func(*Peer) bool) {
+	for _, p := range q.back {
+		if !f(p) {
+			return
+		}
+	}
+	for x := q.fresh.head; x != nil && f(x.owner); x = x.next {
+	}
+}
+
 // first is the longest-waiting client, nil when nobody waits.
 func (q *queue) first() *Peer {
 	p := q.fresh.first()
@@ -76,6 +87,7 @@ func (t *Table) wait(p *Peer, again bool) {
 	} else {
 		t.queue.push(p)
 	}
+	t.awaitsPin(p)
 }
 
 // serve gives workers to those who wait, the longest-waiting first, for as long

@@ -14,9 +14,11 @@ type Who struct {
 
 // Recollection is what others say of somebody: which worker he had last. "" is for none, and
 // he is to be sent to none because of what was; of somebody who is not Known nothing is said.
+// Pin is what was said everywhere of an identity, if that is known.
 type Recollection struct {
 	Worker string
 	Known  bool
+	Pin    Steering
 }
 
 // Having is somebody who has a worker now.
@@ -36,6 +38,9 @@ func (t *Table) seatedAlone() bool { return t.policy.seated && t.cfg.SharedWait 
 // as if it had begun to wait since.
 func (t *Table) ask(p *Peer, since time.Duration) bool {
 	key, ok := t.affinityKey(p)
+	if !ok && p.identity != nil && t.cfg.asksWho() {
+		key, ok = affinityKey{name: p.identity.name}, true
+	}
 	if !ok || t.now-since >= t.cfg.SharedWait || p.asked {
 		return false
 	}
@@ -54,9 +59,11 @@ func (t *Table) answer(p *Peer) {
 
 // Recalled answers a [Recall] of that client: what is told of it takes the place of what
 // the table remembers, unless that worker can take no client here and now. An answer for
-// which the client does not wait any more is ignored, since it may have another worker by now.
+// which the client does not wait any more is ignored, since it may have another worker by now; a pin
+// counts for whoever has that identity next.
 func (t *Table) Recalled(now time.Duration, id PeerID, is Recollection) []Action {
 	t.begin(now)
+	t.heedPin(&is.Pin)
 	if p := t.index.get(id); p != nil && p.isAsking() {
 		t.learn(p, is)
 		t.answer(p)

@@ -1,5 +1,10 @@
 package pairing
 
+import (
+	"maps"
+	"slices"
+)
+
 func (t *Table) restoreMemory(s *Saved) {
 	live := func(name string) bool { return t.identities[name] != nil }
 	same := func(name string) string { return name }
@@ -15,7 +20,27 @@ func (t *Table) restoreMemory(s *Saved) {
 	for _, a := range s.Aliases {
 		t.aliases.Add(a.Key, a.Value.naming())
 	}
-	t.pins = s.Pins
+	t.restorePins(s)
+}
+
+// restorePins has those, too, that were written down by who knew of no words about them.
+func (t *Table) restorePins(s *Saved) {
+	same := func(name string) string { return name }
+	never := func(string) bool { return false }
+	held, here := s.Pinned, 0
+	if held == nil {
+		for _, name := range slices.Sorted(maps.Keys(s.Pins)) {
+			held = append(held, SavedItem[string, SavedPin]{Key: name, Value: SavedPin{Workers: s.Pins[name]}, Since: t.now})
+		}
+	}
+	for _, is := range held {
+		if is.Source == "" {
+			here++
+		}
+	}
+	t.pins.held.most = pinsMost(t.cfg.HintMax, here)
+	restored(&t.pins.held, held, same, SavedPin.pin, never)
+	restored(&t.pins.ended, s.Unpinned, same, SavedPin.pin, never)
 }
 
 // restored has a memory hold what another has held; live says of whom there is a peer. A
@@ -55,6 +80,8 @@ func restored[K comparable, V, SK, SV any](m *memory[K, V], saved []SavedItem[SK
 func (s SavedHint) key() hintKey { return hintKey{s.Endpoint, s.Address, s.Identity, s.Worker} }
 
 func (s SavedHabit) key() affinityKey { return affinityKey{s.Source, s.Name} }
+
+func (s SavedPin) pin() pin { return pin{s.Said, s.Workers} }
 
 func (s SavedNaming) naming() naming {
 	return naming{s.Identity, s.Weight, s.Max, s.Source, s.Hello}

@@ -13,7 +13,7 @@ func (t *Table) Save(now time.Duration, along func(*Peer) bool) Saved {
 	t.at(now)
 	s := Saved{
 		Now: t.now, Config: t.cfg, Peers: t.SavePeers(along), LastPlace: t.queue.last,
-		LostSlots: slices.Clone(t.lostSlots), LostHint: t.lostHint, Pins: maps.Clone(t.pins), Joined: t.habits.joined,
+		LostSlots: slices.Clone(t.lostSlots), LostHint: t.lostHint, Joined: t.habits.joined,
 		Told: t.told, Outcomes: [2]uint64{t.outcomes.opened, t.outcomes.failed},
 		Moves: t.moves.saved(), Counters: t.saveCounters(),
 	}
@@ -317,6 +317,11 @@ func (t *Table) saveMemory(s *Saved) {
 	same := func(name string) string { return name }
 	s.Preferred = savedMemory(&t.preferred, same, func(w []string) []string { return w })
 	s.Habits = savedMemory(&t.habits.own, affinityKey.saved, same)
+	s.Pinned, s.Unpinned = savedMemory(&t.pins.held, same, pin.saved), savedMemory(&t.pins.ended, same, pin.saved)
+	s.Pins = map[string][]string{}
+	for _, is := range s.Pinned {
+		s.Pins[is.Key] = is.Value.Workers
+	}
 	for _, address := range slices.Sorted(maps.Keys(t.hints.next)) {
 		w := t.hints.next[address]
 		s.Next = append(s.Next, SavedNext{address, slices.Clone(w.identities), w.contested})
@@ -340,6 +345,8 @@ func savedMemory[K comparable, V, SK, SV any](m *memory[K, V], key func(K) SK, v
 func (k hintKey) saved() SavedHint { return SavedHint{k.endpoint, k.address, k.identity, k.worker} }
 
 func (k affinityKey) saved() SavedHabit { return SavedHabit{k.source, k.name} }
+
+func (p pin) saved() SavedPin { return SavedPin{p.Said, slices.Clone(p.workers)} }
 
 func (n naming) saved() SavedNaming {
 	return SavedNaming{n.identity, n.weight, n.max, n.source, n.hello}

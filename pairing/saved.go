@@ -28,7 +28,9 @@ type Saved struct {
 	Hints     []SavedItem[SavedHint, SavedNaming]
 	Next      []SavedNext
 	Preferred []SavedItem[string, []string]
-	Pins      map[string][]string
+	Pins      map[string][]string             // for who does not know Pinned
+	Pinned    []SavedItem[string, SavedPin]   `json:",omitempty"`
+	Unpinned  []SavedItem[string, SavedPin]   `json:",omitempty"`
 	Habits    []SavedItem[SavedHabit, string] // none in a group: they are the group's
 	Joined    time.Duration                   // the group's time when the table's is 0
 	Arrivals  [2]SavedArrivals
@@ -208,6 +210,12 @@ type SavedItem[K, V any] struct {
 type SavedHint struct {
 	Endpoint, Address, Identity string
 	Worker                      bool
+}
+
+// SavedPin is what was said last of an identity.
+type SavedPin struct {
+	Said
+	Workers []string
 }
 
 // SavedNaming is what a hint says of a connection.

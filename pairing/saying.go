@@ -42,7 +42,7 @@ type Heard struct {
 	Since, Until time.Duration
 }
 
-// asksWho says whether others know of clients without an identity.
+// asksWho says whether others know who clients without an identity are, and how identities are pinned.
 func (c *Config) asksWho() bool { return c.SharedWait > 0 && c.HintMax > 0 }
 
 // tellOthers tells others what is said of a client.

@@ -135,7 +135,7 @@ func (t *Table) Stats(now time.Duration) Stats {
 		Waits:         c.waits, Handshakes: c.handshakeTimes,
 		DialsDone: c.dialsDone, DialsFailed: c.dialsFailed,
 		Identities: len(t.identities),
-		Hints:      len(t.pins) + t.preferred.len(t.now) + t.hints.held.len(t.now),
+		Hints:      t.pins.held.len(t.now) + t.preferred.len(t.now) + t.hints.held.len(t.now),
 		Affinities: t.habits.len(t.now),
 
 		RebalanceLeft: t.moves.last.Left(),

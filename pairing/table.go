@@ -37,7 +37,7 @@ type Table struct {
 	queue      queue
 
 	workers   map[string]*worker
-	made      uint64 // workers that became known, ever
+	made      uint64 // workers that became known, ever, and what else is a revision
 	departed  *simplelru.LRU[string, departed]
 	told      uint64                           // how many pairs have told something of workers
 	failing   *simplelru.LRU[string, *failing] // by the address of clients
@@ -80,7 +80,7 @@ type Table struct {
 	arrivals   [2]arrivals                    // of workers' connections, of clients
 	lostHint   *LostHint                      // the last that nobody has asked for
 	preferred  memory[string, []string]       // workers by identity
-	pins       map[string][]string            // by identity: what an operator has it prefer
+	pins       pins                           // by identity: what an operator has it prefer
 	aliases    *simplelru.LRU[string, naming] // of workers by the address that they dial in from
 	habits     habits                         // the worker that each had last
 

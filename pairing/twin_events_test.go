@@ -162,7 +162,11 @@ func (m *twin) releaseAll(after time.Duration) {
 func (m *twin) enter(p *twinPeer, since time.Duration) {
 	m.places++
 	p.place, p.ready = m.places, m.now
-	if key, ok := m.affinityKey(p); ok && m.now-since < m.cfg.SharedWait {
+	key, ok := m.affinityKey(p)
+	if p.identity != "" && m.cfg.HintMax > 0 {
+		key, ok = affinityKey{name: p.identity}, true
+	}
+	if ok && m.now-since < m.cfg.SharedWait {
 		p.asking, p.asked, p.askedAt = true, true, since
 		m.peers = append(slices.DeleteFunc(m.peers, func(q *twinPeer) bool { return q == p }), p)
 		m.emit(Action{Op: Recall, Peer: p.id, Who: key.who()})
@@ -184,6 +188,7 @@ func (m *twin) answerAll(after time.Duration) {
 }
 
 func (m *twin) recalled(id PeerID, is Recollection) {
+	m.heedPin(is.Pin)
 	p := m.find(id)
 	if p == nil || !p.asking {
 		return
@@ -600,20 +605,6 @@ func (m *twin) aliased(address string, n naming) {
 // aliasOf is where an address is among those that are a worker's, -1 if nowhere.
 func (m *twin) aliasOf(address string) int {
 	return slices.IndexFunc(m.alias, func(a twinAlias) bool { return a.address == address })
-}
-
-func (m *twin) pin(name string, workers []string) bool {
-	if _, pinned := m.pins[name]; !pinned && len(m.pins) >= m.cfg.HintMax {
-		return false
-	}
-	m.pins[name] = workers
-	return true
-}
-
-func (m *twin) unpin(name string) bool {
-	_, pinned := m.pins[name]
-	delete(m.pins, name)
-	return pinned
 }
 
 // unprefer forgets what an identity prefers and the addresses that are its own.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -34,9 +35,10 @@ type twin struct {
 	moving  twinMoves
 	beats   map[string]time.Duration // of identities that have live peers
 	namedBy map[string]string        // of them: the source that named the first
-	pins    map[string][]string
-	alias   []twinAlias // the longest unused first
-	away    []twinAway  // workers that are remembered
+	// The last words about identities: of those that are pinned, and that are no more.
+	pinned, unpinned twinMemory[string, Steering]
+	alias            []twinAlias // the longest unused first
+	away             []twinAway  // workers that are remembered
 
 	outcomes      []twinOutcome // of all pairs
 	from          map[string]*twinFrom
@@ -113,7 +115,7 @@ type twinAway struct {
 }
 
 func newTwin(cfg Config) *twin {
-	m := &twin{cfg: cfg, beats: map[string]time.Duration{}, namedBy: map[string]string{}, pins: map[string][]string{}, from: map[string]*twinFrom{}}
+	m := &twin{cfg: cfg, beats: map[string]time.Duration{}, namedBy: map[string]string{}, from: map[string]*twinFrom{}}
 	m.had = &twinHabits{of: []*twin{m}}
 	m.held.dropped = func(k hintKey) {
 		m.next = slices.DeleteFunc(m.next, func(n hintKey) bool { return n == k })
@@ -129,6 +131,9 @@ func (m *twin) size() {
 	m.held.configure(c.HintMax, c.SourceMax, c.HintTTL, m.now)
 	m.prefer.configure(c.HintMax, c.SourceMax, c.HintTTL, m.now)
 	m.had.size(m.now)
+	here := len(m.pinned.of(func(source string) bool { return source == "" }))
+	m.pinned.configure(c.HintMax+max(c.HintMax, here), 0, 1<<60, m.now)
+	m.unpinned.configure(c.HintMax, 0, unpinnedFor, m.now)
 }
 
 // keep has what is held of an identity live as long as a peer of it.
@@ -794,8 +799,8 @@ func (m *twin) whyUnserved(p *twinPeer) Reason {
 }
 
 func (m *twin) preference(name string) ([]string, bool) {
-	if workers, pinned := m.pins[name]; pinned {
-		return workers, true
+	if s, pinned := m.pinned.get(name, m.now); pinned {
+		return strings.Split(s.Workers, ","), true
 	}
 	return m.prefer.get(name, m.now)
 }

@@ -659,8 +659,8 @@ func writeGolden(t *testing.T, golden string) {
 	if err := r.pool.Hint(t.Context(), hint); err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := r.pool.Pin(t.Context(), "ann", []string{"127.0.0.1"}); !ok || err != nil {
-		t.Fatal(ok, err)
+	if _, err := r.pool.Steer(t.Context(), pairing.Steering{Identity: "ann", Register: pairing.RegisterPin, Workers: "127.0.0.1"}); err != nil {
+		t.Fatal(err)
 	}
 	r.expectLent(1)
 	s := succeed(t, r)

@@ -131,16 +131,6 @@ func (p *Pool) Unhint(ctx context.Context, name string) (bool, error) {
 	})
 }
 
-// Pin has an identity prefer workers until Unpin; false when there is no room.
-func (p *Pool) Pin(ctx context.Context, name string, workers []string) (bool, error) {
-	return query(ctx, p, func(l *loop) bool { return l.table.Pin(name, workers) })
-}
-
-// Unpin ends a pin, and says whether there was one.
-func (p *Pool) Unpin(ctx context.Context, name string) (bool, error) {
-	return query(ctx, p, func(l *loop) bool { return l.table.Unpin(name) })
-}
-
 // HintPage is one page of hints.
 type HintPage struct {
 	Hints []pairing.HintInfo

@@ -11,7 +11,7 @@ import (
 // Shared is what a pool remembers together with pools like it in other processes: which worker
 // somebody had last, and who clients are that are about to come. The loop calls it, so that its methods must not wait.
 type Shared interface {
-	// Recall asks for the worker that somebody had last, and says whether anybody is asked: then told
+	// Recall asks for the worker that somebody had last, and how an identity is pinned, and says whether anybody is asked: then told
 	// is called once, on another goroutine. Else now is the answer.
 	Recall(who pairing.Who, told func(pairing.Recollection)) (now pairing.Recollection, asked bool)
 	// Remember tells that somebody has a worker, to be known for so long; "" for one who is to be sent

@@ -7,7 +7,7 @@ import (
 	"github.com/streamq/streamq-proxy/pairing"
 )
 
-// Steer has an operator's word about a worker count, who says it now: here, or everywhere, and then whoever calls has to
+// Steer has an operator's word about a worker, or an identity, count, who says it now: here, or everywhere, and then whoever calls has to
 // tell others what is returned. Errors: as [pairing.Table.Steer]'s. The pairs of a worker in maintenance are ended, 100 a
 // second or all within 5 s; for those that are left when it is not in maintenance any more that is off.
 func (p *Pool) Steer(ctx context.Context, s pairing.Steering) (pairing.Steering, error) {
@@ -62,19 +62,31 @@ func (l *loop) heedWords(words []pairing.Steering) (heeded []pairing.Steering) {
 }
 
 // Heed has words count that were said everywhere, at other proxies, and says which of them do: those that are the last about a
-// worker that the pool has.
+// worker that the pool has, or about an identity.
 func (p *Pool) Heed(ctx context.Context, words []pairing.Steering) (heeded []pairing.Steering, err error) {
 	return query(ctx, p, func(l *loop) []pairing.Steering { return l.heedWords(words) })
 }
 
-// Words are the last that were said of all workers, see [pairing.Table.Said].
+// wordsAtOnce are asked for at once, so that the loop is not held up.
+const wordsAtOnce = 1024
+
+// Words are the last that were said of all workers, see [pairing.Table.Said], and of identities, see [pairing.Table.SaidOfIdentities].
 func (p *Pool) Words(ctx context.Context) ([]pairing.Steering, error) {
-	return query(ctx, p, func(l *loop) []pairing.Steering { return l.table.Said(true) })
+	words, err := query(ctx, p, func(l *loop) []pairing.Steering { return l.table.Said(true) })
+	for skip, more := 0, true; more && err == nil; skip += wordsAtOnce {
+		var page []pairing.Steering
+		page, err = query(ctx, p, func(l *loop) (page []pairing.Steering) {
+			page, more = l.table.SaidOfIdentities(l.now(), skip, wordsAtOnce)
+			return page
+		})
+		words = append(words, page...)
+	}
+	return words, err
 }
 
-// WorkersMade is how often a worker became known, ever.
-func (p *Pool) WorkersMade(ctx context.Context) (uint64, error) {
-	return query(ctx, p, func(l *loop) uint64 { return l.table.WorkersMade() })
+// Revision is [pairing.Table.Revision].
+func (p *Pool) Revision(ctx context.Context) (uint64, error) {
+	return query(ctx, p, func(l *loop) uint64 { return l.table.Revision() })
 }
 
 // SetWorkerState drains a worker, puts it in maintenance or enables it again, in this pool, see [Pool.Steer].
@@ -98,12 +110,12 @@ type Idle struct{ pool *Pool }
 // Idle is the pool until it is run.
 func (p *Pool) Idle() Idle { return Idle{p} }
 
-// WorkersMade is [Pool.WorkersMade].
-func (i Idle) WorkersMade(context.Context) (uint64, error) {
-	return i.pool.loop.table.WorkersMade(), nil
+// Revision is [Pool.Revision].
+func (i Idle) Revision(context.Context) (uint64, error) {
+	return i.pool.loop.table.Revision(), nil
 }
 
-// Words are [Pool.Words].
+// Words are those of [Pool.Words] that are about workers.
 func (i Idle) Words(context.Context) ([]pairing.Steering, error) {
 	return i.pool.loop.table.Said(true), nil
 }

@@ -67,7 +67,7 @@ Exit codes: ` + exitCodes() + `.`,
 	flags.StringVar(&c.server, "server", "", "public certificate of the proxy, for CURVE: a `file`")
 	flags.StringVarP(&c.output, "output", "o", "table", "table or json")
 	flags.DurationVar(&c.timeout, "timeout", 5*time.Second, "how long to wait for the proxy")
-	cmd.Flags().BoolVar(&c.everywhere, "everywhere", false, "what drain, maint, enable, weight or maxconn says counts at all proxies that share the store; the same as the word everywhere behind it")
+	cmd.Flags().BoolVar(&c.everywhere, "everywhere", false, "what drain, maint, enable, weight, maxconn, pin or unpin says counts at all proxies that share the store; the same as the word everywhere behind it")
 	takeFiles(cmd, "cert", "server")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp)) // it is there
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misuse("%w", flagError(cmd, err)) })

@@ -67,13 +67,14 @@ func hostHere() string {
 // share gives a pool's configuration what it shares.
 func (s *sharing) share(cfg *stream.Config) {
 	if s != nil {
-		memory := s.store.Memory(spaceOf(cfg.Name, cfg.Group.Name()))
-		cfg.Shared = remembered{memory, s.store.Names(shared.OfPool(cfg.Name), memory)}
+		pool := shared.OfPool(cfg.Name)
+		memory := s.store.Memory(spaceOf(cfg.Name, cfg.Group.Name())).WithPins(pool)
+		cfg.Shared = remembered{memory, s.store.Names(pool, memory)}
 	}
 }
 
 // remembered is what a pool remembers together with others: in a group who has which worker, and
-// by itself what is said of its clients.
+// by itself what is said of its clients, and how identities are pinned.
 type remembered struct {
 	*shared.Memory
 	*shared.Names
@@ -96,7 +97,7 @@ func (s *sharing) await() {
 	}
 }
 
-// words are what is said of a pool's workers everywhere: of that pool alone, also in a group.
+// words are what is said of a pool's workers and identities everywhere: of that pool alone, also in a group.
 func (s *sharing) words(pool string) *shared.Memory { return s.store.Memory(shared.OfPool(pool)) }
 
 // learn has pools that do not run yet heed what was said everywhere before.
@@ -196,7 +197,7 @@ func (s *server) proxiesFor(ctx context.Context) (all []wire.ProxyInfo, err erro
 	return all, nil
 }
 
-// everywhereFor has what the control socket was told of a worker count at all proxies that share the store.
+// everywhereFor has what the control socket was told of a worker, or an identity, count at all proxies that share the store.
 func (s *server) everywhereFor(ctx context.Context, pool *stream.Pool, w pairing.Steering) (told bool, err error) {
 	sharing := s.sharing.Load()
 	if sharing == nil {

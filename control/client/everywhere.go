@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/streamq/streamq-proxy/control/wire"
 )
@@ -13,7 +14,7 @@ import (
 // is the code where nothing is shared.
 type Everywhere struct{ pool *Pool }
 
-// Everywhere has what is said of the pool's workers count at all proxies.
+// Everywhere has what is said of the pool's workers, and of identities, count at all proxies.
 func (p *Pool) Everywhere() Everywhere { return Everywhere{p} }
 
 // Drain is [Pool.Drain]; left are the pairs and dials at the proxy that is asked.
@@ -41,6 +42,16 @@ func (e Everywhere) Weight(ctx context.Context, worker string, weight int) (told
 // MaxConn is [Pool.MaxConn]: it is each proxy's own pairs that it bounds.
 func (e Everywhere) MaxConn(ctx context.Context, worker string, most int) (told bool, err error) {
 	return e.steer(ctx, "MAXCONN", worker, strconv.Itoa(most))
+}
+
+// Pin is [Pool.Pin].
+func (e Everywhere) Pin(ctx context.Context, identity string, workers ...string) (told bool, err error) {
+	return e.steer(ctx, "PIN", identity, strings.Join(workers, ","))
+}
+
+// Unpin is [Pool.Unpin], also of an identity whose pin is not known at the proxy that is asked.
+func (e Everywhere) Unpin(ctx context.Context, identity string) (told bool, err error) {
+	return e.steer(ctx, "UNPIN", identity)
 }
 
 func (e Everywhere) steer(ctx context.Context, verb string, args ...string) (told bool, err error) {

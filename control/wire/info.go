@@ -132,9 +132,9 @@ type WorkerInfo struct {
 	Everywhere []Word `json:"everywhere,omitempty"`
 }
 
-// Word is what an operator said of a worker everywhere.
+// Word is what an operator said of a worker, or an identity, everywhere.
 type Word struct {
-	What  string  `json:"what"`  // state, weight or max
+	What  string  `json:"what"`  // state, weight or max; of an identity: pin
 	Value string  `json:"value"` // as it is now, unless something else has changed it
 	Proxy string  `json:"proxy"` // at which it was said, as PROXIES has it
 	Age   Seconds `json:"age"`   // since then, by the clocks of both
@@ -171,6 +171,8 @@ type HintInfo struct {
 	Prefer   []string `json:"prefer"`
 	Pinned   bool     `json:"pinned"`
 	Left     Seconds  `json:"left"` // 0 for a pin and while the identity has a connection
+	// Everywhere is the word of a pin that counts at all proxies that share the store.
+	Everywhere []Word `json:"everywhere,omitempty"`
 }
 
 // Failing is the reply to FAILING.
@@ -219,6 +221,8 @@ type Explanation struct {
 	Policy     string       `json:"policy"`
 	Clients    []ClientInfo `json:"clients"`
 	Candidates []Candidate  `json:"candidates"`
+	// Everywhere is the word that pins the identity, if it counts at all proxies that share the store.
+	Everywhere []Word `json:"everywhere,omitempty"`
 	// BytesIn went from the newest client to its worker, BytesOut came back.
 	BytesIn  uint64 `json:"bytes_in"`
 	BytesOut uint64 `json:"bytes_out"`

@@ -20,8 +20,8 @@
 //
 // What comes from the store is not believed: it is bounded in size, has a version, and what is not
 // exactly as this package writes it counts as unknown. What goes there expires, and is nothing but
-// names, of pools, identities or addresses, and workers; what operators say of workers everywhere,
-// with the proxy's name and the time; and how many pairs each worker has.
+// names, of pools, identities or addresses, and workers; what operators say of workers and identities
+// everywhere, with the proxy's name and the time; and how many pairs each worker has.
 //
 // # How the store is
 //

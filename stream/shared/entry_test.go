@@ -63,8 +63,12 @@ func TestWordKeys(t *testing.T) {
 		for _, byAddress := range []bool{false, true} {
 			keys[OfPool("a").key("streamq", pairing.Who{ByAddress: byAddress, Name: name})] = true
 		}
-		for r := range pairing.Register(pairing.NumRegisters) {
-			key := OfPool("a").wordKey("streamq", &pairing.Steering{Worker: name, Register: r})
+		for r := range pairing.RegisterPin + 1 {
+			w := pairing.Steering{Worker: name, Register: r}
+			if r == pairing.RegisterPin {
+				w.Worker, w.Identity = "", name
+			}
+			key := OfPool("a").wordKey("streamq", &w)
 			if keys[key] || len(key) > 200 {
 				t.Errorf("%q is taken, or long", key)
 			}
@@ -76,22 +80,25 @@ func TestWordKeys(t *testing.T) {
 // FuzzDecodeWord: what is read is what would be written, about what was asked for, and possible; or nothing.
 func FuzzDecodeWord(f *testing.F) {
 	now := time.UnixMilli(2_000_000_000_000)
-	for _, s := range []string{"1 1 a draining", "1 2000000000000 b ready", "1 1 a 7", "1 1 a 0", "1 1 a 16777217", "2 1 a 7", "1 9000000000000 a 7", "1 1 a  7", "1 01 a 7"} {
-		for r := range pairing.NumRegisters {
+	for _, s := range []string{"1 1 a draining", "1 2000000000000 b ready", "1 1 a 7", "1 1 a 0", "1 1 a 16777217", "2 1 a 7", "1 9000000000000 a 7", "1 1 a  7", "1 01 a 7", "1 1 a ", "1 1 a w1,w 2", "1 1 a w1,,w2"} {
+		for r := range pairing.RegisterPin + 1 {
 			f.Add(s, uint8(r))
 		}
 	}
 	f.Fuzz(func(t *testing.T, text string, r uint8) {
-		about := pairing.Steering{Worker: "w", Register: pairing.Register(int(r) % pairing.NumRegisters)}
+		about := pairing.Steering{Worker: "w", Register: pairing.Register(r) % (pairing.RegisterPin + 1)}
+		if about.Register == pairing.RegisterPin {
+			about.Worker, about.Identity = "", "ann"
+		}
 		is, err := decodeWord(text, &about, now)
 		if err != nil {
 			return
 		}
 		again, ok := encodeWord(&is)
-		if !ok || again != text || is.Worker != "w" || is.Register != about.Register || !is.Everywhere || is.At > now.Add(aheadMost).UnixMilli() {
+		if !ok || again != text || is.Worker != about.Worker || is.Identity != about.Identity || len(text) > wordMax || is.Register != about.Register || !is.Everywhere || is.At > now.Add(aheadMost).UnixMilli() {
 			t.Fatalf("%q is %+v, and would be written as %q", text, is, again)
 		}
-		table := pairing.New(pairing.Config{QueueTimeout: 1, FinishTimeout: 1, RetryMin: 1, RetryMax: 1})
+		table := pairing.New(pairing.Config{QueueTimeout: 1, FinishTimeout: 1, RetryMin: 1, RetryMax: 1, SharedWait: 1, HintMax: 1, HintTTL: 1})
 		if _, err := table.AddWorker(0, pairing.WorkerConfig{Name: "w", Endpoint: "tcp://10.0.0.1:1"}); err != nil {
 			t.Fatal(err)
 		}

@@ -17,11 +17,13 @@ const (
 	asksAtOnce = 64
 )
 
-// ask is one look-up.
+// ask is one look-up: of a last worker, unless that is what has yet to be written, and how an identity is pinned.
 type ask struct {
-	key  string
-	at   time.Time
-	told func(pairing.Recollection)
+	key           string
+	own           pairing.Recollection // where there is no key
+	pin, identity string               // "" of somebody without one
+	at            time.Time
+	told          func(pairing.Recollection)
 }
 
 // look asks the store for what is wanted, several at once where they have come together.
@@ -30,7 +32,7 @@ func (s *Store) look(ctx context.Context) {
 	for {
 		if batch = gather(ctx, s.asks, batch[:0]); len(batch) == 0 {
 			for _, a := range drained(s.asks) {
-				a.told(pairing.Recollection{})
+				a.told(a.own)
 			}
 			return
 		}
@@ -76,22 +78,49 @@ func (s *Store) lookUp(ctx context.Context, batch []ask) {
 		s.answerAll(batch, lookupDown)
 		return
 	}
-	keys := make([]string, len(batch))
-	for i, a := range batch {
-		keys[i] = a.key
+	keys, pins := make([]string, 0, len(batch)), make([]string, 0, len(batch))
+	for i := range batch {
+		if key := batch[i].key; key != "" {
+			keys = append(keys, key)
+		}
+		if pin := batch[i].pin; pin != "" {
+			pins = append(pins, pin)
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Wait)
-	values, err := b.Get(ctx, keys)
+	values, pinned, err := lookAt(ctx, b, keys, pins)
 	cancel()
 	if err != nil {
 		s.missed(err)
 		s.answerAll(batch, lookupLate)
 		return
 	}
-	for i, a := range batch {
-		a.told(s.recalled(a.key, a.at, &values[i]))
+	for i := range batch {
+		a := &batch[i]
+		is := a.own
+		if a.key == "" {
+			s.stats.lookup(lookupPending, 0)
+		} else {
+			is, values = s.recalled(a.key, a.at, &values[0]), values[1:]
+		}
+		if a.pin != "" {
+			is.Pin, _ = s.believe(a.pin, &pairing.Steering{Identity: a.identity, Register: pairing.RegisterPin}, &pinned[0])
+			pinned = pinned[1:]
+		}
+		a.told(is)
 	}
 	s.answered()
+}
+
+// lookAt reads who had which worker and, in the same request, how identities are pinned. What is kept here of an answer may
+// be out of date for a moment: a pin counts from when it was said on.
+func lookAt(ctx context.Context, b Backend, keys, pins []string) (values, pinned []Value, err error) {
+	if len(pins) == 0 {
+		values, err = b.Get(ctx, keys)
+		return values, nil, err
+	}
+	pinned, values, err = b.LookAlong(ctx, pins, keys, int(last))
+	return values, pinned, err
 }
 
 // answered notes that a look-up was: those that were late before it are in a row no more.
@@ -113,8 +142,11 @@ func (s *Store) recalled(key string, at time.Time, v *Value) pairing.Recollectio
 
 func (s *Store) answerAll(batch []ask, result lookupResult) {
 	for _, a := range batch {
+		if a.key == "" {
+			result = lookupPending
+		}
 		s.stats.lookup(result, time.Since(a.at))
-		a.told(pairing.Recollection{})
+		a.told(a.own)
 	}
 }
 

@@ -15,37 +15,46 @@ const forgetFor = time.Minute
 type Memory struct {
 	store *Store
 	space Space
+	pins  Space
 }
 
 // Memory of a space.
-func (s *Store) Memory(space Space) *Memory { return &Memory{s, space} }
+func (s *Store) Memory(space Space) *Memory { return &Memory{s, space, space} }
+
+// WithPins is a memory of a group, and of one of its pools: how an identity is pinned is a pool's own.
+func (m *Memory) WithPins(pool Space) *Memory { return &Memory{m.store, m.space, pool} }
 
 func (m *Memory) key(who pairing.Who) string { return m.space.key(m.store.cfg.Prefix, who) }
 
-// Recall asks which worker somebody had last, and says whether anybody is asked: then told is
-// called once, on another goroutine. Else now is the answer.
+// Recall asks which worker somebody had last and, in the same request, how an identity is pinned, and says whether
+// anybody is asked: then told is called once, on another goroutine. Else now is the answer.
 func (m *Memory) Recall(who pairing.Who, told func(pairing.Recollection)) (now pairing.Recollection, asked bool) {
-	s, key := m.store, m.key(who)
+	s, a := m.store, ask{key: m.key(who), at: time.Now(), told: told}
+	if !who.ByAddress {
+		a.identity, a.pin = who.Name, m.pins.pinKey(s.cfg.Prefix, who.Name)
+	}
 	s.mu.Lock()
-	text, waits := s.pending.get(key)
+	text, waits := s.pending.get(a.key)
 	state := s.state
 	s.mu.Unlock()
+	result := lookupDown
 	if waits {
-		s.stats.lookup(lookupPending, 0)
-		now, _ = decode(text)
-		return now, false
+		result = lookupPending
+		a.own, _ = decode(text)
+		a.key = ""
 	}
-	if !state.answers() {
-		s.stats.lookup(lookupDown, 0)
-		return now, false
+	if state.answers() && (!waits || a.pin != "") {
+		select {
+		case s.asks <- a:
+			return now, true
+		default:
+			if !waits {
+				result = lookupCrowded
+			}
+		}
 	}
-	select {
-	case s.asks <- ask{key, time.Now(), told}:
-		return now, true
-	default:
-		s.stats.lookup(lookupCrowded, 0)
-		return now, false
-	}
+	s.stats.lookup(result, 0)
+	return a.own, false
 }
 
 // Remember tells that somebody has a worker, by which he is known for so long; "" for one who is

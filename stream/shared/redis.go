@@ -53,8 +53,8 @@ func Redis(server Server) Dial {
 	}
 }
 
-// last is the place of the last byte that a value may have.
-const last = int64(len(version) + maxWorker)
+// last is the place behind the last byte that a value may have.
+const last = int64(wordMax)
 
 type redis struct {
 	client  rueidis.Client

@@ -13,10 +13,13 @@ import (
 // What an operator says of a worker everywhere is in the store, a key for each register of each worker, as long as some
 // proxy has the worker, and wordTTL after that. Each proxy knows by itself what was said last, with its stamp. So
 // nothing is lost with the store, and of two words it does not matter which comes to the store first: who finds
-// an earlier one there than its own, or none, writes its own again, and who finds a later one heeds it.
+// an earlier one there than its own, or none, writes its own again, and who finds a later one heeds it. Of identities
+// likewise; but a proxy knows of those pins only that were said there, or that it has found for a client ([Memory.Recall]), and follows
+// these, and those of clients that wait. That one is pinned no more needs to be known as long only as
+// somebody may tell what was before.
 
 const (
-	// wordTTL is for how long a word is known that no proxy keeps, because none has the worker any more.
+	// wordTTL is for how long a word is known that no proxy keeps, because none has the worker, or knows of the pin, any more.
 	wordTTL = 24 * time.Hour
 	// renewEvery is between two times that a proxy has the words be kept that it knows.
 	renewEvery = time.Hour
@@ -35,9 +38,9 @@ const (
 
 // Steered is a pool whose workers are steered everywhere, see [pairing.Table.Heed]. It may be slow.
 type Steered interface {
-	// WorkersMade is how often a worker became known, ever.
-	WorkersMade(ctx context.Context) (uint64, error)
-	// Words are the last about each register of all workers.
+	// Revision is another one when there is something of which others may have said something.
+	Revision(ctx context.Context) (uint64, error)
+	// Words are the last about each register of all workers, and of identities of which others may have said something.
 	Words(ctx context.Context) ([]pairing.Steering, error)
 	// Heed has words of others count, and returns those that do.
 	Heed(ctx context.Context, words []pairing.Steering) (heeded []pairing.Steering, err error)
@@ -52,7 +55,7 @@ func (m *Memory) By() string { return m.store.cfg.Name }
 func (m *Memory) Tell(ctx context.Context, w *pairing.Steering) (told bool, err error) {
 	write, ok := m.writeOf(w)
 	if !ok {
-		return false, fmt.Errorf("%w: a proxy of the name %q cannot sign", ErrRefused, w.By)
+		return false, fmt.Errorf("%w: no other proxy would believe what %q says", ErrRefused, w.By)
 	}
 	s := m.store
 	s.mu.Lock()
@@ -115,8 +118,8 @@ type follower struct {
 	*Memory
 	pool     Steered
 	watcher  *watcher
-	made     uint64          // workers
-	known    bool            // made is
+	revision uint64          // of the pool
+	known    bool            // that is
 	again    <-chan struct{} // closed when the store has forgotten, or is back
 	read     time.Time       // all words
 	renewed  time.Time
@@ -143,16 +146,16 @@ func (f *follower) round(ctx context.Context) {
 		s.watchers.changeOf(f.watcher)
 		f.again = again
 	}
-	made, err := f.pool.WorkersMade(ctx)
+	revision, err := f.pool.Revision(ctx)
 	all := !f.read.IsZero() && time.Since(f.read) > wordsEvery
-	if err != nil || f.known && made == f.made && !all && !f.watcher.some() {
+	if err != nil || f.known && revision == f.revision && !all && !f.watcher.some() {
 		return
 	}
 	words, err := f.pool.Words(ctx)
 	if err != nil {
 		return
 	}
-	f.made, f.known = made, true
+	f.revision, f.known = revision, true
 	of := make(map[string]int, len(words))
 	for i := range words {
 		of[f.space.wordKey(s.cfg.Prefix, &words[i])] = i
@@ -178,7 +181,8 @@ func (f *follower) round(ctx context.Context) {
 // reads is how keys are read.
 type reads func(ctx context.Context, keys []string) ([]Value, error)
 
-// compare reads keys: later words are heeded, and where an earlier one is, or none, this proxy's is written.
+// compare reads keys: later words are heeded, and where an earlier one is, or none, this proxy's is written. That an identity is
+// pinned no more is what nothing says as well.
 func (f *follower) compare(ctx context.Context, words []pairing.Steering, of map[string]int, keys []string, read reads) {
 	s := f.store
 	var later []pairing.Steering
@@ -192,11 +196,11 @@ func (f *follower) compare(ctx context.Context, words []pairing.Steering, of map
 		}
 		for i, key := range some {
 			own := &words[of[key]]
-			is, known := f.believe(key, own, &values[i])
+			is, known := s.believe(key, own, &values[i])
 			switch {
 			case known && is.After(own.Stamp):
 				later = append(later, is)
-			case own.Everywhere && own.After(is.Stamp) && (known || !values[i].Found && values[i].Err == nil):
+			case own.Everywhere && own.After(is.Stamp) && (known || !values[i].Found && values[i].Err == nil && !ended(own)):
 				f.write(own, false)
 			}
 		}
@@ -210,14 +214,17 @@ func (f *follower) compare(ctx context.Context, words []pairing.Steering, of map
 	}
 }
 
+// ended says whether a word is that an identity is pinned no more.
+func ended(w *pairing.Steering) bool { return w.Register == pairing.RegisterPin && w.Workers == "" }
+
 // believe is what a value says, unless it is nonsense.
-func (f *follower) believe(key string, about *pairing.Steering, v *Value) (is pairing.Steering, known bool) {
+func (s *Store) believe(key string, about *pairing.Steering, v *Value) (is pairing.Steering, known bool) {
 	if !v.Found && v.Err == nil {
 		return is, false
 	}
 	is, err := decodeWord(v.Text, about, time.Now())
 	if err != nil || v.Err != nil {
-		f.store.disbelieve(key)
+		s.disbelieve(key)
 		return pairing.Steering{}, false
 	}
 	return is, true
@@ -226,7 +233,7 @@ func (f *follower) believe(key string, about *pairing.Steering, v *Value) (is pa
 // renew has the words that count everywhere be kept in the store.
 func (f *follower) renew(words []pairing.Steering) {
 	for i := range words {
-		if words[i].Everywhere {
+		if words[i].Everywhere && !ended(&words[i]) {
 			f.write(&words[i], true)
 		}
 	}
@@ -257,7 +264,15 @@ func (f *follower) log(heeded []pairing.Steering) {
 			f.unlogged++
 			continue
 		}
-		s.cfg.Log.Info("shared: a worker was steered at another proxy",
-			"space", string(f.space), "worker", w.Worker, "what", w.Register.String(), "value", w.Text(), "proxy", w.By, "said", time.UnixMilli(w.At))
+		switch said := time.UnixMilli(w.At); {
+		case ended(w):
+			s.cfg.Log.Info("shared: a pin was ended at another proxy", "space", string(f.space), "identity", w.Identity, "proxy", w.By, "said", said)
+		case w.Register == pairing.RegisterPin:
+			s.cfg.Log.Info("shared: an identity was pinned at another proxy",
+				"space", string(f.space), "identity", w.Identity, "workers", w.Workers, "proxy", w.By, "said", said)
+		default:
+			s.cfg.Log.Info("shared: a worker was steered at another proxy",
+				"space", string(f.space), "worker", w.Worker, "what", w.Register.String(), "value", w.Text(), "proxy", w.By, "said", said)
+		}
 	}
 }

@@ -41,7 +41,7 @@ func newSteered(t *testing.T, s sharedtest.Store, name string) *steered {
 }
 
 func newTable() *pairing.Table {
-	return pairing.New(pairing.Config{QueueTimeout: 1, FinishTimeout: 1, RetryMin: 1, RetryMax: 1})
+	return pairing.New(pairing.Config{QueueTimeout: 1, QueueMax: 1, FinishTimeout: 1, RetryMin: 1, RetryMax: 1, SharedWait: 1, HintMax: 100, HintTTL: 1})
 }
 
 func (p *steered) follow() *steered {
@@ -61,16 +61,20 @@ func (p *steered) add(worker string) {
 	}
 }
 
-func (p *steered) WorkersMade(context.Context) (uint64, error) {
+func (p *steered) Revision(context.Context) (uint64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.table.WorkersMade(), nil
+	return p.table.Revision(), nil
 }
 
 func (p *steered) Words(context.Context) ([]pairing.Steering, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.table.Said(true), nil
+	words, more := p.table.SaidOfIdentities(0, 0, 1000)
+	if more {
+		p.t.Error("there are too many words")
+	}
+	return append(words, p.table.Said(true)...), nil
 }
 
 func (p *steered) Heed(_ context.Context, words []pairing.Steering) (heeded []pairing.Steering, err error) {
@@ -89,15 +93,19 @@ func (p *steered) Heed(_ context.Context, words []pairing.Steering) (heeded []pa
 // say has its operator say something, everywhere or here.
 func (p *steered) say(worker string, r pairing.Register, value int, everywhere bool) (told bool, err error) {
 	p.t.Helper()
-	w := pairing.Steering{Worker: worker, Register: r}
-	w.At, w.By, w.Value, w.Everywhere = time.Now().UnixMilli(), p.mem.By(), value, everywhere
+	return p.word(pairing.Steering{Worker: worker, Register: r, Said: pairing.Said{Value: value, Everywhere: everywhere}})
+}
+
+func (p *steered) word(w pairing.Steering) (told bool, err error) {
+	p.t.Helper()
+	w.At, w.By = time.Now().UnixMilli(), p.mem.By()
 	p.mu.Lock()
 	w, _, err = p.table.Steer(0, w)
 	p.mu.Unlock()
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if everywhere {
+	if w.Everywhere {
 		return p.mem.Tell(p.t.Context(), &w)
 	}
 	return false, nil
