@@ -123,9 +123,11 @@ func example(t *testing.T) (proxy string, worker, client []byte) {
 
 const isThere = `find / -xdev -name '*streamq*' -not -path '/proc/*' -not -path '/*.deb' -not -path '/var/log/*' -not -path '/var/cache/*'`
 
-// In a clean system the package is installed by apt, serves the README's first example
-// and its own configuration, keeps what an operator has written when it is upgraded,
-// and leaves nothing when it is purged.
+const isEnabled = `find /etc/systemd -name '*streamq*'`
+
+// In a clean system the package is installed by apt, starts nothing at boot that nobody
+// has enabled, serves the README's first example and its own configuration, keeps what
+// an operator has written when it is upgraded, and leaves nothing when it is purged.
 func TestInstall(t *testing.T) {
 	deb := product(t, ".deb")
 	needs(t, "dpkg-deb")
@@ -143,12 +145,17 @@ func TestInstall(t *testing.T) {
 			d.take("client.py", client)
 
 			d.run(false, `apt-get update -q && apt-get install -y -q --no-install-recommends /old.deb`)
+			if enabled := d.run(false, isEnabled); enabled != "" {
+				t.Errorf("an installation has these start at boot:\n%s", enabled)
+			}
+			d.run(false, `ln -s /lib/systemd/system/streamq-proxy.service /etc/systemd/system/multi-user.target.wants/`) // as systemctl enable does
 			d.run(false, `
 				echo "# an operator's" >>/etc/streamq-proxy/config.yaml
 				echo "secret" >/etc/streamq-proxy/key_secret
 				apt-get install -y -q --no-install-recommends /new.deb
 				tail -n 1 /etc/streamq-proxy/config.yaml | grep -q "an operator's"
 				! grep -q 0.0.9 /etc/default/streamq-proxy
+				test "$(`+isEnabled+`)" = /etc/systemd/system/multi-user.target.wants/streamq-proxy.service
 				streamq-proxy check /etc/streamq-proxy/config.yaml
 				apt-get install -y -q --no-install-recommends python3-zmq
 			`)
