@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -68,5 +69,32 @@ func TestVersionIsTheChangelogs(t *testing.T) {
 	var said bytes.Buffer
 	if err := run(t.Context(), []string{"version"}, &said, io.Discard); err != nil || !strings.HasPrefix(said.String(), "streamq-proxy "+release+" (") {
 		t.Errorf("%q, %v", said.String(), err)
+	}
+}
+
+// What the documents and the files of deploy install is this version.
+func TestVersionIsTheDocuments(t *testing.T) {
+	named := regexp.MustCompile(`streamq-proxy[:_-](\d+\.\d+\.\d+)`)
+	found := 0
+	for _, pattern := range []string{"docs/release.md", "docs/operations/install.md", "deploy/*/*.yaml"} {
+		files, err := filepath.Glob("../../" + pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range named.FindAllSubmatch(text, -1) {
+				found++
+				if "v"+string(m[1]) != release {
+					t.Errorf("%s has %s, the program is %s", file, m[0], release)
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("none is named")
 	}
 }
