@@ -3,6 +3,8 @@ package integration
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -123,6 +125,28 @@ func TestEverywhere(t *testing.T) {
 	}
 	f.everywhere(late, "ENABLE", "w1")
 	f.have("w1", "ready 1")
+}
+
+// TestEverywhereShown has the manual's line be said at one of two proxies, where a worker has three pairs: it says what is shown, and the
+// other proxy follows.
+func TestEverywhereShown(t *testing.T) {
+	line, shown, _ := strings.Cut(strings.TrimPrefix(manualBlock(t, "docs/control.md", "TestEverywhereShown"), "$ streamq-proxy "), "\n")
+	f := newTogether(t, 1, 2)
+	here, at := f.join()
+	for who := range 3 {
+		say(t, f.control[here], nil, "HINT", fmt.Sprint("client-", who), "address="+address(who), "prefer=w1")
+		s := f.connect(who, here)
+		defer s.close()
+		ask(t, s)
+	}
+	eventually(t, "it says what is shown", func() bool { // until then the store is not yet up
+		drain := exec.Command(os.Getenv(binaryVariable), strings.Fields(line)...)
+		drain.Env = append(drain.Environ(), "STREAMQ_CONTROL="+at)
+		said, err := drain.CombinedOutput()
+		t.Logf("%v, %s", err, said)
+		return err == nil && string(said) == shown
+	})
+	f.have("w1", "draining 1")
 }
 
 // TestEverywhereWithoutStore has two operators steer at two proxies while the store is dead: each counts where it was said, at once, and
