@@ -10,7 +10,7 @@
 //
 // The peers are libzmq by way of pebbe/zmq4, the independent ZMTP of go-zeromq/zmq4, pyzmq, and with the build tag
 // "peers" also those of docs/peers.md, of which JeroMQ 0.3 speaks ZMTP 2.0 only. A peer that is missing fails its tests. HAProxy is skipped
-// where it is missing: tools/setup.sh bench fetches it.
+// where it is missing: tools/setup.sh bench fetches it; and so is keepalived, which tools/setup.sh keepalived fetches.
 //
 // Nothing here measures time: a test waits for what it expects, and only gives up after a generous limit. Leases are the
 // exception, since to be found in time is what they are for; there the limit is another length of the lease.

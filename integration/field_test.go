@@ -23,14 +23,11 @@ import (
 // findNginx is the program, its module stream and its environment; the test is skipped where they are missing.
 func findNginx(t testing.TB) (path, module string, env []string) {
 	t.Helper()
-	root, err := filepath.Abs(unpackedPeers)
-	must(t, err)
-	path, module = filepath.Join(root, "usr/sbin/nginx"), filepath.Join(root, "usr/lib/nginx/modules/ngx_stream_module.so")
-	if _, err := os.Stat(path); err != nil {
+	path, env = unpacked(t, unpackedPeers, "usr/sbin/nginx")
+	if path == "" {
 		t.Skip("nginx is missing, with which the test runs: tools/setup.sh bench fetches it")
 	}
-	libraries, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu*"))
-	return path, module, []string{"LD_LIBRARY_PATH=" + strings.Join(libraries, ":")}
+	return path, filepath.Join(filepath.Dir(path), "../lib/nginx/modules/ngx_stream_module.so"), env
 }
 
 // startNginx has nginx pass connections on from front to a streamq-proxy, and cut those that are idle. Whether it serves is

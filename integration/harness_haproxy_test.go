@@ -20,15 +20,27 @@ type haproxy struct {
 // unpackedPeers is where tools/setup.sh bench puts HAProxy and nginx.
 const unpackedPeers = "../.build/bench"
 
+// unpacked is a program, by its name in the tree of packages that tools/setup.sh has unpacked, and its environment; "" where it is missing.
+func unpacked(t testing.TB, tree, name string) (path string, env []string) {
+	t.Helper()
+	root, err := filepath.Abs(tree)
+	must(t, err)
+	if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+		return "", nil
+	}
+	var libraries []string
+	for _, where := range []string{"usr/lib/*-linux-gnu*", "lib/*-linux-gnu*"} {
+		found, _ := filepath.Glob(filepath.Join(root, where))
+		libraries = append(libraries, found...)
+	}
+	return filepath.Join(root, name), []string{"LD_LIBRARY_PATH=" + strings.Join(libraries, ":")}
+}
+
 // findHAProxy is the program and its environment; the test is skipped where it is missing.
 func findHAProxy(t testing.TB) (path string, env []string) {
 	t.Helper()
-	root, err := filepath.Abs(unpackedPeers)
-	must(t, err)
-	path = filepath.Join(root, "usr/sbin/haproxy")
-	if _, err := os.Stat(path); err == nil {
-		libraries, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu*"))
-		return path, []string{"LD_LIBRARY_PATH=" + strings.Join(libraries, ":")}
+	if path, env = unpacked(t, unpackedPeers, "usr/sbin/haproxy"); path != "" {
+		return path, env
 	}
 	for _, name := range []string{"haproxy", "/usr/sbin/haproxy"} { // sbin is not on everybody's path
 		if path, err := exec.LookPath(name); err == nil {

@@ -7,6 +7,7 @@
 #   tools/setup.sh wheels   and what `make matrix` needs
 #   tools/setup.sh promtool and what `make promtool` needs
 #   tools/setup.sh bench    and what `make bench` needs
+#   tools/setup.sh keepalived and what a test of two proxies behind one address needs
 #   tools/setup.sh static   and what `make static` needs
 #   tools/setup.sh packages and what `make test-packages` needs
 #   tools/setup.sh platforms and what `make platforms` needs
@@ -159,22 +160,22 @@ missing_libraries() {
 	apt-get install -s -q --no-install-recommends "$@" 2>/dev/null | awk '$1 == "Inst" && $2 ~ /^lib/ && $3 !~ /^\[/ { print $2 }'
 }
 
-# HAProxy and nginx, with the libraries that are not there. The packages would start services when installed, so they are
-# only unpacked, into .build/bench; an installed nginx or haproxy, which may lack a module, is used where that is missing.
-install_bench() {
-	to=$PWD/.build/bench
+# unpack DIRECTORY PACKAGE...: what is in packages, with the libraries that are not there. They would start services when
+# installed, so they are only unpacked, into .build.
+unpack() {
+	to=$PWD/.build/$1
+	shift
 	[ ! -e "$to" ] || return 0
-	say "fetching HAProxy and nginx into .build/bench"
+	say "fetching $* into ${to#"$PWD/"}"
 	from=$(mktemp -d)
-	packages="haproxy nginx libnginx-mod-stream"
-	if (cd "$from" && download $packages && download $packages $(missing_libraries $packages) &&
+	if (cd "$from" && download "$@" && { libraries=$(missing_libraries "$@"); [ -z "$libraries" ] || download $libraries; } &&
 		for package in *.deb; do dpkg-deb -x "$package" unpacked || exit 1; done); then
 		mkdir -p .build
 		cp -R "$from/unpacked" "$to.new"
 		mv "$to.new" "$to" # all of it or nothing
 	fi
 	rm -rf "$from"
-	[ -e "$to" ] || die "these packages could not be fetched: $packages (apt-get update may be needed)"
+	[ -e "$to" ] || die "these packages could not be fetched: $* (apt-get update may be needed)"
 }
 
 # source_of FILE PACKAGE=VERSION DIRECTORY: unpacks what a package of Debian is made of, without Debian's own changes.
@@ -269,6 +270,9 @@ else
 		need_command chromium chromium
 		need_command npm npm
 	fi
+	if [ "${1:-}" = keepalived ]; then
+		need_command curl curl # by which it asks whether the proxy is ready
+	fi
 	if [ "${1:-}" = wheels ]; then
 		python3 -m pip --version >/dev/null 2>&1 || need_package python3-pip
 	fi
@@ -306,8 +310,12 @@ if [ "${1:-}" = promtool ]; then
 	install_promtool
 fi
 
-if [ "${1:-}" = bench ]; then
-	install_bench
+if [ "${1:-}" = bench ]; then # an installed nginx or haproxy, which may lack a module, is used where this is missing
+	unpack bench haproxy nginx libnginx-mod-stream
+fi
+
+if [ "${1:-}" = keepalived ]; then
+	unpack keepalived keepalived
 fi
 
 if [ "${1:-}" = browser ]; then
