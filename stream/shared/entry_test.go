@@ -149,6 +149,16 @@ func (answering) LookAlong(_ context.Context, keys, along []string, _ int) (valu
 	return make([]Value, len(keys)), make([]Value, len(along)), nil
 }
 
+// TestPendingAmongUnanswered: of look-ups that nobody answers those count as pending of which that is what is known, and no others.
+func TestPendingAmongUnanswered(t *testing.T) {
+	s := &Store{pending: newPending()}
+	told := func(pairing.Recollection) {}
+	s.lookUp(t.Context(), []ask{{key: "a", told: told}, {pin: "p", told: told}, {key: "b", told: told}})
+	if is := s.Stats().Lookups; is["pending"] != 1 || is["down"] != 2 {
+		t.Errorf("it counts %v", is)
+	}
+}
+
 // TestLateInARow: a name that is answered in time ends the row of late ones, after which a store counts as down.
 func TestLateInARow(t *testing.T) {
 	s := &Store{backend: answering{}, state: Up, pending: newPending(), cfg: Config{Wait: time.Minute}}

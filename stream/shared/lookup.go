@@ -142,10 +142,11 @@ func (s *Store) recalled(key string, at time.Time, v *Value) pairing.Recollectio
 
 func (s *Store) answerAll(batch []ask, result lookupResult) {
 	for _, a := range batch {
+		came := result
 		if a.key == "" {
-			result = lookupPending
+			came = lookupPending
 		}
-		s.stats.lookup(result, time.Since(a.at))
+		s.stats.lookup(came, time.Since(a.at))
 		a.told(a.own)
 	}
 }

@@ -25,7 +25,7 @@ const (
 	renewEvery = time.Hour
 	// wordsEvery is between two times that all words are read, although the store says which have changed.
 	wordsEvery = 30 * time.Second
-	// workersEvery is between two times that it is looked for workers that are new.
+	// workersEvery is between two times that it is looked for workers, pins, and identities of clients that wait, that are new.
 	workersEvery = time.Second
 	// wordsGap is what passes at least between two readings, so that a store that says something new all the time
 	// keeps nobody busy.
@@ -36,7 +36,7 @@ const (
 	wordsLogged = 600
 )
 
-// Steered is a pool whose workers are steered everywhere, see [pairing.Table.Heed]. It may be slow.
+// Steered is a pool whose workers are steered, and identities pinned, everywhere, see [pairing.Table.Heed]. It may be slow.
 type Steered interface {
 	// Revision is another one when there is something of which others may have said something.
 	Revision(ctx context.Context) (uint64, error)
