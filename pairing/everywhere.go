@@ -178,4 +178,4 @@ func (w *worker) everywhere() (words []Steering) {
 
 // Revision is another one when there is something of which others may have said something: a worker, a pin, or a client that
 // waits with an identity.
-func (t *Table) Revision() uint64 { return t.made }
+func (t *Table) Revision() uint64 { return t.revision }

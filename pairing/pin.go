@@ -106,7 +106,7 @@ func (t *Table) setPin(s *Steering) error {
 // heldPin holds the last word about a pin. What others know of that identity may be something else.
 func (t *Table) heldPin(s *Steering, source string) {
 	t.pins.put(s.Identity, s.pin(), source, t.now)
-	t.made++
+	t.revision++
 }
 
 // heedPin has a word count that was said everywhere, elsewhere, if it is the last that was heard.
@@ -121,7 +121,7 @@ func (t *Table) heedPin(s *Steering) (heeded bool) {
 // awaitsPin notes that a client waits, of whose identity others may say something meanwhile.
 func (t *Table) awaitsPin(p *Peer) {
 	if p.identity != nil && t.cfg.asksWho() {
-		t.made++
+		t.revision++
 	}
 }
 

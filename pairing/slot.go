@@ -62,7 +62,7 @@ func (t *Table) workerOfConnection(name string) *worker {
 	case w.removed:
 		w.removed, w.kept, w.state, w.max = false, false, Ready, 0
 		w.weight, w.maxHandshakes = 1, 0
-		t.made++
+		t.revision++
 	}
 	return w
 }

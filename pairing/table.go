@@ -37,7 +37,7 @@ type Table struct {
 	queue      queue
 
 	workers   map[string]*worker
-	made      uint64 // workers that became known, ever, and what else is a revision
+	revision  uint64 // see [Table.Revision]
 	departed  *simplelru.LRU[string, departed]
 	told      uint64                           // how many pairs have told something of workers
 	failing   *simplelru.LRU[string, *failing] // by the address of clients

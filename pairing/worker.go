@@ -279,7 +279,7 @@ func (t *Table) newWorker(name string, weight, maxPairs int) *worker {
 	w.spot.owner, w.streak.timer.owner, w.warmth.timer.owner, w.ports.owner, w.comeback.owner, w.loser.owner = w, w, w, w, w, w
 	w.warmth.sixteenths = warmSteps
 	t.workers[name] = w
-	t.made++
+	t.revision++
 	t.rejoin(w)
 	return w
 }
@@ -303,7 +303,7 @@ func (t *Table) AddWorker(now time.Duration, c WorkerConfig) ([]Action, error) {
 		w.state = Ready
 		t.clearFailures(w)
 	}
-	t.made++ // what was said everywhere of its weight and maximum counts when it is heard again
+	t.revision++ // what was said everywhere of its weight and maximum counts when it is heard again
 	w.said[RegisterWeight], w.said[RegisterMaxPairs] = Said{}, Said{}
 	w.listed, w.removed, w.endpoint, w.max = true, false, c.Endpoint, c.MaxPairs
 	w.weight, w.maxHandshakes, w.source = c.Weight, c.MaxHandshakes, c.Source
