@@ -113,11 +113,13 @@ func TestPeersRzmq(t *testing.T) {
 		for _, kinds := range []string{"REQ-REP", "REQ-ROUTER"} {
 			lacks["client/"+mechanism+"/"+kinds] = "0.5.28's REQ sends single frames only"
 		}
-		for _, kinds := range []string{"REQ-REP", "DEALER-ROUTER", "REQ-ROUTER", "DEALER-REP"} {
-			if mechanism != "NULL" {
-				lacks["worker/"+mechanism+"/"+kinds+"/dialling"] = "0.5.28 is the server of PLAIN and CURVE only where it listens"
-			}
+		if mechanism == "NULL" {
+			continue
 		}
+		for _, kinds := range []string{"REQ-REP", "DEALER-ROUTER", "REQ-ROUTER", "DEALER-REP"} {
+			lacks["worker/"+mechanism+"/"+kinds+"/dialling"] = rzmqServesWhereItListens
+		}
+		lacks["worker/"+mechanism+"/dialling-stream"] = rzmqServesWhereItListens
 	}
 	p := program{
 		lacks:      lacks,
@@ -129,6 +131,8 @@ func TestPeersRzmq(t *testing.T) {
 	independent(t, p)
 	heartbeats(t, p)
 }
+
+const rzmqServesWhereItListens = "0.5.28 is the server of PLAIN and CURVE only where it listens"
 
 // TestPeersCZMQ is czmq, the binding in C that frames, polls and authenticates by code of its own.
 func TestPeersCZMQ(t *testing.T) {

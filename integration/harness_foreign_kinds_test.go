@@ -16,6 +16,11 @@ import (
 // independent is all that a library that shares no code with libzmq is asked.
 func independent(t *testing.T, p program) {
 	t.Run("talk", func(t *testing.T) { interoperate(t, p) })
+	for _, mechanism := range p.mechanisms {
+		kinds, ways := [2]string{"DEALER", "ROUTER"}, append([]way{direct()}, otherWays()...)
+		t.Run("client/"+mechanism, func(t *testing.T) { foreignClient(t, p, mechanism, kinds, ways) })
+		t.Run("worker/"+mechanism, func(t *testing.T) { foreignWorker(t, p, mechanism, kinds, ways) })
+	}
 	for _, w := range relayWays() {
 		t.Run("push/"+w.name, func(t *testing.T) { foreignPush(t, p, w) })
 		t.Run("pull/"+w.name, func(t *testing.T) { foreignPull(t, p, w) })
@@ -29,9 +34,12 @@ func independent(t *testing.T, p program) {
 }
 
 // relayWays are every way, by the agent, too, and on both relays.
-func relayWays() []way {
-	ways := append(everyWay(), byAgent())
-	for _, w := range []way{listening(), dialling()} {
+func relayWays() []way { return append(everyWay(), otherWays()...) }
+
+// otherWays are by the agent, and on the relay that is not the default.
+func otherWays() []way {
+	ways := []way{byAgent()}
+	for _, w := range throughProxy() {
 		open := w.open
 		ways = append(ways, way{w.name + "-stream", func(t testing.TB, transport string, workers []worker, flags ...string) string {
 			return open(t, transport, workers, append(flags, "--relay", "stream")...)

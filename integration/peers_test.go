@@ -14,16 +14,17 @@ func interoperate(t *testing.T, p program) {
 	for _, mechanism := range p.mechanisms {
 		for _, kinds := range [][2]string{{"REQ", "REP"}, {"DEALER", "ROUTER"}, {"REQ", "ROUTER"}, {"DEALER", "REP"}} {
 			name := mechanism + "/" + kinds[0] + "-" + kinds[1]
-			t.Run("client/"+name, func(t *testing.T) { foreignClient(t, p, mechanism, kinds[0], kinds[1]) })
-			t.Run("worker/"+name, func(t *testing.T) { foreignWorker(t, p, mechanism, kinds[0], kinds[1]) })
+			t.Run("client/"+name, func(t *testing.T) { foreignClient(t, p, mechanism, kinds, everyWay()) })
+			t.Run("worker/"+name, func(t *testing.T) { foreignWorker(t, p, mechanism, kinds, everyWay()) })
 		}
 	}
 }
 
-func foreignClient(t *testing.T, p program, mechanism, kind, to string) {
+func foreignClient(t *testing.T, p program, mechanism string, kinds [2]string, ways []way) {
 	p.lacking(t)
+	kind, to := kinds[0], kinds[1]
 	var want string
-	for _, w := range everyWay() {
+	for _, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
 			ctx := newContext(t)
 			sec := newSecurity(t, mechanism)
@@ -46,9 +47,10 @@ func foreignClient(t *testing.T, p program, mechanism, kind, to string) {
 	}
 }
 
-func foreignWorker(t *testing.T, p program, mechanism, kind, to string) {
+func foreignWorker(t *testing.T, p program, mechanism string, kinds [2]string, ways []way) {
 	p.lacking(t)
-	for _, w := range everyWay() {
+	kind, to := kinds[0], kinds[1]
+	for _, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
 			p.lacking(t)
 			ctx := newContext(t)
