@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/streamq/streamq-proxy/pairing"
@@ -64,22 +65,35 @@ func (l *loop) heedWords(words []pairing.Steering) (heeded []pairing.Steering) {
 // Heed has words count that were said everywhere, at other proxies, and says which of them do: those that are the last about a
 // worker that the pool has, or about an identity.
 func (p *Pool) Heed(ctx context.Context, words []pairing.Steering) (heeded []pairing.Steering, err error) {
-	return query(ctx, p, func(l *loop) []pairing.Steering { return l.heedWords(words) })
+	for some := range slices.Chunk(words, wordsAtOnce) {
+		of, err := query(ctx, p, func(l *loop) []pairing.Steering { return l.heedWords(some) })
+		if err != nil {
+			return heeded, err
+		}
+		heeded = append(heeded, of...)
+	}
+	return heeded, nil
 }
 
-// wordsAtOnce are asked for at once, so that the loop is not held up.
+// wordsAtOnce are asked for, or heeded, at once, so that the loop is not held up.
 const wordsAtOnce = 1024
+
+// wordsPage is one page of words about identities.
+type wordsPage struct {
+	words []pairing.Steering
+	more  bool
+}
 
 // Words are the last that were said of all workers, see [pairing.Table.Said], and of identities, see [pairing.Table.SaidOfIdentities].
 func (p *Pool) Words(ctx context.Context) ([]pairing.Steering, error) {
 	words, err := query(ctx, p, func(l *loop) []pairing.Steering { return l.table.Said(true) })
 	for skip, more := 0, true; more && err == nil; skip += wordsAtOnce {
-		var page []pairing.Steering
-		page, err = query(ctx, p, func(l *loop) (page []pairing.Steering) {
-			page, more = l.table.SaidOfIdentities(l.now(), skip, wordsAtOnce)
+		var page wordsPage
+		page, err = query(ctx, p, func(l *loop) (page wordsPage) {
+			page.words, page.more = l.table.SaidOfIdentities(l.now(), skip, wordsAtOnce)
 			return page
 		})
-		words = append(words, page...)
+		words, more = append(words, page.words...), page.more
 	}
 	return words, err
 }
