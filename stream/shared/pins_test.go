@@ -100,14 +100,14 @@ func TestPinsFollowed(t *testing.T) {
 	p.mu.Lock()
 	for i := range 3 {
 		if _, err := p.table.SetWorkerState(0, fmt.Sprint("w", i), pairing.Draining); err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
 	}
 	p.table.ClientNamed(0, 1, pairing.Origin{Address: "10.0.0.1"}, nil, "ann")
 	p.table.ClientReady(0, 1)
 	p.table.Recalled(0, 1, pairing.Recollection{})
 	if is := p.table.Peer(1).State(); is != pairing.PeerWaiting {
-		t.Fatalf("it is %v", is)
+		t.Errorf("it is %v", is)
 	}
 	p.mu.Unlock()
 	all[1].pinned("ann", "w2")
