@@ -95,8 +95,9 @@ func previous(t *testing.T, deb string) []byte {
 			t.Fatal(err)
 		}
 	}
-	output(t, "dpkg-deb", "-b", "--root-owner-group", dir, filepath.Join(dir, "old.deb"))
-	text, err = os.ReadFile(filepath.Join(dir, "old.deb"))
+	old := filepath.Join(t.TempDir(), "old.deb") // elsewhere, so as not to be packed into itself
+	output(t, "dpkg-deb", "-b", "--root-owner-group", dir, old)
+	text, err = os.ReadFile(old)
 	if err != nil {
 		t.Fatal(err)
 	}
