@@ -149,7 +149,11 @@ func TestInstall(t *testing.T) {
 			if enabled := d.run(false, isEnabled); enabled != "" {
 				t.Errorf("an installation has these start at boot:\n%s", enabled)
 			}
-			d.run(false, `ln -s /lib/systemd/system/streamq-proxy.service /etc/systemd/system/multi-user.target.wants/`) // as systemctl enable does
+			// As systemctl enable does, which makes the directory, too: trixie has none before.
+			d.run(false, `
+				mkdir -p /etc/systemd/system/multi-user.target.wants
+				ln -s /lib/systemd/system/streamq-proxy.service /etc/systemd/system/multi-user.target.wants/
+			`)
 			d.run(false, `
 				echo "# an operator's" >>/etc/streamq-proxy/config.yaml
 				echo "secret" >/etc/streamq-proxy/key_secret
