@@ -279,6 +279,21 @@ func TestNamesNonsense(t *testing.T) {
 	})
 }
 
+// TestNamesInPlaceOfALot: what is too long to be read is in nobody's way: the store stays up, and what is said there is contested.
+func TestNamesInPlaceOfALot(t *testing.T) {
+	onBoth(t, func(t *testing.T, s sharedtest.Store) {
+		p := newProxy(t, s, long)
+		s.Put("streamq:p:a:n:10.0.0.1", strings.Repeat("y", 2<<20))
+		p.says(pairing.Saying{Address: far.Address, Identity: "ann"})
+		if is := p.identify(far); !is.Contested {
+			t.Errorf("it is %+v", is)
+		}
+		if p.log.count("no Redis and no Valkey") > 0 {
+			t.Error("the connection was ended by what is there")
+		}
+	})
+}
+
 // TestLongestName: whatever HELLO may say of a client is told.
 func TestLongestName(t *testing.T) {
 	onBoth(t, func(t *testing.T, s sharedtest.Store) {

@@ -174,18 +174,19 @@ func (r redis) replace(ctx context.Context, key string, do func() error) error {
 	return do()
 }
 
+// set reads what was there already by GETRANGE, as Get does: SET with GET tells all of it, and the guard ends the
+// connection where that is too much, again with each try.
 func (r redis) set(ctx context.Context, writes []Write) []error {
 	commands := make(rueidis.Commands, 0, len(writes))
 	for _, w := range writes {
 		set := r.client.B().Set().Key(w.Key).Value(w.Text)
-		expire := r.client.B().Pexpire().Key(w.Key).Milliseconds(w.TTL.Milliseconds())
 		switch {
 		case w.TTL == 0:
 			commands = append(commands, r.client.B().Del().Key(w.Key).Build())
-		case w.First:
-			commands = append(commands, set.Nx().Get().Px(w.TTL).Build(), expire.Build())
-		case w.Renew:
-			commands = append(commands, set.Nx().Px(w.TTL).Build(), expire.Build())
+		case w.First, w.Renew:
+			commands = append(commands, set.Nx().Px(w.TTL).Build(),
+				r.client.B().Pexpire().Key(w.Key).Milliseconds(w.TTL.Milliseconds()).Build(),
+				r.client.B().Getrange().Key(w.Key).Start(0).End(nameMax).Build())
 		default:
 			commands = append(commands, set.Px(w.TTL).Build())
 		}
@@ -198,10 +199,11 @@ func (r redis) set(ctx context.Context, writes []Write) []error {
 		if w.TTL == 0 || !w.First && !w.Renew {
 			continue
 		}
-		errs[i], answers = errors.Join(errs[i], classify(answers[0].Error())), answers[1:]
-		if before, _ := set.ToString(); errs[i] == nil && w.First && before != "" && before != w.Text {
-			errs[i] = &OtherError{before}
+		errs[i] = errors.Join(errs[i], classify(answers[0].Error()), classify(answers[1].Error()))
+		if is, _ := answers[1].ToString(); errs[i] == nil && w.First && rueidis.IsRedisNil(set.Error()) && is != w.Text {
+			errs[i] = &OtherError{is}
 		}
+		answers = answers[2:]
 	}
 	return errs
 }

@@ -332,6 +332,16 @@ func TestNonsense(t *testing.T) {
 	})
 }
 
+// TestKeptInPlaceOfAList: what is only to be kept replaces what is of another type, too, which would be kept in its place.
+func TestKeptInPlaceOfAList(t *testing.T) {
+	onBoth(t, func(t *testing.T, s sharedtest.Store) {
+		p := newProxy(t, s, long)
+		s.PutList("streamq:p:a:i:ann")
+		p.keep(&holder{has: []pairing.Having{{Who: ann, Worker: "w1"}}})
+		until(t, "it is there again", func() bool { return p.recall(ann).Worker == "w1" && p.Stats().Pending == 0 })
+	})
+}
+
 // TestUnreachable: a store that is not there, and one of which nobody is told in time, ends nothing.
 func TestUnreachable(t *testing.T) {
 	s := sharedtest.NewFake()

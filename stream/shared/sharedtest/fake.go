@@ -207,7 +207,7 @@ func (b *backend) Set(ctx context.Context, writes []shared.Write) []error {
 
 func (b *backend) put(w shared.Write) (was bool) {
 	x, was := b.items[w.Key]
-	was = was && time.Now().Before(x.expires) && (w.Renew || !x.list)
+	was = was && time.Now().Before(x.expires) && !x.list
 	if w.TTL == 0 {
 		delete(b.items, w.Key)
 		return was
