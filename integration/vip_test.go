@@ -34,7 +34,8 @@ func (h *host) keepalived(t *testing.T, config string, flags ...string) *exec.Cm
 	return c
 }
 
-// mistakes are what keepalived finds in a configuration. How it ends tells nothing: 2.2.7 sends itself SIGTERM in any case.
+// mistakes are what keepalived finds in a configuration. How it ends tells nothing: where a script has a user of its own,
+// 2.2.7 sends itself SIGTERM (findings/keepalived-config-test-exit.sh).
 func (h *host) mistakes(t *testing.T, config string) string {
 	t.Helper()
 	said, _ := h.keepalived(t, config, "--config-test").CombinedOutput()
