@@ -81,7 +81,7 @@ matrix-quick: setup ## run fewer of them, on the newest libzmq beside the machin
 	@tools/setup.sh wheels
 	go -C tools run ./matrix -root $(CURDIR) -quick
 
-platforms: setup ## try other systems as far as this machine can, and write docs/platforms.md, in half an hour the first time (PLATFORM=regexp)
+platforms: setup ## try other systems as far as this machine can, and write docs/platforms.md, in an hour the first time (PLATFORM=regexp)
 	@tools/setup.sh platforms
 	go -C tools run ./platforms -root $(CURDIR) -only '$(PLATFORM)'
 

@@ -29,3 +29,16 @@ own_apt() {
 	export APT_CONFIG="$apt/conf"
 	apt-get update -q
 }
+
+# clean_debian SUITE KEPT DIRECTORY: a minimal system is put into a directory. It is fetched once, and kept in a file.
+clean_debian() {
+	if [ -e "$2" ]; then
+		tar -C "$3" -xf "$2"
+	else
+		debootstrap --variant=minbase "$1" "$3" "$(debian_mirror)"
+		mkdir -p "$(dirname "$2")"
+		tar -C "$3" -cf "$2.new" .
+		mv "$2.new" "$2"
+	fi
+	chmod 755 "$3"
+}

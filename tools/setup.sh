@@ -281,6 +281,7 @@ else
 		python3 -m pip --version >/dev/null 2>&1 || need_package python3-pip
 	fi
 	if [ "${1:-}" = platforms ]; then
+		need_command debootstrap debootstrap
 		need_command qemu-aarch64-static qemu-user-static
 		need_command node nodejs # for what Go builds for its js
 	fi

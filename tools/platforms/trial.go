@@ -46,6 +46,10 @@ func trials() []trial {
 	return []trial{
 		{name: "debian", system: debian, tried: "every libzmq under the proxy and under its peers, by `make matrix`: [matrix](matrix.md)", run: matrix},
 		{
+			name: "debian-13", system: debian, tried: "Debian 13 as a whole: a clean one with Go, git and make, in which `make run` and `make test` are all that is typed",
+			needs: []string{"debootstrap", "unshare", "chroot"}, root: true, run: newcomer,
+		},
+		{
 			name: "musl-demo", system: musl, tried: "the static program of `make static`: its demo, in a root with no other file",
 			needs: []string{"python3", "cargo", "chroot"}, root: true, run: muslDemo,
 		},
@@ -90,6 +94,19 @@ func matrix(_ context.Context, p *platform) (string, error) {
 		return "", errors.New("docs/matrix.md tells of no run in which nothing failed")
 	}
 	return fmt.Sprintf("%s, on %s", m[2], m[1]), nil
+}
+
+// newcomer types the README's two commands on a clean Debian 13.
+func newcomer(ctx context.Context, p *platform) (string, error) {
+	said, err := p.output(ctx, nil, "tools/debian.sh", "trixie", "make run && make test")
+	if err != nil {
+		return "", err
+	}
+	passed := regexp.MustCompile(`(?m)^ok +(\d+ passed, 0 failed, \d+ skipped) in \d+ packages`).FindStringSubmatch(said)
+	if passed == nil || !strings.Contains(said, "lost: 0\n") {
+		return "", fmt.Errorf("the two commands do not end as they should\n%s", said)
+	}
+	return "the demo ends with `lost: 0`; of the tests " + passed[1], nil
 }
 
 func muslDemo(ctx context.Context, p *platform) (string, error) {

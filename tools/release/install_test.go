@@ -28,21 +28,7 @@ func newDebian(t *testing.T, suite string) *debian {
 		t.Fatal(err)
 	}
 	d := &debian{t, t.TempDir()}
-	if err := os.Chmod(d.root, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(kept); err != nil {
-		output(t, "sh", "-euc", `. ../apt.sh; exec debootstrap --variant=minbase "$0" "$1" "$(debian_mirror)"`, suite, d.root)
-		if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		output(t, "tar", "-C", d.root, "-cf", kept+".new", ".")
-		if err := os.Rename(kept+".new", kept); err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
-	output(t, "tar", "-C", d.root, "-xf", kept)
+	output(t, "sh", "-euc", `. ../apt.sh; clean_debian "$@"`, "-", suite, kept, d.root)
 	return d
 }
 
