@@ -245,6 +245,7 @@ else
 	need_command pkg-config pkg-config
 	need_command make make
 	need_command ip iproute2 # network namespaces for tests that cut cables; those are skipped elsewhere, and for other users than root
+	need_command curl curl # what the documents show of HTTP
 	need_command strace strace # tests that delay system calls, and `make syscalls`
 	need_command nft nftables # NAT between two of them, likewise
 	need_command conntrack conntrack
